@@ -1,1 +1,46 @@
-//! x
+//! Runs a replicated log of opaque values on the Malachite Tendermint engine, over authenticated links.
+//!
+//! One port carries everything between validators' control planes: consensus messages, value sync and an application channel (pending
+//! commands, FROST rounds). Peers talk over `tendermint-p2p` secret connections keyed by their ed25519 node key; unknown keys are refused.
+//! Votes and proposals are signed with the secp256k1 signer key, so that L1 can check them.
+//!
+//! [`spawn`] starts an engine on the caller's tokio runtime and returns a [`Handle`] (what the node tells the engine) and a stream of
+//! [`Event`]s (what the engine asks and tells the node). A value means nothing here: the node proposes bytes, checks bytes, and is told
+//! once, in order, which bytes were decided at each height.
+//!
+//! # Shape of a height
+//! 1. [`Event::Propose`] on the proposer; [`Event::Check`] on everybody else, answered when the answer is known.
+//! 2. [`Event::Decided`] on all, after the value and its commit certificate are on stable storage. The answer is the validator set of the
+//!    next height.
+//! 3. The engine rests until [`Handle::wake`], traffic for the next height, or the heartbeat.
+//!
+//! # Files under the home directory
+//! - `consensus.wal`: the engine's write-ahead log of the height in progress.
+//! - `proposals.log`: the bytes of the values seen in the height in progress.
+//! - `decided.log`: decided values and their commit certificates, from the prune point on.
+
+mod config;
+mod error;
+mod event;
+mod handle;
+
+pub use config::{Config, Domain, Listen, Peer, Timeouts, limits};
+pub use error::StartError;
+pub use event::{Event, Evidence, EvidenceKind, NextHeight, SignedStatement, Validator, Verdict};
+pub use handle::{Handle, NodeKey, PeerInfo};
+
+use tokio::sync::mpsc;
+
+/// Starts an engine on the current tokio runtime.
+///
+/// Decided values above `config.applied_height` that are already in the decided log are delivered first, as [`Event::Decided`], in order.
+///
+/// # Errors
+/// [`StartError`], naming the file or the address at fault and the way out.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub async fn spawn(config: Config) -> Result<(Handle, mpsc::Receiver<Event>), StartError> {
+    let _ = config;
+    unimplemented!()
+}

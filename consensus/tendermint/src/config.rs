@@ -1,0 +1,146 @@
+//! What an engine is started with, and every bound and default of this crate in one place.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    time::Duration,
+};
+
+use alloy_primitives::Address;
+
+use crate::{NextHeight, NodeKey};
+
+/// Bounds of this crate. What they bound is dropped, refused or closed beyond them, and counted.
+pub mod limits {
+    use std::time::Duration;
+
+    /// Largest message on a link in bytes, after reframing.
+    pub const MESSAGE_MAX_BYTES: usize = 8 << 20;
+    /// Largest proposed value in bytes: leaves room for the message around it.
+    pub const VALUE_MAX_BYTES: usize = MESSAGE_MAX_BYTES - 4096;
+    /// Outgoing messages that may wait for one peer; a peer slower than that is disconnected.
+    pub const PEER_QUEUE_MESSAGES: usize = 4096;
+    /// Outgoing bytes that may wait for one peer; a peer slower than that is disconnected.
+    pub const PEER_QUEUE_BYTES: usize = 32 << 20;
+    /// Events that may wait for the node. Application messages beyond it are dropped; the engine waits for room for the others.
+    pub const EVENT_QUEUE: usize = 1024;
+    /// Incoming handshakes under way at one time; further connections are closed unanswered.
+    pub const HANDSHAKES_MAX: usize = 16;
+    /// How long a handshake may take for each read and write.
+    pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+    /// How long a peer may take to accept any bytes at all before it is disconnected.
+    pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+    /// Silence on a link, in which not even a keep-alive came, after which it counts as dead.
+    pub const LINK_SILENCE: Duration = Duration::from_secs(15);
+    /// How often an otherwise silent link carries a keep-alive.
+    pub const KEEPALIVE: Duration = Duration::from_secs(4);
+    /// First wait before a peer is dialled again; doubles up to [`REDIAL_MAX`].
+    pub const REDIAL_MIN: Duration = Duration::from_millis(100);
+    /// Longest wait before a peer is dialled again.
+    pub const REDIAL_MAX: Duration = Duration::from_secs(5);
+    /// Proposed values held while they wait for the node's verdict, or for their height to begin.
+    pub const PENDING_VALUES: usize = 64;
+    /// Bytes of the values of [`PENDING_VALUES`] from one peer.
+    pub const PENDING_VALUE_BYTES_PER_PEER: usize = 32 << 20;
+    /// Decided values in one answer to a peer that is catching up.
+    pub const SYNC_BATCH_VALUES: u64 = 32;
+    /// Bytes of decided values in one answer to a peer that is catching up (one value may exceed it).
+    pub const SYNC_BATCH_BYTES: usize = 4 << 20;
+    /// Largest sum of weights in a set: the proposer schedule has that many entries.
+    pub const TOTAL_WEIGHT_MAX: u64 = 10_000;
+}
+
+/// The address of a peer's control-plane port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its ed25519 node key.
+    pub node_key: NodeKey,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// Where to listen for peers.
+#[derive(Debug)]
+pub enum Listen {
+    /// Bind this address.
+    Address(SocketAddr),
+    /// Use a socket that is bound already.
+    Bound(TcpListener),
+}
+
+/// What a Tendermint signature is bound to, besides its height, round and content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Domain {
+    /// Chain id of the L2.
+    pub chain_id: u64,
+    /// The Locking contract on L1.
+    pub locking: Address,
+}
+
+/// Timeouts of the consensus steps: `base + delta * round`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// How long round 0 waits for a proposal; includes the time that peers take to check it.
+    pub propose: Duration,
+    /// Added to `propose` for each further round.
+    pub propose_delta: Duration,
+    /// How long round 0 waits for late prevotes, once there are > 2/3 that do not agree.
+    pub prevote: Duration,
+    /// Added to `prevote` for each further round.
+    pub prevote_delta: Duration,
+    /// How long round 0 waits for late precommits, once there are > 2/3 that do not agree.
+    pub precommit: Duration,
+    /// Added to `precommit` for each further round.
+    pub precommit_delta: Duration,
+    /// How long without progress before own votes are sent again.
+    pub rebroadcast: Duration,
+    /// No timeout grows beyond this.
+    pub max: Duration,
+}
+
+impl Default for Timeouts {
+    /// For links with a round trip of up to about 50 ms.
+    fn default() -> Self {
+        Self {
+            propose: Duration::from_millis(400),
+            propose_delta: Duration::from_millis(200),
+            prevote: Duration::from_millis(150),
+            prevote_delta: Duration::from_millis(100),
+            precommit: Duration::from_millis(150),
+            precommit_delta: Duration::from_millis(100),
+            rebroadcast: Duration::from_millis(500),
+            max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What an engine is started with.
+pub struct Config {
+    /// ed25519 seed of the node key, which authenticates links.
+    pub node_key: ed25519_consensus::SigningKey,
+    /// The secp256k1 key that signs votes and proposals.
+    pub signer: secp256k1::SecretKey,
+    /// What signatures are bound to.
+    pub domain: Domain,
+    /// Directory of the write-ahead log and the decided log; created if it is not there.
+    pub home: PathBuf,
+    /// Where to listen.
+    pub listen: Listen,
+    /// Whom to dial. Peers that dial us need only be allowed.
+    pub peers: Vec<Peer>,
+    /// Node keys that may connect; see [`crate::Handle::set_allowed`].
+    pub allowed: Vec<NodeKey>,
+    /// Timeouts of the consensus steps.
+    pub timeouts: Timeouts,
+    /// A height is decided at least this often, even with nothing to decide.
+    pub heartbeat: Duration,
+    /// Highest height whose value the node has applied and stored; 0 before the first. Decided heights above it are delivered again.
+    pub applied_height: u64,
+    /// The validator set of height `applied_height + 1`.
+    pub first: NextHeight,
+}
+
+impl Config {
+    /// Default of [`Config::heartbeat`].
+    pub const HEARTBEAT: Duration = Duration::from_secs(10);
+}
