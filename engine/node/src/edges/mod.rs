@@ -1,0 +1,3 @@
+//! Where the node touches the world: one file (or folder) an edge. Sockets, disks and clocks live here and nowhere else.
+
+pub mod peers;
