@@ -1,0 +1,35 @@
+# The commands a person needs. Each does all its own set-up on a machine with Rust, a C compiler and Node.
+
+CARGO ?= cargo
+CONTRACTS_TOOLS = contracts/node_modules/.package-lock.json
+
+.PHONY: devnet test bench lint build tools clean
+
+## Four nodes on a real L1 (anvil), everything real. Ctrl-C stops it. Options: make devnet ARGS="--load 200"
+devnet: build tools
+	target/release/horae devnet $(ARGS)
+
+## The binary.
+build:
+	$(CARGO) build --release --locked -p horae-cli
+
+## Foundry's tools and solc, pinned, from npm.
+tools: $(CONTRACTS_TOOLS)
+
+$(CONTRACTS_TOOLS): contracts/package-lock.json
+	cd contracts && npm ci --no-audit --no-fund
+
+## Formatting, lints, contract tests, Rust tests: pure parts, whole nodes, real processes.
+test: tools
+	tests/run
+
+## Format checks and lints alone.
+lint: tools
+	tests/run lint
+
+bench:
+	$(CARGO) bench --locked
+
+clean:
+	$(CARGO) clean
+	rm -rf contracts/out contracts/cache contracts/node_modules
