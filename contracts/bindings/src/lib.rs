@@ -1,1 +1,24 @@
-//! x
+//! Horae's contracts as Rust sees them: typed bindings with deploy bytecode, the digests that L1 checks, and the
+//! forms in which L1 takes keys and signatures.
+//!
+//! The bindings come from the committed `contracts/artifacts/*.json`, so building needs no Node; `npm test` in
+//! `contracts/` proves that those are of the sources. The digests are written a second time here, for a node must know
+//! them without asking L1; `tests/vectors/` holds both sides to the same bytes. What each call means and which errors
+//! it answers is in `contracts/src/interfaces/`.
+
+mod bindings;
+pub mod digest;
+pub mod point;
+
+pub use bindings::inbox::{
+    BatchInbox,
+    Frost::Signature,
+    IBatchInbox::{Batch, GroupKey, Head},
+};
+pub use bindings::pool::{
+    ILockingPool::{Entry, Validator},
+    LockingPool,
+};
+pub use bindings::{escrow::LockingEscrow, metis::TestMetis};
+pub use digest::{Succession, batch_digest, installation_digest, rotation_digest, signer_digest, snapshot_hash};
+pub use point::{PointError, group_key, group_signature, recoverable};
