@@ -1,0 +1,37 @@
+//! Every bound of this crate that is not a parameter of the chain.
+
+/// The minimum lock, in wei of METIS (18 decimals): one unit of weight.
+pub const MIN_STAKE: u128 = 20_000 * 1_000_000_000_000_000_000;
+
+/// The largest weight of one validator, before the common cap.
+pub const MAX_WEIGHT: u64 = 5;
+
+/// Signing shares of an epoch in all, and so also the largest total weight.
+pub const MAX_TOTAL_WEIGHT: u64 = 200;
+
+/// Validators that the registry keeps, in the set or waiting for an epoch.
+pub const MAX_REGISTERED: usize = 1_024;
+
+/// Payload of one DKG message, in bytes: a dealer of weight 5 for 200 shares stays below.
+pub const MAX_DKG_PAYLOAD_BYTES: usize = 128 * 1024;
+
+/// Events one L1 view may bring. A view that would bring more is taken in smaller steps.
+pub const MAX_L1_EVENTS: usize = 256;
+
+/// Commands in one control block.
+pub const MAX_COMMANDS: usize = 512;
+
+/// Acks of one height are tallied up to this many windows above the highest commit.
+pub const TALLY_WINDOWS: u64 = 2;
+
+/// Different blocks that the tally follows at one height: an honest one and a few of an equivocating sequencer.
+pub const MAX_CANDIDATES: usize = 8;
+
+/// Terms whose outcome is remembered after they closed.
+pub const MAX_CLOSED_TERMS: usize = 64;
+
+/// Doublings of the slot timeout, at most.
+pub const MAX_TIMEOUT_DOUBLINGS: u32 = 8;
+
+/// Pending commands of one validator, of all kinds together.
+pub const MAX_PENDING_PER_VALIDATOR: usize = 8;

@@ -1,0 +1,55 @@
+//! Who leads which slot of an epoch.
+//!
+//! Every cycle of `total weight` slots each validator leads exactly `weight` slots. The seed only shuffles a cycle
+//! (Fisher-Yates with words of `keccak256(seed, cycle, step)`), so nobody gains slots by bending it.
+
+use alloy_primitives::B256;
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::digest::{word, words};
+use crate::set::ValidatorSet;
+
+/// The weighted order of turns of one epoch.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Schedule {
+    seed: B256,
+    first_slot: u64,
+    weights: Vec<u64>,
+}
+
+impl Schedule {
+    /// The schedule of an epoch whose first slot is `first_slot`.
+    pub fn new(seed: B256, first_slot: u64, set: &ValidatorSet) -> Self {
+        Self { seed, first_slot, weights: set.validators().iter().map(|v| v.weight).collect() }
+    }
+
+    /// First slot of the epoch.
+    pub fn first_slot(&self) -> u64 {
+        self.first_slot
+    }
+
+    /// Slots in a cycle: the total weight.
+    pub fn cycle_slots(&self) -> u64 {
+        self.weights.iter().sum()
+    }
+
+    /// Index in the set of the one that leads `slot`; nobody leads a slot before the epoch's first.
+    pub fn leader(&self, slot: u64) -> Option<usize> {
+        let offset = slot.checked_sub(self.first_slot)?;
+        let slots = self.cycle_slots();
+        let order = self.cycle(offset.checked_div(slots)?);
+        order.get((offset % slots) as usize).copied()
+    }
+
+    /// Leaders of a cycle, in order.
+    pub fn cycle(&self, cycle: u64) -> Vec<usize> {
+        let mut seats: Vec<usize> =
+            self.weights.iter().enumerate().flat_map(|(at, w)| std::iter::repeat_n(at, *w as usize)).collect();
+        for last in (1..seats.len()).rev() {
+            let random = words(&[self.seed, word(cycle), word(last as u64)]);
+            let wide = u128::from_be_bytes(std::array::from_fn(|i| random[i]));
+            seats.swap(last, (wide % (last as u128 + 1)) as usize);
+        }
+        seats
+    }
+}
