@@ -162,7 +162,9 @@ impl Bundle {
             match idle {
                 IdlePolicy::Spin => std::hint::spin_loop(),
                 IdlePolicy::Park { spins, .. } if rounds_idle <= spins => std::hint::spin_loop(),
-                IdlePolicy::Park { spins, yields } if rounds_idle <= spins.saturating_add(yields) => std::thread::yield_now(),
+                IdlePolicy::Park { spins, yields } if rounds_idle <= spins.saturating_add(yields) => {
+                    std::thread::yield_now()
+                }
                 IdlePolicy::Park { .. } => {
                     park(&parker, &mut workers, now_ms, &mut ended, stopper, current);
                     rounds_idle = 0;
