@@ -122,6 +122,11 @@ macro_rules! typestate {
                 &self.0
             }
 
+            /// The handle, to read what the engine keeps beside the body.
+            pub fn parcel(&self) -> &P {
+                &self.0
+            }
+
             /// Gives up what was proven and returns the handle.
             pub fn dissolve(self) -> P {
                 self.0
