@@ -22,7 +22,7 @@
 //! store(dkg.to_bytes());                     // before sending, encrypted
 //! broadcast(DkgMessage::Commitments(commitments));
 //! for every decided Commitments(m) from v:   dkg.on_commitments(v, &m)?;
-//! when dkg.has_all_commitments():            let shares = dkg.shares(&mut rng)?;
+//! when dkg.has_all_commitments():            let shares = dkg.shares()?;
 //!                                            store(dkg.to_bytes()); broadcast(DkgMessage::Shares(shares));
 //! for every decided Shares(m) from v:        dkg.on_shares(v, &m)?;
 //! when dkg.has_all_shares():                 let material = dkg.finish()?;
@@ -54,11 +54,13 @@ mod material;
 mod shares;
 mod sign;
 
-pub use dkg::{Dkg, DkgCommitments, DkgConfirm, DkgError, DkgMessage, DkgParams, DkgRun, DkgShares, SealedShares, ShareDeal};
+pub use dkg::{
+    Dkg, DkgCommitments, DkgConfirm, DkgError, DkgMessage, DkgParams, DkgRun, DkgShares, SealedShares, ShareDeal,
+};
 pub use group::{GroupError, GroupKey, GroupPublic, GroupSignature};
 pub use material::KeyMaterial;
 pub use shares::{LayoutError, ShareLayout};
 pub use sign::{
     BeginError, Coordinator, CoordinatorConfig, CoordinatorOutput, Failure, Fault, NonceCommitment, NonceCommitments,
-    Refusal, Signer, SignerCommitments, SigningBody, SigningMessage, SigningReply, SigningRequest,
+    Refusal, Signer, SignerCommitments, SigningBody, SigningMessage, SigningReply, SigningRequest, Undecodable,
 };
