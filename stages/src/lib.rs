@@ -8,10 +8,12 @@
 //! stage cannot be skipped or swapped by mistake. `CHAIN.md` is the page of chain rules, [`rules`] the code that applies them.
 
 pub mod admit;
+mod cache;
 pub mod call;
 pub mod changes;
 pub mod decode;
 pub mod dedup;
+mod evm;
 pub mod execute;
 pub mod follow;
 pub mod genesis;

@@ -3,6 +3,7 @@
 //! The page that explains them is `stages/CHAIN.md`. A sequencer fills headers in by these functions and a follower checks
 //! headers by the same ones.
 
+use alloy_eips::eip1559::BaseFeeParams;
 use alloy_primitives::{Address, B256, keccak256};
 use revm::primitives::hardfork::SpecId;
 
@@ -12,11 +13,8 @@ use crate::params::ChainParams;
 /// The Ethereum hard fork whose EVM rules hold.
 pub const SPEC: SpecId = SpecId::OSAKA;
 
-/// EIP-1559: the gas target of a block is its limit divided by this.
-pub const ELASTICITY: u64 = 2;
-
-/// EIP-1559: the base fee moves by at most one part in this many a block.
-pub const BASE_FEE_CHANGE_DENOMINATOR: u64 = 8;
+/// EIP-1559: the gas target of a block is half its limit, and the base fee moves by at most an eighth a block.
+const BASE_FEE: BaseFeeParams = BaseFeeParams { max_change_denominator: 8, elasticity_multiplier: 2 };
 
 /// What a header says before any transaction has run: all that execution depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,28 +174,48 @@ pub enum RuleError {
 
 /// The base fee of the block above `parent` (EIP-1559 with elasticity 2, never below the least).
 pub fn next_base_fee(parent: &Header, params: &ChainParams) -> u64 {
-    todo!()
+    if parent.number == 0 {
+        return params.initial_base_fee.max(params.min_base_fee);
+    }
+    BASE_FEE.next_block_base_fee(parent.gas_used, parent.gas_limit, parent.base_fee).max(params.min_base_fee)
 }
 
 /// What `PREVRANDAO` returns in a block with `l1_view` above a block whose own value is `parent`.
 pub fn next_prevrandao(parent: B256, l1_view: &L1View) -> B256 {
-    todo!()
+    let mut bytes = [0; 64];
+    bytes[..32].copy_from_slice(parent.as_slice());
+    bytes[32..].copy_from_slice(l1_view.hash.as_slice());
+    keccak256(bytes)
 }
 
 /// The batch fields of the block above `parent` with this timestamp and sum of transaction encodings.
 pub fn next_batch_fields(parent: &Header, timestamp_ms: u64, block_bytes: u64, params: &ChainParams) -> BatchFields {
-    todo!()
+    if parent.number == 0 || ends_batch(parent, params) {
+        let batch = if parent.number == 0 { parent.batch } else { parent.batch + 1 };
+        return BatchFields { batch, batch_start_ms: timestamp_ms, batch_bytes: block_bytes };
+    }
+    BatchFields {
+        batch: parent.batch,
+        batch_start_ms: parent.batch_start_ms,
+        batch_bytes: parent.batch_bytes.saturating_add(block_bytes),
+    }
 }
 
 /// Whether the block is the last of its batch. Block 0 is in no batch.
 pub fn ends_batch(header: &Header, params: &ChainParams) -> bool {
-    todo!()
+    if header.number == 0 {
+        return false;
+    }
+    let age_ms = header.timestamp_ms.saturating_sub(header.batch_start_ms);
+    header.batch_bytes >= params.batch_bytes
+        || (header.batch_bytes > 0 && age_ms >= params.batch_interval_ms)
+        || age_ms >= params.batch_longest_interval_ms
 }
 
 /// Whether a block has to be the last of its slot: `first_ms` is the timestamp of the slot's first block, `count` the number
 /// of blocks in the slot with this one, `timestamp_ms` this block's.
 pub fn must_end_slot(first_ms: u64, timestamp_ms: u64, count: u64, params: &ChainParams) -> bool {
-    todo!()
+    count >= params.slot_blocks || timestamp_ms.saturating_sub(first_ms) >= params.slot_ms
 }
 
 /// Checks every field of `header` that does not take execution.
@@ -205,5 +223,56 @@ pub fn must_end_slot(first_ms: u64, timestamp_ms: u64, count: u64, params: &Chai
 /// Not checked here, for it takes more than the parent: who may seal the slot (the control plane), and whether the slot had
 /// to end ([`must_end_slot`]).
 pub fn check_header(header: &Header, parent: &Header, parent_hash: B256, block_bytes: u64, params: &ChainParams) -> Result<(), RuleError> {
-    todo!()
+    if header.parent != parent_hash {
+        return Err(RuleError::Parent { have: header.parent, want: parent_hash });
+    }
+    let forward = |field, have, parent| if have < parent { Err(RuleError::WentBack { field, parent, have }) } else { Ok(()) };
+    forward("timestamp_ms", header.timestamp_ms, parent.timestamp_ms)?;
+    forward("control_height", header.control_height, parent.control_height)?;
+    forward("l1_view.number", header.l1_view.number, parent.l1_view.number)?;
+    if header.l1_view.number == parent.l1_view.number && header.l1_view.hash != parent.l1_view.hash {
+        return Err(RuleError::L1ViewForked { number: header.l1_view.number });
+    }
+    check_slot(header, parent)?;
+    let want = HeaderChoices::of(header).on(parent, parent_hash, params);
+    let batch = next_batch_fields(parent, header.timestamp_ms, block_bytes, params);
+    equal("number", header.number, want.number)?;
+    equal("base_fee", header.base_fee, want.base_fee)?;
+    equal("gas_limit", header.gas_limit, want.gas_limit)?;
+    equal("prevrandao", header.prevrandao, want.prevrandao)?;
+    equal("batch", header.batch, batch.batch)?;
+    equal("batch_start_ms", header.batch_start_ms, batch.batch_start_ms)?;
+    equal("batch_bytes", header.batch_bytes, batch.batch_bytes)
+}
+
+/// A slot goes on until a block ends it; then a later one follows. A later term starts with a later slot, wherever it finds
+/// the one before. Above block 0 anything may start.
+fn check_slot(header: &Header, parent: &Header) -> Result<(), RuleError> {
+    let fits = if parent.number == 0 {
+        true
+    } else if header.term == parent.term {
+        let in_turn = if parent.ends_slot { header.slot > parent.slot } else { header.slot == parent.slot };
+        in_turn && header.epoch == parent.epoch
+    } else {
+        header.term > parent.term && header.epoch >= parent.epoch && header.slot > parent.slot
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(RuleError::Slot {
+        epoch: header.epoch,
+        term: header.term,
+        slot: header.slot,
+        parent_epoch: parent.epoch,
+        parent_term: parent.term,
+        parent_slot: parent.slot,
+        parent_ended: parent.ends_slot,
+    })
+}
+
+fn equal<T: PartialEq + ToString>(field: &'static str, have: T, want: T) -> Result<(), RuleError> {
+    if have == want {
+        return Ok(());
+    }
+    Err(RuleError::Field { field, have: have.to_string(), want: want.to_string() })
 }
