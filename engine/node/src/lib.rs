@@ -1,3 +1,7 @@
 //! The node: the pure parts wired together, and the edges through which they touch the world.
 
+pub mod config;
 pub mod edges;
+pub mod genesis;
+pub mod home;
+pub mod keys;

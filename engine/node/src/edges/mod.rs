@@ -1,3 +1,4 @@
 //! Where the node touches the world: one file (or folder) an edge. Sockets, disks and clocks live here and nowhere else.
 
+pub mod l1;
 pub mod peers;

@@ -1,0 +1,18 @@
+//! The L1 edge: what the node reads of Ethereum and what it sends there, over JSON-RPC by HTTP.
+//!
+//! Reading is by [`L1`], sending by [`Sender`]. Every call is bounded in time and in tries ([`limits`]) and then answers with an [`L1Error`]
+//! that says what to do; nothing here holds a lock or a thread while L1 is away. Nothing is trusted to stay: whoever reads a range says
+//! which hash its last block must have, and whoever sends asks later whether the transaction is still included.
+
+mod batches;
+mod client;
+mod error;
+pub mod limits;
+mod read;
+mod send;
+
+pub use batches::AcceptedBatch;
+pub use client::L1;
+pub use error::L1Error;
+pub use read::{InboxState, L1Block};
+pub use send::{Included, Sender};
