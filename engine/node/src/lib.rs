@@ -1,5 +1,6 @@
 //! The node: the pure parts wired together, and the edges through which they touch the world.
 
+pub mod chain_view;
 pub mod config;
 pub mod edges;
 pub mod genesis;

@@ -1,4 +1,8 @@
 //! Where the node touches the world: one file (or folder) an edge. Sockets, disks and clocks live here and nowhere else.
 
+pub mod intake;
 pub mod l1;
 pub mod peers;
+pub mod metrics;
+pub mod rpc;
+pub mod store;

@@ -1,0 +1,110 @@
+//! A small snapshot of what the node is doing, for `horae_slot`, `horae_epoch`, `horae_validators` and `horae_status`.
+
+use alloy_primitives::{Address, B256, Bytes};
+use serde::{Deserialize, Serialize};
+
+/// The slot that runs now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlotStatus {
+    /// Number of the slot.
+    pub slot: u64,
+    /// Its term.
+    pub term: u64,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Who holds it.
+    pub sequencer: Address,
+    /// Who holds the next one, by schedule.
+    pub next_sequencer: Address,
+    /// Its first block, or the block after the head if it has none yet.
+    pub first_block: u64,
+    /// When it began, in unix milliseconds by the timestamp of its first block; 0 before that.
+    pub began_ms: u64,
+    /// Longest duration of a slot, in milliseconds.
+    pub slot_ms: u64,
+    /// Most blocks of a slot.
+    pub slot_blocks: u64,
+}
+
+/// The epoch in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EpochStatus {
+    /// Number of the epoch.
+    pub epoch: u64,
+    /// First slot in it.
+    pub first_slot: u64,
+    /// First block in it.
+    pub first_block: u64,
+    /// Least number of slots before another may open.
+    pub least_slots: u64,
+    /// The group key in force (compressed point), if there is one.
+    pub group_key: Option<Bytes>,
+    /// Index of that key in the inbox contract.
+    pub key_index: u64,
+    /// Signing shares in all.
+    pub shares: u32,
+    /// Shares it takes to sign.
+    pub threshold: u32,
+    /// Sum of the weights.
+    pub total_weight: u64,
+}
+
+/// One validator of the epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidatorStatus {
+    /// The address it signs with.
+    pub signer: Address,
+    /// The ed25519 key that authenticates its links.
+    pub node_key: B256,
+    /// Locked stake, in wei METIS, as a decimal string (it does not fit a JSON number).
+    pub stake: String,
+    /// Its weight.
+    pub weight: u64,
+    /// This node has a link to it (or is it).
+    pub connected: bool,
+    /// Highest block this node has seen an ack of it for.
+    pub acked: u64,
+    /// A decision has it skipped at handovers.
+    pub skipped: bool,
+}
+
+/// Counters since the node started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrafficStatus {
+    /// Transactions that came in from clients.
+    pub received: u64,
+    /// Of these, refused with a reason.
+    pub refused: u64,
+    /// Of these, passed on to the sequencer.
+    pub forwarded: u64,
+}
+
+/// What the node core publishes with [`super::ChainEvent::Status`], a few times a second and at every change of slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// Address this node signs with; `None` for a node that is no validator.
+    pub own: Option<Address>,
+    /// The slot.
+    pub slot: SlotStatus,
+    /// The epoch.
+    pub epoch: EpochStatus,
+    /// Validators of the epoch, in order of their signer addresses.
+    pub validators: Vec<ValidatorStatus>,
+    /// Highest decided control-plane height.
+    pub control_height: u64,
+    /// Number of the agreed L1 view.
+    pub l1_view_number: u64,
+    /// Hash of the agreed L1 view.
+    pub l1_view_hash: B256,
+    /// Validators this node has a link to, itself not counted.
+    pub peers: u32,
+    /// What clients sent.
+    pub traffic: TrafficStatus,
+    /// Highest block a peer is known to hold: above this node's head while it catches up.
+    pub highest_known_block: u64,
+}

@@ -1,0 +1,81 @@
+//! The Prometheus exporter, and the names of the node's metrics with their descriptions, in one place.
+//!
+//! Each edge records under a name from [`names`]; edges of their own crates add theirs to the same recorder.
+
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+
+/// Upper bounds of latency buckets, in seconds.
+const LATENCY_BUCKETS_S: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Names of metrics.
+pub mod names {
+    /// Unix time at which the process started.
+    pub const PROCESS_START: &str = "process_start_time_seconds";
+    /// Version of the binary, as a label of a gauge that is 1.
+    pub const BUILD: &str = "horae_build_info";
+    /// Highest block ordered.
+    pub const HEAD_ORDERED: &str = "horae_head_ordered";
+    /// Highest block certified.
+    pub const HEAD_CERTIFIED: &str = "horae_head_certified";
+    /// Highest block committed.
+    pub const HEAD_COMMITTED: &str = "horae_head_committed";
+    /// Highest block in an accepted batch.
+    pub const HEAD_SAFE: &str = "horae_head_safe";
+    /// Highest block in a batch that is final on L1.
+    pub const HEAD_FINALIZED: &str = "horae_head_finalized";
+    /// Transactions in committed blocks since the start.
+    pub const TRANSACTIONS_COMMITTED: &str = "horae_transactions_committed_total";
+    /// Height of the state store.
+    pub const STORE_HEIGHT: &str = "horae_store_height";
+    /// Height the state store has on stable storage.
+    pub const STORE_DURABLE_HEIGHT: &str = "horae_store_durable_height";
+    /// JSON-RPC requests, by method and whether they failed.
+    pub const RPC_REQUESTS: &str = "horae_rpc_requests_total";
+    /// Time to answer a JSON-RPC request, by method.
+    pub const RPC_SECONDS: &str = "horae_rpc_seconds";
+    /// Transactions refused at JSON-RPC, by reason.
+    pub const RPC_REFUSED: &str = "horae_rpc_refused_total";
+    /// Open subscriptions.
+    pub const RPC_SUBSCRIPTIONS: &str = "horae_rpc_subscriptions";
+    /// Subscriptions closed because the client did not keep up.
+    pub const RPC_SLOW_SUBSCRIBERS: &str = "horae_rpc_slow_subscribers_total";
+}
+
+/// Starts the exporter on its own address and describes the metrics. Once a process.
+///
+/// Must be called inside a tokio runtime. Fails if the address is taken.
+pub fn serve(address: SocketAddr) -> Result<(), BuildError> {
+    // The exporter binds inside its task, where a failure would only be logged: find out here.
+    std::net::TcpListener::bind(address).map_err(|e| BuildError::FailedToCreateHTTPListener(e.to_string()))?;
+    PrometheusBuilder::new()
+        .with_http_listener(address)
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY_BUCKETS_S)?
+        .install()?;
+    describe();
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    gauge!(names::PROCESS_START).set(since_epoch.as_secs_f64());
+    gauge!(names::BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(())
+}
+
+fn describe() {
+    describe_gauge!(names::PROCESS_START, Unit::Seconds, "Unix time at which the process started");
+    describe_gauge!(names::BUILD, "1, with the version of the binary as a label");
+    describe_gauge!(names::HEAD_ORDERED, "Highest block ordered");
+    describe_gauge!(names::HEAD_CERTIFIED, "Highest block certified by acks of more than 2/3 of the weights");
+    describe_gauge!(names::HEAD_COMMITTED, "Highest block committed");
+    describe_gauge!(names::HEAD_SAFE, "Highest block in a batch that L1 accepted");
+    describe_gauge!(names::HEAD_FINALIZED, "Highest block in a batch that is final on L1");
+    describe_counter!(names::TRANSACTIONS_COMMITTED, "Transactions in committed blocks since the start");
+    describe_gauge!(names::STORE_HEIGHT, "Height of the state store");
+    describe_gauge!(names::STORE_DURABLE_HEIGHT, "Height the state store has on stable storage");
+    describe_counter!(names::RPC_REQUESTS, "JSON-RPC requests by method and outcome");
+    describe_histogram!(names::RPC_SECONDS, Unit::Seconds, "Time to answer a JSON-RPC request by method");
+    describe_counter!(names::RPC_REFUSED, "Transactions refused at JSON-RPC by reason");
+    describe_gauge!(names::RPC_SUBSCRIPTIONS, "Open JSON-RPC subscriptions");
+    describe_counter!(names::RPC_SLOW_SUBSCRIBERS, "Subscriptions closed because the client did not keep up");
+}

@@ -1,0 +1,18 @@
+//! How a transaction gets from JSON-RPC into the pipeline.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use alloy_primitives::{B256, Bytes};
+use horae_stages::Shed;
+
+/// The answer to a submitted transaction: its hash once it is admitted, or why it was refused.
+///
+/// The pipeline refuses at once when it is full ([`Shed::Busy`]); the future itself must end in bounded time.
+pub type Admission = Pin<Box<dyn Future<Output = Result<B256, Shed>> + Send>>;
+
+/// The door of the pipeline. Implemented by the node core.
+pub trait TransactionIntake: Send + Sync + 'static {
+    /// Hands over one EIP-2718 encoding. Must not block: what cannot be taken at once is refused as busy.
+    fn submit(&self, raw: Bytes) -> Admission;
+}
