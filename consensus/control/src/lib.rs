@@ -12,23 +12,50 @@
 //! | [`statement`] | blocks, acks, certificates, commits, close votes |
 //! | [`voter`] | one validator's promises for its whole life |
 //! | [`tally`] | acks to certificates to commits |
-//! | [`head`] | where a closed term ends |
+//! | [`head`], [`failover`] | where a closed term ends, and who begins the next |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
 //! | [`pending`], [`propose`] | what waits to be decided, and what goes into the next control block |
 
+pub mod batches;
+pub mod command;
 pub mod digest;
+pub mod dkg;
+pub mod epoch;
+pub mod evidence;
+pub mod failover;
+pub mod head;
+pub mod l1;
 pub mod limits;
+pub mod pending;
+pub mod propose;
+pub mod record;
 pub mod schedule;
 pub mod set;
 pub mod sign;
+pub mod state;
 pub mod statement;
+pub mod tally;
 pub mod term;
+pub mod voter;
 
+pub use batches::{AcceptedBatch, Batches};
+pub use command::{CloseTerm, Command, ControlBlock, L1Event, Question, RegisterIncarnation};
 pub use digest::{Domain, Kind, digest};
+pub use dkg::{Dkg, DkgCommitments, DkgConfirm, DkgPhase, DkgShares, GroupKey};
+pub use epoch::Epoch;
+pub use evidence::Evidence;
+pub use head::pick_head;
+pub use l1::{InstalledKey, L1State, L1View};
+pub use pending::{Added, NotPending, Pending, PendingCommands};
+pub use propose::HeldBlocks;
+pub use record::Record;
 pub use schedule::Schedule;
 pub use set::{Candidate, Validator, ValidatorSet};
 pub use sign::{Signature, SignerKey, recover};
+pub use state::{ClosedTerm, ControlParams, ControlState, Effect, Genesis, Invalid, Opening};
 pub use statement::{
     Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, Commit, SignedBlock, StatementError,
 };
+pub use tally::{Junk, Tallied, Tally};
 pub use term::Term;
+pub use voter::{Refused, RestoreError, Voted, Voter};

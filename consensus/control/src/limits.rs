@@ -24,14 +24,8 @@ pub const MAX_COMMANDS: usize = 512;
 /// Acks of one height are tallied up to this many windows above the highest commit.
 pub const TALLY_WINDOWS: u64 = 2;
 
-/// Different blocks that the tally follows at one height: an honest one and a few of an equivocating sequencer.
-pub const MAX_CANDIDATES: usize = 8;
-
 /// Terms whose outcome is remembered after they closed.
 pub const MAX_CLOSED_TERMS: usize = 64;
 
 /// Doublings of the slot timeout, at most.
 pub const MAX_TIMEOUT_DOUBLINGS: u32 = 8;
-
-/// Pending commands of one validator, of all kinds together.
-pub const MAX_PENDING_PER_VALIDATOR: usize = 8;

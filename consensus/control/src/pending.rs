@@ -1,0 +1,202 @@
+//! Commands that wait to be decided: one of a kind for each validator, each checked before it is kept.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::Address;
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::command::{L1Event, RegisterIncarnation};
+use crate::dkg::{DkgCommitments, DkgConfirm, DkgError, DkgMessage, DkgShares};
+use crate::evidence::Evidence;
+use crate::l1::L1View;
+use crate::state::ControlState;
+use crate::statement::{CloseVote, StatementError};
+
+/// A signed command on its way to a control block; passed on between nodes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Pending {
+    /// A close vote; a control block takes > 2/3 of them together.
+    Close(CloseVote),
+    /// Key generation.
+    DkgCommitments(DkgCommitments),
+    /// Key generation.
+    DkgShares(DkgShares),
+    /// Key generation.
+    DkgConfirm(DkgConfirm),
+    /// A new incarnation.
+    RegisterIncarnation(RegisterIncarnation),
+}
+
+/// Kinds of pending commands, in the order in which they are proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    Close,
+    Incarnation,
+    Commitments,
+    Shares,
+    Confirm,
+}
+
+/// What became of a command that was handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is kept; pass it on to the others.
+    New,
+    /// It was there already.
+    Known,
+    /// It contradicts what its author said before, which is kept.
+    Evidence(Evidence),
+}
+
+/// Why a command is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPending {
+    /// It was decided, or can no longer be.
+    #[error("the command is out of date")]
+    Stale,
+    /// It belongs to a term or an attempt that has not begun here; to be sent again later.
+    #[error("the command is ahead of the decided blocks known here")]
+    Early,
+    /// It does not count.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// It does not count.
+    #[error(transparent)]
+    Dkg(#[from] DkgError),
+    /// Not signed by a validator.
+    #[error("the registration is not signed by a validator")]
+    BadRegistration,
+}
+
+/// The commands that this node knows of and that are not decided yet, and the L1 view that it would propose.
+///
+/// Bounded: five commands a validator of the set.
+#[derive(Clone, Debug, Default)]
+pub struct PendingCommands {
+    commands: BTreeMap<(Slot, Address), Pending>,
+    l1_view: Option<(L1View, Vec<L1Event>)>,
+}
+
+impl PendingCommands {
+    /// An empty pool.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Commands kept.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty() && self.l1_view.is_none()
+    }
+
+    /// Takes in a command from this node or another, if it may still be decided.
+    pub fn add(&mut self, command: Pending, state: &ControlState) -> Result<Added, NotPending> {
+        let key = key(&command);
+        if self.commands.get(&key) == Some(&command) {
+            return Ok(Added::Known);
+        }
+        standing(&command, state)?;
+        verify(&command, state)?;
+        if let (Some(Pending::Close(first)), Pending::Close(second)) = (self.commands.get(&key), &command) {
+            let (first, second) = (Box::new(first.clone()), Box::new(second.clone()));
+            if first.term == second.term {
+                return Ok(Added::Evidence(Evidence::DoubleClose { first, second }));
+            }
+        }
+        self.commands.insert(key, command);
+        Ok(Added::New)
+    }
+
+    /// What this node would propose as the next L1 view; nothing withdraws it.
+    pub fn set_l1_view(&mut self, view: Option<(L1View, Vec<L1Event>)>) {
+        self.l1_view = view;
+    }
+
+    /// Drops what was decided or can no longer be; to be called after each decided block.
+    pub fn drop_stale(&mut self, state: &ControlState) {
+        self.commands.retain(|_, command| !matches!(standing(command, state), Err(NotPending::Stale)));
+        if self.l1_view.as_ref().is_some_and(|(view, _)| view.number <= state.l1_view().number) {
+            self.l1_view = None;
+        }
+    }
+
+    /// Everything kept, in the order of proposing: to be sent to a peer that comes back.
+    pub fn commands(&self) -> impl Iterator<Item = &Pending> {
+        self.commands.values()
+    }
+
+    pub(crate) fn close_votes(&self) -> impl Iterator<Item = &CloseVote> {
+        self.commands.values().filter_map(|command| match command {
+            Pending::Close(vote) => Some(vote),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn l1_view(&self) -> Option<&(L1View, Vec<L1Event>)> {
+        self.l1_view.as_ref()
+    }
+}
+
+fn key(command: &Pending) -> (Slot, Address) {
+    match command {
+        Pending::Close(m) => (Slot::Close, m.validator),
+        Pending::RegisterIncarnation(m) => (Slot::Incarnation, m.validator),
+        Pending::DkgCommitments(m) => (Slot::Commitments, m.validator),
+        Pending::DkgShares(m) => (Slot::Shares, m.validator),
+        Pending::DkgConfirm(m) => (Slot::Confirm, m.validator),
+    }
+}
+
+/// The message of a key generation, if the command is one.
+pub(crate) fn dkg_message(command: &Pending) -> Option<DkgMessage<'_>> {
+    match command {
+        Pending::DkgCommitments(m) => Some(DkgMessage::Commitments(m)),
+        Pending::DkgShares(m) => Some(DkgMessage::Shares(m)),
+        Pending::DkgConfirm(m) => Some(DkgMessage::Confirm(m)),
+        _ => None,
+    }
+}
+
+/// Whether the command may still be decided, leaving signatures aside. Messages for a later phase of the running
+/// attempt wait.
+fn standing(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
+    if let Some(message) = dkg_message(command) {
+        let dkg = state.dkg();
+        return match message.attempt().cmp(&dkg.attempt()) {
+            std::cmp::Ordering::Less => Err(NotPending::Stale),
+            std::cmp::Ordering::Greater => Err(NotPending::Early),
+            std::cmp::Ordering::Equal if message.phase() > dkg.phase() || dkg.awaits(&message) => Ok(()),
+            std::cmp::Ordering::Equal => Err(NotPending::Stale),
+        };
+    }
+    match command {
+        Pending::Close(vote) => {
+            let last = state.closed_terms().next_back().map_or(0, |closed| closed.term);
+            match state.open_term() {
+                _ if vote.term <= last => Err(NotPending::Stale),
+                Some(open) if vote.term == open.number => Ok(()),
+                _ => Err(NotPending::Early),
+            }
+        }
+        Pending::RegisterIncarnation(m) if m.incarnation <= state.incarnation_of(&m.validator) => {
+            Err(NotPending::Stale)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn verify(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
+    let epoch = state.epoch();
+    if let Some(message) = dkg_message(command) {
+        return Ok(message.verify(&epoch.set, state.domain(), epoch.number)?);
+    }
+    match command {
+        Pending::Close(vote) => Ok(vote.verify(state.open_term().ok_or(NotPending::Early)?)?),
+        Pending::RegisterIncarnation(m) if !m.verify(&epoch.set, state.domain()) => Err(NotPending::BadRegistration),
+        _ => Ok(()),
+    }
+}

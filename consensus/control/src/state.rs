@@ -1,0 +1,514 @@
+//! The control plane's state: what all nodes agree on after the same decided blocks.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use alloy_primitives::{Address, B256};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::batches::{AcceptedBatch, BatchGap, Batches};
+use crate::command::{CloseTerm, Command, ControlBlock, L1Event, Question, RegisterIncarnation};
+use crate::digest::Domain;
+use crate::dkg::{Dkg, DkgError, DkgMessage, DkgPhase, DkgStep, GroupKey};
+use crate::epoch::Epoch;
+use crate::failover::{self, CloseError};
+use crate::l1::{L1Error, L1State, L1View};
+use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_TIMEOUT_DOUBLINGS};
+use crate::schedule::Schedule;
+use crate::set::{Candidate, SetError, ValidatorSet};
+use crate::statement::{BlockFacts, BlockId};
+use crate::term::Term;
+
+/// The numbers of an epoch that the control plane itself needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlParams {
+    /// Blocks that a validator acks above the highest commit it knows (`W`).
+    pub window_blocks: u64,
+    /// A validator votes to close a term in which it saw no new commit for this long, in milliseconds, before doubling.
+    pub slot_timeout_ms: u64,
+    /// Control heights after which a key generation starts again.
+    pub dkg_deadline_heights: u64,
+    /// L1 blocks that one L1 view may advance.
+    pub l1_step_blocks: u64,
+    /// Bytes of a control block that a proposer fills; a quorum of close votes may go beyond.
+    pub control_block_bytes: u64,
+}
+
+impl ControlParams {
+    /// What a devnet runs with.
+    pub fn devnet() -> Self {
+        Self {
+            window_blocks: 128,
+            slot_timeout_ms: 1_000,
+            dkg_deadline_heights: 200,
+            l1_step_blocks: 64,
+            control_block_bytes: 1024 * 1024,
+        }
+    }
+}
+
+/// Where the chain begins.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Genesis {
+    /// What signatures are bound to.
+    pub domain: Domain,
+    /// The L1 block up to which `validators` are known; events are read from the next one on.
+    pub l1_view: L1View,
+    /// Validators of epoch 0.
+    pub validators: Vec<Candidate>,
+    /// Shuffles the turns of epoch 0.
+    pub seed: B256,
+    /// Hash of L2 block 0.
+    pub block_hash: B256,
+    /// The numbers.
+    pub params: ControlParams,
+}
+
+/// A term that was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ClosedTerm {
+    /// Number of the term.
+    pub term: u64,
+    /// Its epoch.
+    pub epoch: u64,
+    /// The block it built on.
+    pub parent: BlockId,
+    /// Where it ended.
+    pub head: BlockFacts,
+}
+
+/// Something that follows from a decided block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The key generation entered this phase.
+    DkgAdvanced {
+        /// The attempt.
+        attempt: u64,
+        /// The phase it entered.
+        phase: DkgPhase,
+    },
+    /// The key generation failed and starts again as this attempt.
+    DkgRestarted {
+        /// The new attempt.
+        attempt: u64,
+    },
+    /// All validators confirmed this group key: it may be installed on L1.
+    GroupKeyConfirmed {
+        /// Epoch of the key.
+        epoch: u64,
+        /// The key.
+        key: GroupKey,
+    },
+    /// The inbox took a key.
+    KeyInstalled {
+        /// Index of the key on L1.
+        key_index: u64,
+        /// The key.
+        key: GroupKey,
+    },
+    /// The open term closed.
+    TermClosed {
+        /// The term.
+        term: u64,
+        /// Its last block; those up to it are committed, those of the term above it are void.
+        head: BlockId,
+    },
+    /// A term opened: [`ControlState::open_term`] has the rest.
+    TermOpened {
+        /// The term.
+        term: u64,
+        /// Its epoch.
+        epoch: u64,
+        /// The block it builds on.
+        parent: BlockId,
+        /// Slot of the first block above.
+        first_slot: u64,
+    },
+    /// The L1 view moved.
+    L1Advanced(L1View),
+    /// L1 accepted a batch.
+    BatchAccepted(AcceptedBatch),
+    /// A validator started anew.
+    IncarnationRegistered {
+        /// The validator.
+        validator: Address,
+        /// Its incarnation from the next term on.
+        incarnation: u64,
+        /// It is the validator's first in this epoch: a reason to vote to close the open term.
+        first_in_epoch: bool,
+    },
+}
+
+/// Why a control block must not be decided.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// Not the next height.
+    #[error("control block {found} does not follow height {height}")]
+    Height {
+        /// Its height.
+        found: u64,
+        /// The height applied last.
+        height: u64,
+    },
+    /// More commands than a block may have.
+    #[error("{0} commands in one control block")]
+    TooManyCommands(usize),
+    /// An L1 view beside other commands, or two closings.
+    #[error("the commands may not stand together in one control block")]
+    Mixed,
+    /// No term is open.
+    #[error("no term is open")]
+    NoOpenTerm,
+    /// The closing does not count.
+    #[error(transparent)]
+    Close(#[from] CloseError),
+    /// The key generation message does not count.
+    #[error(transparent)]
+    Dkg(#[from] DkgError),
+    /// The L1 view does not follow.
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    /// The accepted batch does not follow.
+    #[error(transparent)]
+    Batch(#[from] BatchGap),
+    /// The registration is not signed by a validator, or its number is not above the last one.
+    #[error("incarnation {incarnation} of {validator} cannot be registered")]
+    Incarnation {
+        /// The validator named.
+        validator: Address,
+        /// The incarnation named.
+        incarnation: u64,
+    },
+}
+
+/// The state machine. Equal decided blocks give equal states, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ControlState {
+    domain: Domain,
+    params: ControlParams,
+    height: u64,
+    epoch: Epoch,
+    open: Option<Term>,
+    genesis: BlockFacts,
+    closed: VecDeque<ClosedTerm>,
+    failed_in_a_row: u32,
+    dkg: Dkg,
+    l1: L1State,
+    batches: Batches,
+    incarnations: BTreeMap<Address, u64>,
+    reincarnated: BTreeSet<Address>,
+}
+
+impl ControlState {
+    /// The state at control height 0: epoch 0 is there, its key generation runs, no term is open.
+    pub fn genesis(genesis: &Genesis) -> Result<Self, SetError> {
+        let set = ValidatorSet::form(&genesis.validators)?;
+        let first_slot = 1;
+        let schedule = Schedule::new(genesis.seed, first_slot, &set);
+        Ok(Self {
+            domain: genesis.domain,
+            params: genesis.params,
+            height: 0,
+            epoch: Epoch { number: 0, first_slot, set, schedule, group_key: None },
+            open: None,
+            genesis: BlockFacts::genesis(genesis.block_hash),
+            closed: VecDeque::new(),
+            failed_in_a_row: 0,
+            dkg: Dkg::start(0, 0),
+            l1: L1State::new(genesis.l1_view, &genesis.validators),
+            batches: Batches::default(),
+            incarnations: BTreeMap::new(),
+            reincarnated: BTreeSet::new(),
+        })
+    }
+
+    /// Applies the next decided block. If it is invalid, nothing has changed.
+    pub fn apply(&mut self, block: &ControlBlock) -> Result<Vec<Effect>, Invalid> {
+        let mut next = self.clone();
+        let effects = next.step(block)?;
+        *self = next;
+        Ok(effects)
+    }
+
+    /// Whether [`ControlState::apply`] would take the block. What it cannot know is in [`ControlState::questions`].
+    pub fn check(&self, block: &ControlBlock) -> Result<(), Invalid> {
+        self.clone().step(block).map(|_| ())
+    }
+
+    /// What must be known to be true before one votes for this block, on top of [`ControlState::check`].
+    pub fn questions(&self, block: &ControlBlock) -> Vec<Question> {
+        block.commands.iter().filter_map(|command| self.question(command)).collect()
+    }
+
+    fn question(&self, command: &Command) -> Option<Question> {
+        match command {
+            Command::L1View { number, hash, events } => Some(Question::L1Matches {
+                after: self.l1_view(),
+                number: *number,
+                hash: *hash,
+                events: events.clone(),
+            }),
+            Command::CloseTerm(closing) => {
+                let parent = self.open.as_ref().map(|term| term.parent.id);
+                let listed = closing.votes.iter().flat_map(|vote| &vote.acked).map(|block| block.facts);
+                let mut blocks: Vec<BlockFacts> =
+                    listed.chain([closing.base]).filter(|facts| Some(facts.id) != parent).collect();
+                blocks.sort_by_key(|facts| facts.id);
+                blocks.dedup();
+                Some(Question::HoldsBlocks(blocks))
+            }
+            _ => None,
+        }
+    }
+
+    fn step(&mut self, block: &ControlBlock) -> Result<Vec<Effect>, Invalid> {
+        if Some(block.height) != self.height.checked_add(1) {
+            return Err(Invalid::Height { found: block.height, height: self.height });
+        }
+        let commands = &block.commands;
+        if commands.len() > MAX_COMMANDS {
+            return Err(Invalid::TooManyCommands(commands.len()));
+        }
+        let l1_views = commands.iter().filter(|c| matches!(c, Command::L1View { .. })).count();
+        let closings = commands.iter().filter(|c| matches!(c, Command::CloseTerm(_))).count();
+        if closings > 1 || (l1_views > 0 && commands.len() > 1) {
+            return Err(Invalid::Mixed);
+        }
+        self.height = block.height;
+        let mut effects = Vec::new();
+        for command in commands {
+            self.command(command, &mut effects)?;
+        }
+        let deadline = self.params.dkg_deadline_heights;
+        if self.dkg.expire(self.height, deadline).is_some() {
+            effects.push(Effect::DkgRestarted { attempt: self.dkg.attempt() });
+        }
+        self.open_first_term(&mut effects);
+        Ok(effects)
+    }
+
+    fn command(&mut self, command: &Command, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
+        match command {
+            Command::L1View { number, hash, events } => {
+                let view = L1View { number: *number, hash: *hash };
+                self.advance_l1(view, events, effects)
+            }
+            Command::DkgCommitments(m) => self.key_generation(&DkgMessage::Commitments(m), effects),
+            Command::DkgShares(m) => self.key_generation(&DkgMessage::Shares(m), effects),
+            Command::DkgConfirm(m) => self.key_generation(&DkgMessage::Confirm(m), effects),
+            Command::CloseTerm(closing) => self.close_term(closing, effects),
+            Command::RegisterIncarnation(registration) => self.reincarnate(registration, effects),
+        }
+    }
+
+    /// Applies one command of a block being put together, if it can be; a refused one changes nothing.
+    pub(crate) fn take(&mut self, command: &Command) -> bool {
+        self.command(command, &mut Vec::new()).is_ok()
+    }
+
+    fn advance_l1(&mut self, view: L1View, events: &[L1Event], effects: &mut Vec<Effect>) -> Result<(), Invalid> {
+        self.l1.check(view.number, events, self.params.l1_step_blocks)?;
+        for event in events {
+            if let Some(installed) = self.l1.apply(event)? {
+                effects.push(Effect::KeyInstalled { key_index: installed.key_index, key: installed.key });
+            }
+            if let Some(batch) = AcceptedBatch::from_event(event) {
+                self.batches.accept(batch)?;
+                effects.push(Effect::BatchAccepted(batch));
+            }
+        }
+        self.l1.advance(view);
+        effects.push(Effect::L1Advanced(view));
+        Ok(())
+    }
+
+    fn key_generation(&mut self, message: &DkgMessage<'_>, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
+        message.verify(&self.epoch.set, &self.domain, self.epoch.number)?;
+        match self.dkg.apply(message, self.epoch.set.len(), self.height)? {
+            Some(DkgStep::Advanced(phase)) => {
+                effects.push(Effect::DkgAdvanced { attempt: self.dkg.attempt(), phase });
+            }
+            Some(DkgStep::Restarted) => effects.push(Effect::DkgRestarted { attempt: self.dkg.attempt() }),
+            None => {}
+        }
+        if let Some(key) = self.dkg.key() {
+            self.epoch.group_key = Some(key);
+            effects.push(Effect::GroupKeyConfirmed { epoch: self.epoch.number, key });
+        }
+        Ok(())
+    }
+
+    fn close_term(&mut self, closing: &CloseTerm, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
+        let term = self.open.as_ref().ok_or(Invalid::NoOpenTerm)?;
+        let outcome = failover::close(term, closing)?;
+        let head = outcome.head;
+        effects.push(Effect::TermClosed { term: term.number, head: head.id });
+        let closed = ClosedTerm { term: term.number, epoch: term.epoch, parent: term.parent.id, head };
+        self.closed.push_back(closed);
+        if self.closed.len() > MAX_CLOSED_TERMS {
+            self.closed.pop_front();
+        }
+        let before = if outcome.had_commit { 0 } else { self.failed_in_a_row };
+        self.failed_in_a_row = before.saturating_add(1);
+        let number = term.number + 1;
+        self.open_term_on(number, head, outcome.next_slot, effects);
+        Ok(())
+    }
+
+    fn reincarnate(&mut self, registration: &RegisterIncarnation, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
+        let RegisterIncarnation { validator, incarnation, .. } = *registration;
+        let last = self.incarnation_of(&validator);
+        if incarnation <= last || !registration.verify(&self.epoch.set, &self.domain) {
+            return Err(Invalid::Incarnation { validator, incarnation });
+        }
+        self.incarnations.insert(validator, incarnation);
+        let first_in_epoch = self.reincarnated.insert(validator);
+        if self.open.is_none() {
+            self.count_incarnations();
+        }
+        effects.push(Effect::IncarnationRegistered { validator, incarnation, first_in_epoch });
+        Ok(())
+    }
+
+    /// Opens term 1 once all have confirmed the group key and the inbox holds it with our set.
+    fn open_first_term(&mut self, effects: &mut Vec<Effect>) {
+        let ready = self.opening() == Opening::Ready;
+        if self.open.is_none() && ready {
+            self.open_term_on(1, self.genesis, self.epoch.first_slot, effects);
+        }
+    }
+
+    fn open_term_on(&mut self, number: u64, parent: BlockFacts, first_slot: u64, effects: &mut Vec<Effect>) {
+        self.count_incarnations();
+        effects.push(Effect::TermOpened { term: number, epoch: self.epoch.number, parent: parent.id, first_slot });
+        self.open = Some(Term {
+            domain: self.domain,
+            number,
+            epoch: self.epoch.number,
+            parent,
+            first_slot,
+            window_blocks: self.params.window_blocks,
+            set: self.epoch.set.clone(),
+            schedule: self.epoch.schedule.clone(),
+        });
+    }
+
+    /// Makes the registered incarnations the ones that count: only when no term is open.
+    fn count_incarnations(&mut self) {
+        let set = self.epoch.set.clone();
+        self.epoch.set = set.with_incarnations(|signer| self.incarnations.get(signer).copied());
+    }
+}
+
+/// What the first term still waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The key generation.
+    KeyGeneration,
+    /// L1: this key is to be installed at the inbox.
+    Installation {
+        /// The key that all confirmed.
+        key: GroupKey,
+    },
+    /// L1 holds another key, or another snapshot of validators, than the one agreed here: an operator must look.
+    OtherKeyInstalled {
+        /// The key that all confirmed.
+        key: GroupKey,
+        /// Hash of our set.
+        snapshot_hash: B256,
+    },
+    /// Nothing: it is open, or opens now.
+    Ready,
+}
+
+impl ControlState {
+    /// What the first term still waits for.
+    pub fn opening(&self) -> Opening {
+        let Some(key) = self.epoch.group_key else { return Opening::KeyGeneration };
+        let snapshot_hash = self.epoch.set.snapshot_hash();
+        match self.l1.installed() {
+            None => Opening::Installation { key },
+            Some(i) if i.key == key && i.snapshot_hash == snapshot_hash => Opening::Ready,
+            Some(_) => Opening::OtherKeyInstalled { key, snapshot_hash },
+        }
+    }
+
+    /// What signatures are bound to.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// The numbers.
+    pub fn params(&self) -> &ControlParams {
+        &self.params
+    }
+
+    /// Control height applied last.
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// The present epoch.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// The open term.
+    pub fn open_term(&self) -> Option<&Term> {
+        self.open.as_ref()
+    }
+
+    /// The validator that seals this slot of the present epoch.
+    pub fn sequencer_of(&self, slot: u64) -> Option<Address> {
+        let at = self.epoch.schedule.leader(slot)?;
+        Some(self.epoch.set.validators()[at].signer)
+    }
+
+    /// The validator that seals the child of this block in the open term.
+    pub fn sequencer_after(&self, block: &BlockFacts) -> Option<Address> {
+        self.open.as_ref()?.sequencer_after(block).map(|v| v.signer)
+    }
+
+    /// The agreed L1 view.
+    pub fn l1_view(&self) -> L1View {
+        self.l1.view()
+    }
+
+    /// What L1 has brought.
+    pub fn l1(&self) -> &L1State {
+        &self.l1
+    }
+
+    /// Batches accepted on L1.
+    pub fn batches(&self) -> &Batches {
+        &self.batches
+    }
+
+    /// The key generation.
+    pub fn dkg(&self) -> &Dkg {
+        &self.dkg
+    }
+
+    /// Terms closed last, oldest first; at most [`MAX_CLOSED_TERMS`].
+    pub fn closed_terms(&self) -> impl DoubleEndedIterator<Item = &ClosedTerm> {
+        self.closed.iter()
+    }
+
+    /// The incarnation that a validator registered last; it counts from the next term on.
+    pub fn incarnation_of(&self, validator: &Address) -> u64 {
+        self.incarnations.get(validator).copied().unwrap_or(0)
+    }
+
+    /// Terms in a row that were closed by failover, as far as close votes show.
+    pub fn failed_in_a_row(&self) -> u32 {
+        self.failed_in_a_row
+    }
+
+    /// The slot timeout now, in milliseconds: doubled with each failed term in a row. `committed` is whether the node has
+    /// seen a commit by acks in the open term, which returns it to its base.
+    pub fn slot_timeout_ms(&self, committed: bool) -> u64 {
+        let doublings = if committed { 0 } else { self.failed_in_a_row.min(MAX_TIMEOUT_DOUBLINGS) };
+        self.params.slot_timeout_ms.saturating_mul(1 << doublings)
+    }
+}
