@@ -10,6 +10,8 @@ mod message;
 mod run;
 mod seal;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use error::DkgError;
 pub(crate) use message::encode;

@@ -126,7 +126,7 @@ impl GroupSignature {
         Ok(Self { rx: B256::from_slice(rx), ry: B256::from_slice(ry), z })
     }
 
-    fn decode(&self) -> Result<Signature, GroupError> {
+    pub(crate) fn decode(&self) -> Result<Signature, GroupError> {
         if self.z.is_zero() || self.z >= ORDER {
             return Err(GroupError::ResponseOutOfRange);
         }

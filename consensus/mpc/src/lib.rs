@@ -53,6 +53,9 @@ mod group;
 mod material;
 mod shares;
 mod sign;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod testing;
 
 pub use dkg::{
     Dkg, DkgCommitments, DkgConfirm, DkgError, DkgMessage, DkgParams, DkgRun, DkgShares, SealedShares, ShareDeal,

@@ -7,9 +7,15 @@
 mod coordinator;
 mod message;
 mod nonce;
+#[cfg(test)]
+mod onchain;
+#[cfg(test)]
+mod rfc9591;
 mod session;
 mod signer;
 mod signing;
+#[cfg(test)]
+mod tests;
 
 pub use coordinator::{BeginError, Coordinator, CoordinatorConfig, CoordinatorOutput, Failure, Fault};
 pub use message::{

@@ -337,7 +337,7 @@ impl Dkg {
     }
 
     /// Hash of all commitments, ascending by validator.
-    fn transcript(&self) -> B256 {
+    pub(super) fn transcript(&self) -> B256 {
         digest_of(&self.commitments)
     }
 
