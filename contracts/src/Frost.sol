@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity 0.8.30;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
@@ -37,6 +37,11 @@ library Frost {
         return mulmod(root, root, P) == square;
     }
 
+    /// @notice Whether (x, y), both reduced modulo P, is a point of secp256k1.
+    function isOnCurve(uint256 x, uint256 y) internal pure returns (bool) {
+        return x < P && y < P && mulmod(y, y, P) == _cubePlusSeven(x);
+    }
+
     /// @notice Whether `signature` signs `message` under the key (px, parity).
     /// @dev The key must have passed `isKey`. R must be on the curve: c binds only its abscissa and the parity of its
     /// ordinate, and over ordinates off the curve a birthday search forges in about 2^81 steps.
@@ -46,7 +51,7 @@ library Frost {
         returns (bool)
     {
         (uint256 rx, uint256 ry, uint256 z) = (signature.rx, signature.ry, signature.z);
-        if (rx >= P || ry >= P || mulmod(ry, ry, P) != _cubePlusSeven(rx)) return false;
+        if (!isOnCurve(rx, ry)) return false;
         if (z == 0 || z >= N) return false;
 
         uint256 c = challenge(rx, ry, px, parity, message);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity 0.8.30;
 
 /// @title Weights
 /// @notice How stakes become the weights that every quorum counts. Rust computes the same; both are held to

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.37;
+pragma solidity 0.8.30;
 
 /// @title ILockingPool
 /// @notice Who may validate, with which keys and how much stake. Nodes read it, and its events, through their agreed

@@ -1,0 +1,26 @@
+//! The committed artifacts can be deployed, and say what the interfaces promise.
+
+use alloy::primitives::keccak256;
+use alloy::sol_types::{SolCall, SolEvent};
+use horae_contracts::{BatchInbox, LockingEscrow, LockingPool, TestMetis};
+
+#[test]
+fn every_contract_has_deploy_bytecode() {
+    for bytecode in [&BatchInbox::BYTECODE, &LockingPool::BYTECODE, &LockingEscrow::BYTECODE, &TestMetis::BYTECODE] {
+        assert!(bytecode.len() > 1_000);
+    }
+}
+
+#[test]
+fn what_nodes_call_and_read_has_the_published_signature() {
+    assert_eq!(
+        BatchInbox::submitCall::SIGNATURE,
+        "submit((uint64,bytes32,uint64,uint64,bytes32,bytes32,bytes32,uint64),(uint256,uint256,uint256),bytes)"
+    );
+    assert_eq!(BatchInbox::installFirstKeyCall::SIGNATURE, "installFirstKey(uint256,uint8,address[],uint64[],bytes[])");
+    assert_eq!(
+        BatchInbox::BatchAccepted::SIGNATURE_HASH,
+        keccak256("BatchAccepted(uint64,bytes32,uint64,uint64,bytes32,bytes32,bytes32,uint64)")
+    );
+    assert_eq!(LockingPool::Locked::SIGNATURE_HASH, keccak256("Locked(uint64,address,address,bytes32,uint256)"));
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {BatchInbox} from "../../src/BatchInbox.sol";
+import {LockingPool} from "../../src/LockingPool.sol";
+import {TestMetis} from "../../src/devnet/TestMetis.sol";
+import {IBatchInbox} from "../../src/interfaces/IBatchInbox.sol";
+import {Signing} from "./Signing.sol";
+
+/// @notice A pool, an inbox, and validators that have joined the pool.
+abstract contract Fixture is Signing {
+    uint64 internal constant EXIT_DELAY = 21 days;
+    uint64 internal constant EMERGENCY_DELAY = 7 days;
+
+    TestMetis internal metis = new TestMetis();
+    LockingPool internal pool = new LockingPool(metis, address(this), EXIT_DELAY);
+    BatchInbox internal inbox = new BatchInbox(pool, EMERGENCY_DELAY);
+
+    mapping(address signer => uint256) private _secrets;
+
+    function ownerOf(uint256 n) internal pure returns (address) {
+        return address(uint160(0xA11CE000 + n));
+    }
+
+    function signerSecret(uint256 n) internal pure returns (uint256) {
+        return uint256(keccak256(abi.encode("signer", n)));
+    }
+
+    function signerOf(uint256 n) internal pure returns (address) {
+        return vm.addr(signerSecret(n));
+    }
+
+    function nodeKeyOf(uint256 n) internal pure returns (bytes32) {
+        return keccak256(abi.encode("node key", n));
+    }
+
+    /// @dev Whitelists owner `n` and gives it `amount` METIS, approved to the escrow.
+    function fund(uint256 n, uint256 amount) internal {
+        pool.setWhitelist(ownerOf(n), true);
+        metis.mint(ownerOf(n), amount);
+        vm.startPrank(ownerOf(n));
+        metis.approve(address(pool.ESCROW()), type(uint256).max);
+        vm.stopPrank();
+    }
+
+    /// @dev Owner `n` joins with its signer and node key.
+    function join(uint256 n, uint256 amount) internal returns (uint64) {
+        fund(n, amount);
+        bytes memory proof = ecdsa(signerSecret(n), pool.signerDigest(ownerOf(n), signerOf(n)));
+        _secrets[signerOf(n)] = signerSecret(n);
+        vm.prank(ownerOf(n));
+        return pool.lockFor(signerOf(n), nodeKeyOf(n), amount, proof);
+    }
+
+    /// @dev One signature a signer, in order; empty where `absent` has the signer's bit.
+    function signatures(address[] memory signers, bytes32 digest, uint256 absent)
+        internal
+        view
+        returns (bytes[] memory given)
+    {
+        given = new bytes[](signers.length);
+        for (uint256 i = 0; i < signers.length; i++) {
+            if (absent & (1 << i) == 0) given[i] = ecdsa(_secrets[signers[i]], digest);
+        }
+    }
+
+    function installFirstKey(Key memory key) internal {
+        (address[] memory signers, uint64[] memory weights) = pool.snapshot();
+        bytes32 digest = inbox.installationDigest(1, key.px, key.parity, keccak256(abi.encode(signers, weights)));
+        inbox.installFirstKey(key.px, key.parity, signers, weights, signatures(signers, digest, 0));
+    }
+
+    /// @dev The next batch as the inbox stands, of `blocks` blocks.
+    function nextBatch(uint64 blocks, bytes memory data) internal view returns (IBatchInbox.Batch memory) {
+        IBatchInbox.Head memory head = inbox.head();
+        uint64 lastBlock = head.lastBlock + blocks;
+        return IBatchInbox.Batch({
+            index: head.nextIndex,
+            previousDigest: head.digest,
+            firstBlock: head.lastBlock + 1,
+            lastBlock: lastBlock,
+            lastBlockHash: keccak256(abi.encode("block", lastBlock)),
+            dataHash: keccak256(data),
+            stateRoot: keccak256(abi.encode("state", lastBlock)),
+            l1View: head.l1View + 1
+        });
+    }
+}
