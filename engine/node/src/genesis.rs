@@ -6,7 +6,7 @@ use std::{
 };
 
 use alloy_primitives::{Address, B256, U256, hex, keccak256};
-use horae_control::{Candidate, ValidatorSet, set::SetError};
+use horae_control::{Candidate, ControlParams, Domain, ValidatorSet, set::SetError};
 use horae_stages::{Genesis, Header, L1View};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -65,8 +65,35 @@ pub struct GenesisFile {
     pub l2: Genesis,
     /// The chain's contracts on Ethereum.
     pub l1: L1Genesis,
+    /// The control plane's numbers.
+    pub control: ControlRules,
     /// The validators of epoch 0, as the Locking contract lists them at `l1.origin`.
     pub validators: Vec<GenesisValidator>,
+}
+
+/// The control plane's numbers, but for those that [`Genesis`] holds already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlRules {
+    /// A validator votes to close a term in which it saw no new commit for this long, in milliseconds, before doubling.
+    pub slot_timeout_ms: u64,
+    /// Control heights after which a key generation starts again.
+    pub dkg_deadline_heights: u64,
+    /// L1 blocks that one L1 view may advance.
+    pub l1_step_blocks: u64,
+    /// Bytes of a control block that a proposer fills.
+    pub control_block_bytes: u64,
+}
+
+impl From<ControlParams> for ControlRules {
+    fn from(params: ControlParams) -> Self {
+        Self {
+            slot_timeout_ms: params.slot_timeout_ms,
+            dkg_deadline_heights: params.dkg_deadline_heights,
+            l1_step_blocks: params.l1_step_blocks,
+            control_block_bytes: params.control_block_bytes,
+        }
+    }
 }
 
 /// Where the chain lives on L1.
@@ -160,6 +187,24 @@ impl GenesisFile {
         keccak256(serde_json::to_vec(self).unwrap_or_default())
     }
 
+    /// Where the control plane begins. The turns of epoch 0 are shuffled by `l2.prevrandao`.
+    pub fn control_genesis(&self) -> horae_control::Genesis {
+        horae_control::Genesis {
+            domain: Domain { chain_id: self.l2.params.chain_id, locking: self.l1.locking },
+            l1_view: horae_control::L1View { number: self.l1.origin_number, hash: self.l1.origin_hash },
+            validators: self.candidates(),
+            seed: self.l2.prevrandao,
+            block_hash: self.header().hash(),
+            params: ControlParams {
+                window_blocks: self.l2.params.window_blocks,
+                slot_timeout_ms: self.control.slot_timeout_ms,
+                dkg_deadline_heights: self.control.dkg_deadline_heights,
+                l1_step_blocks: self.control.l1_step_blocks,
+                control_block_bytes: self.control.control_block_bytes,
+            },
+        }
+    }
+
     /// The validators of epoch 0 as candidates of the control plane.
     pub fn candidates(&self) -> Vec<Candidate> {
         let candidate = |v: &GenesisValidator| Candidate {
@@ -247,6 +292,7 @@ mod tests {
                 origin_hash: origin.hash,
                 view_depth: ViewDepth::Blocks(2),
             },
+            control: ControlParams::devnet().into(),
             validators: (1..=4)
                 .map(|id| GenesisValidator {
                     id,

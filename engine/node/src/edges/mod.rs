@@ -2,7 +2,7 @@
 
 pub mod intake;
 pub mod l1;
-pub mod peers;
 pub mod metrics;
+pub mod peers;
 pub mod rpc;
 pub mod store;

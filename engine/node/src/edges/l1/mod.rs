@@ -6,7 +6,9 @@
 
 mod batches;
 mod client;
+pub mod deploy;
 mod error;
+mod events;
 pub mod limits;
 mod read;
 mod send;
@@ -16,3 +18,6 @@ pub use client::L1;
 pub use error::L1Error;
 pub use read::{InboxState, L1Block};
 pub use send::{Included, Sender};
+
+#[cfg(test)]
+mod tests;

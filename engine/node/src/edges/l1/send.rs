@@ -82,6 +82,11 @@ impl Sender {
         Self { l1, key, turn: Mutex::new(()) }
     }
 
+    /// The L1 it sends to.
+    pub fn l1(&self) -> &L1 {
+        &self.l1
+    }
+
     /// The account.
     pub fn address(&self) -> Address {
         self.key.address()
@@ -101,7 +106,7 @@ impl Sender {
     /// [`L1Error::Reverted`] if the inbox would refuse it (`WrongIndex`: another node was first), and all others of sending.
     pub async fn submit_batch(&self, batch: Batch, signature: Signature, data: Bytes) -> Result<Included, L1Error> {
         let call = BatchInbox::submitCall { batch, signature, data };
-        self.send(TxKind::Call(self.l1.inbox()), call.abi_encode().into()).await
+        self.send(TxKind::Call(self.l1.inbox()), call.abi_encode().into(), U256::ZERO).await
     }
 
     /// Installs the first group key and waits until that is in a block. `signatures` in the order of `signers`, 65 bytes each with
@@ -118,7 +123,7 @@ impl Sender {
         signatures: Vec<Bytes>,
     ) -> Result<Included, L1Error> {
         let call = BatchInbox::installFirstKeyCall { px, parity, signers, weights, signatures };
-        self.send(TxKind::Call(self.l1.inbox()), call.abi_encode().into()).await
+        self.send(TxKind::Call(self.l1.inbox()), call.abi_encode().into(), U256::ZERO).await
     }
 
     /// Puts the next group key in force, under the signature of the present one, and waits until that is in a block.
@@ -134,25 +139,25 @@ impl Sender {
         signature: Signature,
     ) -> Result<Included, L1Error> {
         let call = BatchInbox::rotateCall { px, parity, signers, weights, signature };
-        self.send(TxKind::Call(self.l1.inbox()), call.abi_encode().into()).await
+        self.send(TxKind::Call(self.l1.inbox()), call.abi_encode().into(), U256::ZERO).await
     }
 
-    /// Sends any transaction without value and waits until it is in a block. It is tried against L1's head first, and not sent if it
+    /// Sends any transaction, with `value` in wei, and waits until it is in a block. It is tried against L1's head first, and not sent if it
     /// would revert.
     ///
     /// # Errors
     /// [`L1Error::Reverted`], [`L1Error::NoFunds`], [`L1Error::NotIncluded`], [`L1Error::Unreachable`], [`L1Error::Nonsense`].
-    pub async fn send(&self, to: TxKind, input: Bytes) -> Result<Included, L1Error> {
+    pub async fn send(&self, to: TxKind, input: Bytes, value: U256) -> Result<Included, L1Error> {
         let _turn = self.turn.lock().await;
         let nonce = self.nonce().await?;
-        let gas_limit = self.gas(to, &input).await?;
+        let gas_limit = self.gas(to, &input, value).await?;
         let mut transaction = TxEip1559 {
             chain_id: self.l1.chain_id(),
             nonce,
             gas_limit,
             to,
             input,
-            value: U256::ZERO,
+            value,
             max_fee_per_gas: 0,
             max_priority_fee_per_gas: 0,
             access_list: Default::default(),
@@ -189,11 +194,12 @@ impl Sender {
         Ok(count.to())
     }
 
-    async fn gas(&self, to: TxKind, input: &Bytes) -> Result<u64, L1Error> {
+    async fn gas(&self, to: TxKind, input: &Bytes, value: U256) -> Result<u64, L1Error> {
         let request = TransactionRequest {
             from: Some(self.address()),
             to: Some(to),
             input: input.clone().into(),
+            value: Some(value),
             ..Default::default()
         };
         let estimate: Result<U64, Refusal> = self.l1.try_call("eth_estimateGas", (request, "latest")).await;

@@ -1,0 +1,131 @@
+//! What happened on L1, in the words of the control plane: every validator must read the same list from the same blocks.
+
+use alloy::{rpc::types::Log, sol_types::SolEventInterface};
+use alloy_primitives::B256;
+use horae_contracts::{BatchInbox::BatchInboxEvents, LockingPool::LockingPoolEvents};
+use horae_control::{command::L1Event, limits::MAX_L1_EVENTS};
+use horae_stages::L1View;
+
+use super::{L1, L1Error, batches::block_of};
+
+impl L1 {
+    /// The control-plane events of the L1 blocks above `after` up to `to`, in L1's order.
+    ///
+    /// Both blocks are looked at again after the logs were read, so a reorganisation in between cannot mix two chains.
+    ///
+    /// # Errors
+    /// [`L1Error::Reorganised`] if either block is not on L1's chain; [`L1Error::TooManyEvents`]; [`L1Error::Unreachable`],
+    /// [`L1Error::Nonsense`].
+    pub async fn events(&self, after: L1View, to: L1View) -> Result<Vec<L1Event>, L1Error> {
+        let events = self.placed_events(after, to).await?;
+        if events.len() > MAX_L1_EVENTS {
+            let (from, to) = (after.number + 1, to.number);
+            return Err(L1Error::TooManyEvents { from, to, count: events.len(), limit: MAX_L1_EVENTS });
+        }
+        Ok(events.into_iter().map(|placed| placed.event).collect())
+    }
+
+    /// The next view that this node would propose after `after`, with its events: the deepest block allowed, at most `step_max`
+    /// blocks on, and no further than [`MAX_L1_EVENTS`] events reach. `None` if there is no newer one.
+    ///
+    /// # Errors
+    /// [`L1Error::Reorganised`] if `after` is not on L1's chain; [`L1Error::TooManyEvents`] if the very next block has too many;
+    /// [`L1Error::Unreachable`], [`L1Error::Nonsense`].
+    pub async fn next_view(&self, after: L1View, step_max: u64) -> Result<Option<(L1View, Vec<L1Event>)>, L1Error> {
+        let candidate = self.view_candidate().await?.view;
+        if candidate.number <= after.number {
+            return Ok(None);
+        }
+        let mut to = candidate;
+        if candidate.number - after.number > step_max {
+            to = self.canonical(after.number + step_max).await?;
+        }
+        let mut events = self.placed_events(after, to).await?;
+        if let Some(first_out) = events.get(MAX_L1_EVENTS) {
+            let last = first_out.block.saturating_sub(1);
+            if last <= after.number {
+                let (from, to) = (after.number + 1, first_out.block);
+                return Err(L1Error::TooManyEvents { from, to, count: events.len(), limit: MAX_L1_EVENTS });
+            }
+            events.retain(|placed| placed.block <= last);
+            to = self.canonical(last).await?;
+        }
+        Ok(Some((to, events.into_iter().map(|placed| placed.event).collect())))
+    }
+
+    async fn canonical(&self, number: u64) -> Result<L1View, L1Error> {
+        let missing = || L1Error::Nonsense { what: "block", problem: format!("it has no block {number} below its head") };
+        self.block(number).await?.map(|block| block.view).ok_or_else(missing)
+    }
+
+    async fn placed_events(&self, after: L1View, to: L1View) -> Result<Vec<Placed>, L1Error> {
+        self.require(after).await?;
+        let logs = self.logs(after.number + 1, to.number, &[self.locking(), self.inbox()], None).await?;
+        let mut events = Vec::new();
+        for log in &logs {
+            events.extend(self.placed(log)?);
+        }
+        self.require(to).await?;
+        self.require(after).await?;
+        Ok(events)
+    }
+
+    /// `None` for what the control plane does not care about.
+    fn placed(&self, log: &Log) -> Result<Option<Placed>, L1Error> {
+        let block = block_of(log)?.number;
+        let nonsense = |problem: String| L1Error::Nonsense { what: "event", problem };
+        let event = if log.address() == self.locking() {
+            let event = LockingPoolEvents::decode_log(&log.inner).map_err(|e| nonsense(e.to_string()))?;
+            of_pool(event.data)
+        } else {
+            let l1_tx = log.transaction_hash.ok_or_else(|| nonsense("it has no transaction".to_owned()))?;
+            let event = BatchInboxEvents::decode_log(&log.inner).map_err(|e| nonsense(e.to_string()))?;
+            of_inbox(event.data, block, l1_tx)
+        };
+        Ok(event.map(|event| Placed { block, event }))
+    }
+}
+
+struct Placed {
+    block: u64,
+    event: L1Event,
+}
+
+fn of_pool(event: LockingPoolEvents) -> Option<L1Event> {
+    match event {
+        LockingPoolEvents::Locked(e) => {
+            Some(L1Event::ValidatorJoined { id: e.id, signer: e.signer, node_key: e.nodeKey.0, stake: e.stake })
+        }
+        LockingPoolEvents::StakeChanged(e) => Some(L1Event::StakeChanged { id: e.id, stake: e.stake }),
+        LockingPoolEvents::SignerUpdated(e) => Some(L1Event::SignerChanged { id: e.id, signer: e.newSigner }),
+        LockingPoolEvents::UnlockInitiated(e) => Some(L1Event::ValidatorLeaving { id: e.id }),
+        // Links follow the node key that a validator joined with; the rest moves money and permissions only.
+        LockingPoolEvents::NodeKeyUpdated(_)
+        | LockingPoolEvents::Whitelisted(_)
+        | LockingPoolEvents::Claimed(_)
+        | LockingPoolEvents::OwnershipTransferStarted(_)
+        | LockingPoolEvents::OwnershipTransferred(_) => None,
+    }
+}
+
+fn of_inbox(event: BatchInboxEvents, l1_block: u64, l1_tx: B256) -> Option<L1Event> {
+    match event {
+        BatchInboxEvents::BatchAccepted(e) => Some(L1Event::BatchAccepted {
+            index: e.index,
+            digest: e.digest,
+            first_block: e.firstBlock,
+            last_block: e.lastBlock,
+            last_block_hash: e.lastBlockHash,
+            state_root: e.stateRoot,
+            l1_block,
+            l1_tx,
+        }),
+        BatchInboxEvents::KeyInstalled(e) => Some(L1Event::KeyInstalled {
+            key_index: e.keyIndex,
+            px: e.px,
+            parity: e.parity,
+            snapshot_hash: e.snapshotHash,
+        }),
+        BatchInboxEvents::EmergencyRotationStarted(_) => None,
+    }
+}
