@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::Address;
+use horae_control::{Domain, SignerKey};
 
 use crate::{NextHeight, NodeKey};
 
@@ -16,8 +16,8 @@ pub mod limits {
 
     /// Largest message on a link in bytes, after reframing.
     pub const MESSAGE_MAX_BYTES: usize = 8 << 20;
-    /// Largest proposed value in bytes: leaves room for the message around it.
-    pub const VALUE_MAX_BYTES: usize = MESSAGE_MAX_BYTES - 4096;
+    /// Largest proposed value in bytes: leaves room for a certificate and the message around it.
+    pub const VALUE_MAX_BYTES: usize = MESSAGE_MAX_BYTES - (64 << 10);
     /// Outgoing messages that may wait for one peer; a peer slower than that is disconnected.
     pub const PEER_QUEUE_MESSAGES: usize = 4096;
     /// Outgoing bytes that may wait for one peer; a peer slower than that is disconnected.
@@ -26,7 +26,7 @@ pub mod limits {
     pub const EVENT_QUEUE: usize = 1024;
     /// Incoming handshakes under way at one time; further connections are closed unanswered.
     pub const HANDSHAKES_MAX: usize = 16;
-    /// How long a handshake may take for each read and write.
+    /// How long connecting, and then the handshake, may take.
     pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
     /// How long a peer may take to accept any bytes at all before it is disconnected.
     pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,15 +37,39 @@ pub mod limits {
     /// First wait before a peer is dialled again; doubles up to [`REDIAL_MAX`].
     pub const REDIAL_MIN: Duration = Duration::from_millis(100);
     /// Longest wait before a peer is dialled again.
-    pub const REDIAL_MAX: Duration = Duration::from_secs(5);
-    /// Proposed values held while they wait for the node's verdict, or for their height to begin.
-    pub const PENDING_VALUES: usize = 64;
-    /// Bytes of the values of [`PENDING_VALUES`] from one peer.
-    pub const PENDING_VALUE_BYTES_PER_PEER: usize = 32 << 20;
+    pub const REDIAL_MAX: Duration = Duration::from_secs(3);
+    /// How long the peer with the higher node key leaves the dialling to the other one.
+    pub const DIAL_HEADSTART: Duration = Duration::from_millis(1500);
+    /// Messages a second that are read from one peer on average; a faster one is read slower.
+    pub const PEER_MESSAGES_PER_SECOND: u32 = 5000;
+    /// Messages that one peer may send at once beyond [`PEER_MESSAGES_PER_SECOND`].
+    pub const PEER_MESSAGE_BURST: u32 = 10_000;
+    /// Different values of one height that are put to the node.
+    pub const CANDIDATES: usize = 64;
+    /// Proposals held until their height begins.
+    pub const EARLY_PROPOSALS: usize = 64;
+    /// Bytes of the values of [`EARLY_PROPOSALS`].
+    pub const EARLY_BYTES: usize = 64 << 20;
+    /// How many heights ahead a proposal may be to be held.
+    pub const EARLY_HEIGHTS: u64 = 4;
+    /// Rounds ahead of the present one in which proposals are looked at (as in the engine).
+    pub const ROUNDS_AHEAD: u32 = 10;
+    /// Proposals that may wait to be looked at.
+    pub const INTAKE_QUEUE: usize = 256;
     /// Decided values in one answer to a peer that is catching up.
     pub const SYNC_BATCH_VALUES: u64 = 32;
+    /// Questions for decided values under way at one time.
+    pub const SYNC_PARALLEL: usize = 2;
+    /// How long the parts of a failed engine may take to stop.
+    pub const ENGINE_STOP: Duration = Duration::from_secs(2);
     /// Bytes of decided values in one answer to a peer that is catching up (one value may exceed it).
     pub const SYNC_BATCH_BYTES: usize = 4 << 20;
+    /// How often peers are told the height that this node has reached.
+    pub const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+    /// How long an answer to a sync request may take.
+    pub const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
+    /// Own messages of the height in progress that a peer gets when its link comes up.
+    pub const RECENT_MESSAGES: usize = 64;
     /// Largest sum of weights in a set: the proposer schedule has that many entries.
     pub const TOTAL_WEIGHT_MAX: u64 = 10_000;
 }
@@ -66,15 +90,6 @@ pub enum Listen {
     Address(SocketAddr),
     /// Use a socket that is bound already.
     Bound(TcpListener),
-}
-
-/// What a Tendermint signature is bound to, besides its height, round and content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Domain {
-    /// Chain id of the L2.
-    pub chain_id: u64,
-    /// The Locking contract on L1.
-    pub locking: Address,
 }
 
 /// Timeouts of the consensus steps: `base + delta * round`.
@@ -119,7 +134,7 @@ pub struct Config {
     /// ed25519 seed of the node key, which authenticates links.
     pub node_key: ed25519_consensus::SigningKey,
     /// The secp256k1 key that signs votes and proposals.
-    pub signer: secp256k1::SecretKey,
+    pub signer: SignerKey,
     /// What signatures are bound to.
     pub domain: Domain,
     /// Directory of the write-ahead log and the decided log; created if it is not there.

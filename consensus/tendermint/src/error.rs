@@ -15,10 +15,10 @@ pub enum StartError {
         /// Why it failed.
         source: io::Error,
     },
-    /// The decided log is damaged before its last record.
-    #[error("the decided log {} is damaged at byte {offset} ({what}); restore it from a copy, or remove the whole engine directory \
+    /// The decided log, or the log of proposed values, is damaged before its last record.
+    #[error("the log {} is damaged at byte {offset} ({what}); restore the whole directory from a copy of the same instant, or remove it \
              and catch up from the peers as a new incarnation", path.display())]
-    DecidedLogCorrupt {
+    LogCorrupt {
         /// The file.
         path: PathBuf,
         /// Where the damaged record begins, in bytes from the start of the file.
@@ -28,7 +28,7 @@ pub enum StartError {
     },
     /// The write-ahead log is damaged, or is not of the height that follows the decided log.
     #[error("the write-ahead log {} cannot be used ({what}); what this node signed at the height in progress is lost with it: \
-             restore it from a copy, or remove it and start as a new incarnation", path.display())]
+             restore the whole directory from a copy of the same instant, or remove it and catch up from the peers as a new incarnation", path.display())]
     WalCorrupt {
         /// The file.
         path: PathBuf,

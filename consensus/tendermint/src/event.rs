@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use alloy_primitives::{Address, B256, Bytes};
+use horae_control::Signature;
 use tokio::sync::oneshot;
 
 use crate::NodeKey;
@@ -34,8 +35,10 @@ pub struct Validator {
 pub struct NextHeight {
     /// Epoch that signatures of this height name.
     pub epoch: u64,
-    /// The validators; their order does not matter. Not empty, no signer twice.
+    /// The validators; their order does not matter. Not empty, no signer or node key twice.
     pub validators: Vec<Validator>,
+    /// There is something to decide already: do not rest before this height.
+    pub pending: bool,
 }
 
 /// What somebody signed twice.
@@ -49,15 +52,15 @@ pub enum EvidenceKind {
     Proposal,
 }
 
-/// A signed digest: `ecrecover(digest, signature)` is the signer's address.
+/// One of two things that were signed; [`crate::statement`] gives the digest that the signature is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedStatement {
-    /// `content` word of the statement digest.
-    pub content: B256,
-    /// The statement digest that was signed.
-    pub digest: B256,
+    /// keccak256 of the value; zero for a vote for nil.
+    pub value: B256,
+    /// The proof-of-lock round that a proposal names.
+    pub pol_round: Option<u32>,
     /// `r || s || v`, v in {0, 1}, low s.
-    pub signature: [u8; 65],
+    pub signature: Signature,
 }
 
 /// Proof that a validator signed two different things at one height and round.

@@ -1,8 +1,16 @@
 //! What the node tells the engine.
 
-use std::net::SocketAddr;
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use alloy_primitives::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Peer,
+    driver::{Command, Wake},
+    links::Links,
+    network::Network,
+};
 
 /// An ed25519 public key, which authenticates links.
 pub type NodeKey = [u8; 32];
@@ -18,61 +26,95 @@ pub struct PeerInfo {
     pub dialled: bool,
 }
 
+/// What went wrong on the links since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    /// Connections of node keys that may not connect.
+    pub refused: u64,
+    /// Handshakes that failed: junk, silence, or too many at once.
+    pub failed: u64,
+    /// Links closed because of what came over them.
+    pub junk: u64,
+    /// Links closed because the peer did not read.
+    pub slow: u64,
+}
+
 /// The node's end of a running engine. Clones are the same engine; the last one dropped stops it.
-#[derive(Clone, Debug)]
-pub struct Handle {}
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) links: Arc<Links>,
+    pub(crate) wake: Arc<Wake>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("local_address", &self.local_address()).finish_non_exhaustive()
+    }
+}
 
 impl Handle {
     /// Queues an application message to one peer. `false` if it is not connected or cannot take more; there is no retry.
     pub fn send(&self, to: NodeKey, bytes: Bytes) -> bool {
-        let _ = (to, bytes);
-        unimplemented!()
+        self.network.send_message(&to, bytes.0)
     }
 
     /// Queues an application message to every connected peer; returns to how many.
     pub fn broadcast(&self, bytes: Bytes) -> usize {
-        let _ = bytes;
-        unimplemented!()
+        self.network.broadcast_message(bytes.0)
     }
 
     /// There is something to decide: do not wait for the heartbeat.
     pub fn wake(&self) {
-        unimplemented!()
+        self.wake.set();
     }
 
     /// The connected peers.
     pub fn peers(&self) -> Vec<PeerInfo> {
-        unimplemented!()
+        self.links.peers()
+    }
+
+    /// What went wrong on the links since the start.
+    pub fn link_counts(&self) -> LinkCounts {
+        self.links.counts()
     }
 
     /// The address this node listens on.
     pub fn local_address(&self) -> SocketAddr {
-        unimplemented!()
+        self.links.local_address()
     }
 
     /// Replaces the node keys that may connect. Links of keys no longer in it are closed.
     pub fn set_allowed(&self, keys: &[NodeKey]) {
-        let _ = keys;
-        unimplemented!()
+        self.links.set_allowed(keys);
     }
 
-    /// Adds a peer to dial, or changes its address.
-    pub fn set_peer(&self, peer: crate::Peer) {
-        let _ = peer;
-        unimplemented!()
+    /// Adds a peer to dial, or changes its address. It must be allowed to connect as well.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn set_peer(&self, peer: Peer) {
+        self.links.set_peer(peer);
     }
 
-    /// Drops decided values below `height` from the decided log: peers further behind cannot catch up from this node any more.
+    /// Drops decided values below `height`, though never the last one, from the decided log: peers further behind cannot catch up from
+    /// this node any more.
     ///
     /// # Errors
-    /// The log could not be rewritten; it is as it was.
-    pub async fn prune_below(&self, height: u64) -> std::io::Result<()> {
-        let _ = height;
-        unimplemented!()
+    /// The log could not be rewritten, and is as it was; or the engine has stopped.
+    pub async fn prune_below(&self, height: u64) -> io::Result<()> {
+        let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the engine has stopped");
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Prune(height, reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
     }
 
     /// Stops the engine and closes its links and files; returns when they are closed.
     pub async fn shutdown(&self) {
-        unimplemented!()
+        let (reply, answer) = oneshot::channel();
+        if self.commands.send(Command::Shutdown(reply)).await.is_ok() {
+            let _ = answer.await;
+        }
     }
 }

@@ -12,35 +12,41 @@
 //! 1. [`Event::Propose`] on the proposer; [`Event::Check`] on everybody else, answered when the answer is known.
 //! 2. [`Event::Decided`] on all, after the value and its commit certificate are on stable storage. The answer is the validator set of the
 //!    next height.
-//! 3. The engine rests until [`Handle::wake`], traffic for the next height, or the heartbeat.
+//! 3. The engine rests until there is something to decide (the answer or [`Handle::wake`] says so), a peer begins the next height, or
+//!    the heartbeat is due.
+//!
+//! # How values travel
+//! Malachite's `ProposalOnly` mode takes every proposed value as valid. So it runs in `ProposalAndParts` mode here, with the value's hash
+//! in its place: the bytes ride beside the signed proposal, the node judges them, and only then does the engine see a part, with the
+//! verdict. A late verdict holds up nothing but the vote for that value.
 //!
 //! # Files under the home directory
 //! - `consensus.wal`: the engine's write-ahead log of the height in progress.
 //! - `proposals.log`: the bytes of the values seen in the height in progress.
 //! - `decided.log`: decided values and their commit certificates, from the prune point on.
 
+mod codec;
 mod config;
+mod context;
+mod decided;
+mod driver;
 mod error;
 mod event;
+mod evidence;
 mod handle;
+mod links;
+mod network;
+mod records;
+mod signing;
+mod start;
+mod values;
+mod wal;
+mod wire;
 
-pub use config::{Config, Domain, Listen, Peer, Timeouts, limits};
+pub use config::{Config, Listen, Peer, Timeouts, limits};
 pub use error::StartError;
 pub use event::{Event, Evidence, EvidenceKind, NextHeight, SignedStatement, Validator, Verdict};
-pub use handle::{Handle, NodeKey, PeerInfo};
-
-use tokio::sync::mpsc;
-
-/// Starts an engine on the current tokio runtime.
-///
-/// Decided values above `config.applied_height` that are already in the decided log are delivered first, as [`Event::Decided`], in order.
-///
-/// # Errors
-/// [`StartError`], naming the file or the address at fault and the way out.
-///
-/// # Panics
-/// Outside a tokio runtime.
-pub async fn spawn(config: Config) -> Result<(Handle, mpsc::Receiver<Event>), StartError> {
-    let _ = config;
-    unimplemented!()
-}
+pub use handle::{Handle, LinkCounts, NodeKey, PeerInfo};
+pub use horae_control::{Domain, SignerKey};
+pub use signing::statement;
+pub use start::spawn;
