@@ -20,7 +20,7 @@ pub fn ring<T>(depth: usize, consumer: Waker) -> (Producer<T>, Consumer<T>) {
     assert!(depth > 0, "a ring holds at least one item");
     let (tx, rx) = rtrb::RingBuffer::new(depth);
     let counts = Arc::new(Counts::default());
-    let producer = Producer { ring: tx, counts: Arc::clone(&counts), pushed: 0, consumer };
+    let producer = Producer { ring: tx, counts: Arc::clone(&counts), pushed: 0, consumer: WakeOnDrop(consumer) };
     (producer, Consumer { ring: rx, counts, popped: 0 })
 }
 
@@ -42,7 +42,16 @@ pub struct Producer<T> {
     ring: rtrb::Producer<T>,
     counts: Arc<Counts>,
     pushed: u64,
-    consumer: Waker,
+    // Declared after the ring: the wake-up must come after the ring shows that it is abandoned.
+    consumer: WakeOnDrop,
+}
+
+struct WakeOnDrop(Waker);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
 }
 
 impl<T> Producer<T> {
@@ -125,13 +134,7 @@ impl<T> Producer<T> {
     fn count(&mut self, items: u64) {
         self.pushed += items;
         self.counts.pushed.store(self.pushed, Ordering::Relaxed);
-        self.consumer.wake();
-    }
-}
-
-impl<T> Drop for Producer<T> {
-    fn drop(&mut self) {
-        self.consumer.wake();
+        self.consumer.0.wake();
     }
 }
 
@@ -343,6 +346,24 @@ mod tests {
         consumer.join().unwrap();
         assert_eq!((gauge.passed(), gauge.depth()), (ITEMS, 0));
         assert!(gauge.depth_high() >= 1 && gauge.depth_high() <= 64);
+    }
+
+    #[test]
+    fn a_parked_consumer_wakes_up_when_the_producer_goes() {
+        const ROUNDS: usize = if cfg!(miri) { 5 } else { 500 };
+        for _ in 0..ROUNDS {
+            let parker = Parker::new();
+            let (tx, rx) = ring::<u8>(1, parker.waker());
+            let consumer = thread::spawn(move || {
+                let parker = parker.bind();
+                while !rx.is_abandoned() {
+                    parker.park_unless(None, || rx.is_abandoned());
+                }
+            });
+            thread::yield_now();
+            drop(tx);
+            consumer.join().unwrap();
+        }
     }
 
     #[test]

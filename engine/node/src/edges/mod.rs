@@ -1,8 +1,9 @@
 //! Where the node touches the world: one file (or folder) an edge. Sockets, disks and clocks live here and nowhere else.
 
 pub mod intake;
+pub mod journal;
 pub mod l1;
-pub mod metrics;
 pub mod peers;
+pub mod metrics;
 pub mod rpc;
 pub mod store;

@@ -174,12 +174,8 @@ impl Journal {
             failure: OnceLock::new(),
         });
         let writer = JournalWriter::start(Arc::clone(&state), options, lock, scanned.end, scanned.chain, backend)?;
-        let opened = Opened {
-            reader: JournalReader::new(state),
-            first: Lsn(first),
-            end: Lsn(scanned.end),
-            torn: scanned.torn,
-        };
+        let opened =
+            Opened { reader: JournalReader::new(state), first: Lsn(first), end: Lsn(scanned.end), torn: scanned.torn };
         Ok((opened, writer))
     }
 }

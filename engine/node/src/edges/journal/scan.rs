@@ -41,7 +41,8 @@ pub(super) fn scan(dir: &Path) -> Result<Scanned, JournalError> {
         let is_first = index == 0;
         let is_last = index + 1 == bases.len();
         if !is_first && base != scanned.end {
-            let flaw = format!("it should begin at position {}: a segment is missing, or the one before is cut", scanned.end);
+            let flaw =
+                format!("it should begin at position {}: a segment is missing, or the one before is cut", scanned.end);
             return Err(JournalError::Corrupt { file, offset: 0, flaw });
         }
         let Some(previous) = segment::read_header(&bytes, base) else {

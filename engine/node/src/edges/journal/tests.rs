@@ -316,8 +316,8 @@ impl Disk for Failing {
         if self.calls.fetch_add(1, Ordering::SeqCst) < self.good {
             return self.disk.write_and_sync(bytes, offset);
         }
-        let half = bytes[..bytes.len() / 2].to_vec();
-        let (_, written) = self.disk.write_and_sync(half, offset);
+        let part = bytes[..bytes.len() / 3].to_vec();
+        let (_, written) = self.disk.write_and_sync(part, offset);
         written.unwrap();
         (bytes, Err((self.error)()))
     }
@@ -328,7 +328,8 @@ fn fail_third_group(error: fn() -> DiskError) -> (TempDir, Arc<JournalError>, Ls
     let dir = TempDir::new().unwrap();
     let calls = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&calls);
-    let backend = move || -> Box<dyn Disk> { Box::new(Failing { disk: disk::plain(), good: 2, calls: counted, error }) };
+    let backend =
+        move || -> Box<dyn Disk> { Box::new(Failing { disk: disk::plain(), good: 2, calls: counted, error }) };
     let (_, mut writer) = Journal::open_with(dir.path().to_owned(), plain(u64::MAX), backend).unwrap();
     grow(&mut writer, 0..6);
     let safe = writer.durable().lsn();

@@ -10,7 +10,9 @@ use horae_runtime::{Consumer, Parker, Producer, Waker, ring};
 use super::disk::{Disk, DiskError};
 use super::error::{AppendError, JournalError, is_full};
 use super::lock::DirLock;
-use super::{Durable, GROUP_BYTES, Lsn, Options, PAYLOAD_BYTES_MAX, Record, State, WAITING_BYTES_MAX, WAITING_RECORDS_MAX};
+use super::{
+    Durable, GROUP_BYTES, Lsn, Options, PAYLOAD_BYTES_MAX, Record, State, WAITING_BYTES_MAX, WAITING_RECORDS_MAX,
+};
 use super::{record, segment};
 
 /// The one way to append to a journal. Dropping it writes what waits and lets go of the directory.
