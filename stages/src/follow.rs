@@ -3,12 +3,12 @@
 //! In: a block, its parent's header. Out: [`ExecutedBlock`], equal to the sequencer's, or the first thing that differs. On an error the state is
 //! as before.
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes, keccak256};
 
-use crate::execute::{BlockTx, ExecutedBlock, Executor};
+use crate::execute::{BlockTx, ExecuteError, ExecutedBlock, Executor, Recovery};
 use crate::header::{Block, Header};
 use crate::params::ChainParams;
-use crate::rules::RuleError;
+use crate::rules::{self, HeaderChoices, RuleError};
 use crate::shed::Shed;
 use crate::state::{StateError, StateSource};
 
@@ -75,9 +75,12 @@ pub struct BadTransaction {
 }
 
 impl RecoveredBlock {
-    /// Joins a block with its transactions, recovered elsewhere (by several workers, say). `None` if they are not the block's.
+    /// Joins a block with its transactions, recovered elsewhere (by several workers, say). `None` if they are not the
+    /// block's.
     pub fn assemble(block: Block, transactions: Vec<BlockTx>) -> Option<Self> {
-        todo!()
+        let same = block.transactions.len() == transactions.len()
+            && block.transactions.iter().zip(&transactions).all(|(raw, tx)| keccak256(raw) == tx.hash);
+        same.then_some(Self { block, transactions })
     }
 
     /// The block.
@@ -93,12 +96,82 @@ impl RecoveredBlock {
 
 /// Decodes a block's transactions and recovers their senders.
 pub fn recover_block(block: Block) -> Result<RecoveredBlock, BadTransaction> {
-    todo!()
+    let transactions = recover_transactions(&block.transactions)?;
+    Ok(RecoveredBlock { block, transactions })
+}
+
+/// Decodes transactions and recovers their senders, in order.
+pub fn recover_transactions(raw: &[Bytes]) -> Result<Vec<BlockTx>, BadTransaction> {
+    let mut recovery = Recovery::default();
+    raw.iter().enumerate().map(|(index, raw)| recovery.transaction(raw).map_err(|why| BadTransaction { index, why })).collect()
 }
 
 /// Executes a block above `parent` and checks every header rule, the gas used and all three commitments.
 ///
 /// Not checked, for it is not the header's to say: who may seal the slot, and how far the timestamp is ahead of a clock.
-pub fn execute_block<S: StateSource>(executor: &mut Executor<S>, params: &ChainParams, parent: &Header, block: RecoveredBlock) -> Result<ExecutedBlock, BlockError<S::Error>> {
-    todo!()
+pub fn execute_block<S: StateSource>(
+    executor: &mut Executor<S>,
+    params: &ChainParams,
+    parent: &Header,
+    block: RecoveredBlock,
+) -> Result<ExecutedBlock, BlockError<S::Error>> {
+    let RecoveredBlock { block: Block { header, transactions: raw }, transactions } = block;
+    let bytes = raw.iter().map(|raw| raw.len()).sum();
+    if bytes > params.max_block_bytes {
+        return Err(BlockError::Oversized { have: bytes, limit: params.max_block_bytes });
+    }
+    let parent_hash = check_tip(executor, parent)?;
+    rules::check_header(&header, parent, parent_hash, bytes as u64, params)?;
+    executor.begin(HeaderChoices::of(&header).on(parent, parent_hash, params));
+    run_all(executor, transactions)?;
+    let executed = executor.finish(parent, params, raw);
+    let found = compare(&header, &executed.block.header);
+    if found.is_err() {
+        executor.state_mut().rollback_to(parent.number).expect("the block just closed can be taken back");
+    }
+    found.map(|()| executed)
+}
+
+/// The parent's hash, if the state is right at it.
+pub(crate) fn check_tip<S: StateSource>(executor: &mut Executor<S>, parent: &Header) -> Result<B256, BlockError<S::Error>> {
+    executor.abort();
+    let (state, parent_hash) = (executor.state(), parent.hash());
+    if state.number() != parent.number || state.hash() != parent_hash {
+        return Err(BlockError::NotOnTip { have: state.number(), want: parent.number });
+    }
+    Ok(parent_hash)
+}
+
+/// Executes all transactions in the open block, or takes it back.
+pub(crate) fn run_all<S: StateSource>(executor: &mut Executor<S>, transactions: Vec<BlockTx>) -> Result<(), BlockError<S::Error>> {
+    for (index, tx) in transactions.into_iter().enumerate() {
+        let error = match executor.execute(tx) {
+            Ok(_) => continue,
+            Err(ExecuteError::Shed(why)) => BlockError::Transaction { index, why },
+            Err(ExecuteError::State(error)) => BlockError::State(error),
+        };
+        executor.abort();
+        return Err(error);
+    }
+    Ok(())
+}
+
+fn compare<E: std::error::Error>(have: &Header, want: &Header) -> Result<(), BlockError<E>> {
+    let differ = |field, have: &dyn ToString, want: &dyn ToString| {
+        Err(BlockError::Commitment { field, have: have.to_string(), want: want.to_string() })
+    };
+    if have.transactions_root != want.transactions_root {
+        return differ("transactions_root", &have.transactions_root, &want.transactions_root);
+    }
+    if have.gas_used != want.gas_used {
+        return differ("gas_used", &have.gas_used, &want.gas_used);
+    }
+    if have.receipts_root != want.receipts_root {
+        return differ("receipts_root", &have.receipts_root, &want.receipts_root);
+    }
+    if have.changes_hash != want.changes_hash {
+        return differ("changes_hash", &have.changes_hash, &want.changes_hash);
+    }
+    assert_eq!(have, want, "every other header field was checked before execution");
+    Ok(())
 }

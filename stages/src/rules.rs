@@ -47,6 +47,27 @@ pub struct HeaderInputs {
     pub ends_slot: bool,
 }
 
+impl HeaderInputs {
+    /// What a given header said before its transactions ran.
+    pub fn of(header: &Header) -> Self {
+        Self {
+            parent: header.parent,
+            number: header.number,
+            epoch: header.epoch,
+            term: header.term,
+            slot: header.slot,
+            timestamp_ms: header.timestamp_ms,
+            control_height: header.control_height,
+            l1_view: header.l1_view,
+            base_fee: header.base_fee,
+            gas_limit: header.gas_limit,
+            fee_recipient: header.fee_recipient,
+            prevrandao: header.prevrandao,
+            ends_slot: header.ends_slot,
+        }
+    }
+}
+
 /// The part of [`HeaderInputs`] that does not follow from the parent and the parameters: what the sequencer chooses or the
 /// control plane says, and what a batch has to carry.
 #[derive(Clone, Debug, PartialEq, Eq)]

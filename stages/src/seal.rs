@@ -5,13 +5,16 @@
 
 use std::ops::DerefMut;
 
-use alloy_primitives::Address;
+use alloy_consensus::Transaction;
+use alloy_primitives::{Address, B256, Bytes};
 
 use crate::admit::Ready;
-use crate::execute::{ExecutedBlock, Executor};
+use crate::execute::{BlockTx, ExecuteError, ExecutedBlock, Executor};
 use crate::header::{Header, L1View};
 use crate::params::ChainParams;
 use crate::parcel::{Rejected, TxBody};
+use crate::rules::{self, HeaderChoices};
+use crate::shed::Shed;
 use crate::state::{StateError, StateSource};
 
 /// The slot a sequencer holds.
@@ -49,55 +52,177 @@ pub enum Offered<P> {
     Ended(Ready<P>),
 }
 
+/// The transactions of the open block, end to end in one buffer that becomes the block's own.
+#[derive(Debug, Default)]
+struct Encodings {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Encodings {
+    fn push(&mut self, raw: &[u8]) {
+        self.bytes.extend_from_slice(raw);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn take(&mut self) -> Vec<Bytes> {
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        let mut start = 0;
+        let slices = self.ends.drain(..).map(|end| bytes.slice(std::mem::replace(&mut start, end)..end));
+        slices.collect()
+    }
+}
+
 /// The stage, for one slot.
 #[derive(Debug)]
 pub struct Sealer {
+    slot: SlotContext,
     params: ChainParams,
+    tip: Header,
+    tip_hash: B256,
+    /// Timestamp of the slot's first block, and how many are sealed.
+    first_ms: Option<u64>,
+    sealed: u64,
+    ended: bool,
+    /// When the open block was opened, by the clock.
+    opened_ms: Option<u64>,
+    /// When the last block was sealed, by the clock.
+    sealed_ms: u64,
+    encodings: Encodings,
 }
 
 impl Sealer {
     /// Starts a slot above `parent`. The first block is due at once, so that the slot is seen to have begun.
     pub fn new(slot: SlotContext, parent: Header, params: ChainParams) -> Self {
-        todo!()
+        Self {
+            slot,
+            tip_hash: parent.hash(),
+            tip: parent,
+            params,
+            first_ms: None,
+            sealed: 0,
+            ended: false,
+            opened_ms: None,
+            sealed_ms: 0,
+            encodings: Encodings::default(),
+        }
     }
 
     /// The slot.
     pub fn slot(&self) -> &SlotContext {
-        todo!()
+        &self.slot
     }
 
     /// The header of the highest block sealed, or the slot's parent.
     pub fn tip(&self) -> &Header {
-        todo!()
+        &self.tip
     }
 
     /// The slot's last block is sealed.
     pub fn ended(&self) -> bool {
-        todo!()
+        self.ended
     }
 
     /// Executes a transaction in the open block, opening one if there is none.
-    pub fn offer<S: StateSource, P: DerefMut<Target = TxBody>>(&mut self, now_ms: u64, applied: &Applied, executor: &mut Executor<S>, tx: Ready<P>) -> Result<Offered<P>, (P, StateError<S::Error>)> {
-        todo!()
+    ///
+    /// If the state cannot be read, the transaction comes back as it was, with the error.
+    pub fn offer<S: StateSource, P: DerefMut<Target = TxBody>>(
+        &mut self,
+        now_ms: u64,
+        applied: &Applied,
+        executor: &mut Executor<S>,
+        tx: Ready<P>,
+    ) -> Result<Offered<P>, (Ready<P>, StateError<S::Error>)> {
+        if self.ended {
+            return Ok(Offered::Ended(tx));
+        }
+        let Ready(mut parcel) = tx;
+        let size = parcel.raw.len();
+        let gas = parcel.decoded().gas_limit();
+        if size > self.params.max_block_bytes {
+            let why = Shed::ExceedsBlockSize { size, limit: self.params.max_block_bytes };
+            return Ok(Offered::Shed(Rejected { parcel, why }));
+        }
+        if gas > self.params.gas_limit {
+            let why = Shed::ExceedsBlockGasLimit { have: gas, limit: self.params.gas_limit };
+            return Ok(Offered::Shed(Rejected { parcel, why }));
+        }
+        if self.opened_ms.is_none() {
+            self.open(now_ms, applied, executor);
+        }
+        let no_bytes = self.encodings.bytes.len() + size > self.params.max_block_bytes;
+        let no_gas = gas > self.params.gas_limit - executor.gas_used();
+        if no_bytes || no_gas {
+            return Ok(Offered::Full(Ready(parcel)));
+        }
+        match executor.run(parcel.decoded(), parcel.sender) {
+            Ok(()) => {}
+            Err(ExecuteError::Shed(why)) => return Ok(Offered::Shed(Rejected { parcel, why })),
+            Err(ExecuteError::State(error)) => return Err((Ready(parcel), error)),
+        }
+        self.encodings.push(&parcel.raw);
+        let envelope = parcel.envelope.take().expect("it was decoded to be executed");
+        executor.include(BlockTx::known(parcel.hash, parcel.sender, envelope));
+        Ok(Offered::Taken(parcel))
     }
 
     /// Closes the open block if it is due, or an empty one at a heartbeat.
     pub fn tick<S: StateSource>(&mut self, now_ms: u64, applied: &Applied, executor: &mut Executor<S>) -> Option<ExecutedBlock> {
-        todo!()
+        if now_ms < self.next_due_ms() { None } else { self.seal(now_ms, applied, executor) }
     }
 
     /// Closes a block now, whatever is in it; `None` when the slot has ended.
     pub fn seal<S: StateSource>(&mut self, now_ms: u64, applied: &Applied, executor: &mut Executor<S>) -> Option<ExecutedBlock> {
-        todo!()
+        if self.ended {
+            return None;
+        }
+        if self.opened_ms.is_none() {
+            self.open(now_ms, applied, executor);
+        }
+        self.opened_ms = None;
+        let block = executor.finish(&self.tip, &self.params, self.encodings.take());
+        let header = &block.block.header;
+        self.first_ms.get_or_insert(header.timestamp_ms);
+        self.sealed += 1;
+        self.sealed_ms = now_ms;
+        self.ended = header.ends_slot;
+        self.tip = header.clone();
+        self.tip_hash = block.hash;
+        Some(block)
     }
 
-    /// When `tick` next has something to do, in unix milliseconds.
+    /// When `tick` next has something to do, in unix milliseconds; `u64::MAX` when the slot has ended.
     pub fn next_due_ms(&self) -> u64 {
-        todo!()
+        match self.opened_ms {
+            _ if self.ended => u64::MAX,
+            _ if self.sealed == 0 && self.opened_ms.is_none() => 0,
+            Some(opened_ms) => opened_ms + self.params.block_interval_ms,
+            None => self.sealed_ms + self.params.heartbeat_ms,
+        }
     }
 
     /// Takes back the open block (the term has closed) and returns the encodings of its transactions, to be sent on.
-    pub fn abandon<S: StateSource>(self, executor: &mut Executor<S>) -> Vec<alloy_primitives::Bytes> {
-        todo!()
+    pub fn abandon<S: StateSource>(mut self, executor: &mut Executor<S>) -> Vec<Bytes> {
+        executor.abort();
+        self.encodings.take()
+    }
+
+    fn open<S: StateSource>(&mut self, now_ms: u64, applied: &Applied, executor: &mut Executor<S>) {
+        let parent = &self.tip;
+        let timestamp_ms = now_ms.max(parent.timestamp_ms);
+        let first_ms = self.first_ms.unwrap_or(timestamp_ms);
+        let l1_view = if applied.l1_view.number > parent.l1_view.number { applied.l1_view } else { parent.l1_view };
+        let choices = HeaderChoices {
+            epoch: self.slot.epoch,
+            term: self.slot.term,
+            slot: self.slot.slot,
+            timestamp_ms,
+            control_height: applied.control_height.max(parent.control_height),
+            l1_view,
+            fee_recipient: self.slot.fee_recipient,
+            ends_slot: rules::must_end_slot(first_ms, timestamp_ms, self.sealed + 1, &self.params),
+        };
+        executor.begin(choices.on(parent, self.tip_hash, &self.params));
+        self.opened_ms = Some(now_ms);
     }
 }
