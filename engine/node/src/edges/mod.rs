@@ -3,7 +3,7 @@
 pub mod intake;
 pub mod journal;
 pub mod l1;
-pub mod peers;
 pub mod metrics;
+pub mod peers;
 pub mod rpc;
 pub mod store;
