@@ -1,6 +1,6 @@
 //! What the tests of several modules need: validators, and groups made by a full run of key generation.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use alloy_primitives::Address;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -39,11 +39,16 @@ pub(crate) fn show_commitments(dkgs: &mut [Dkg], messages: &[DkgCommitments]) ->
     dkgs.iter_mut().map(|dkg| dkg.shares().unwrap()).collect()
 }
 
-/// The whole run, everyone honest. Made once a process for the same arguments.
+type Arguments = (Vec<u64>, u64);
+
+thread_local! {
+    static MADE: RefCell<BTreeMap<Arguments, Vec<KeyMaterial>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// The whole run, everyone honest. Made once a test for the same arguments.
 pub(crate) fn group(weights: &[u64], seed: u64) -> Vec<KeyMaterial> {
-    static MADE: Mutex<BTreeMap<(Vec<u64>, u64), Vec<KeyMaterial>>> = Mutex::new(BTreeMap::new());
-    let mut made = MADE.lock().unwrap();
-    made.entry((weights.to_vec(), seed)).or_insert_with(|| make_group(weights, seed)).clone()
+    let make = || make_group(weights, seed);
+    MADE.with_borrow_mut(|made| made.entry((weights.to_vec(), seed)).or_insert_with(make).clone())
 }
 
 fn make_group(weights: &[u64], seed: u64) -> Vec<KeyMaterial> {

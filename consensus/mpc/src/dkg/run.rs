@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256};
 use frost_secp256k1::{
-    Identifier, Signature,
+    Error, Identifier, Signature,
     keys::{
-        SigningShare, VerifiableSecretSharingCommitment,
+        KeyPackage, PublicKeyPackage, SigningShare, VerifiableSecretSharingCommitment,
         dkg::{part1, part2, part3, round1, round2},
     },
 };
+use k256::{FieldBytes, Scalar, elliptic_curve::PrimeField};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rand_core::{CryptoRng, RngCore};
 use zeroize::Zeroizing;
@@ -33,6 +34,12 @@ const TAG: usize = 16;
 /// Streams of the run's seed, so that no two draws share bytes. Identifiers take theirs by their index.
 const SEAL_KEY_STREAM: u64 = 1 << 32;
 const SEALING_STREAM: u64 = 2 << 32;
+
+/// Round one of everyone, by identifier.
+type Packages = BTreeMap<Identifier, round1::Package>;
+
+/// Round two of ours, by our identifiers: what we keep, and what the holder of every other identifier gets.
+type Dealt = BTreeMap<u16, (round2::SecretPackage, BTreeMap<Identifier, round2::Package>)>;
 
 /// What all validators of a run agree on beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +173,7 @@ impl Dkg {
             for (_, packages) in dealt.values() {
                 for index in layout.identifiers(receiver) {
                     let package = packages.get(&identifier(index));
-                    let package = package.ok_or(DkgError::Library(frost_secp256k1::Error::PackageNotFound))?;
+                    let package = package.ok_or(DkgError::Library(Error::PackageNotFound))?;
                     scalars.extend_from_slice(&Zeroizing::new(package.signing_share().serialize()));
                 }
             }
@@ -211,41 +218,55 @@ impl Dkg {
 
     /// Checks what was dealt to us against the dealers' commitments and adds it up to our shares of the group key.
     ///
-    /// The caller stores the material, then drops the run and its stored state.
+    /// The caller stores the material, then drops the run and its stored state. Slow for large groups, see
+    /// [`MAX_SHARES`](crate::limits::MAX_SHARES): not for a thread that others wait for.
     pub fn finish(&self) -> Result<KeyMaterial, DkgError> {
         let layout = &self.params.layout;
         if !self.has_all_shares() {
             let heard = self.opened.len() + usize::from(self.own_shares_shown);
             return Err(DkgError::Incomplete { missing: layout.validators().len() - heard });
         }
-        let dealt = self.deal()?;
         let packages = self.round1_packages()?;
-        let mut shares = BTreeMap::new();
-        let mut public = None;
-        for (at, index) in layout.identifiers(self.me).enumerate() {
-            let me = identifier(index);
-            let Some((secret, _)) = dealt.get(&index) else {
-                return Err(DkgError::Library(frost_secp256k1::Error::PackageNotFound));
-            };
-            let others = without(&packages, me);
-            let mut received = self.received(at)?;
-            for (dealer, (_, packages)) in dealt.iter().filter(|(dealer, _)| **dealer != index) {
-                if let Some(package) = packages.get(&me) {
-                    received.insert(identifier(*dealer), package.clone());
-                }
-            }
-            let finished = part3(secret, &others, &received);
-            let (key_package, public_package) = finished.map_err(|error| self.blame(error))?;
-            shares.insert(index, key_package);
-            public = Some(public_package);
-        }
-        let public = public.ok_or(DkgError::NotAMember(self.me))?;
+        let commitments = packages.iter().map(|(id, package)| (*id, package.commitment())).collect();
+        let public = PublicKeyPackage::from_dkg_commitments(&commitments).map_err(DkgError::Library)?;
         let public = GroupPublic::new(layout.clone(), public)?;
-        Ok(KeyMaterial::new(self.params.run, self.me, public, shares)?)
+        let key = *public.package().verifying_key();
+
+        let dealt = self.deal()?;
+        let mut shares = BTreeMap::new();
+        for (at, index) in layout.identifiers(self.me).enumerate() {
+            let mut sum = Zeroizing::new(Scalar::ZERO);
+            if let Some((kept, _)) = dealt.get(&index) {
+                *sum += kept.secret_share();
+            }
+            for package in self.received(&dealt, at, index)?.values() {
+                *sum += scalar(package).ok_or(DkgError::Library(Error::DeserializationError))?;
+            }
+            let share = SigningShare::deserialize(&sum.to_bytes()).map_err(DkgError::Library)?;
+            shares.insert(index, KeyPackage::new(identifier(index), share, share.into(), key, layout.threshold()));
+        }
+        // The material checks each sum against the sum of all commitments. Single deals are checked only if that fails, for
+        // it takes `total` times as long.
+        KeyMaterial::new(self.params.run, self.me, public, shares).or_else(|error| {
+            self.check_each_deal(&packages, &dealt)?;
+            Err(error.into())
+        })
     }
 
-    /// Round two for each of our identifiers: what we keep, and what the holder of every other identifier gets.
-    fn deal(&self) -> Result<BTreeMap<u16, (round2::SecretPackage, BTreeMap<Identifier, round2::Package>)>, DkgError> {
+    /// The protocol's own check, dealer by dealer, to name who dealt badly.
+    fn check_each_deal(&self, packages: &Packages, dealt: &Dealt) -> Result<(), DkgError> {
+        for (at, index) in self.params.layout.identifiers(self.me).enumerate() {
+            if let Some((kept, _)) = dealt.get(&index) {
+                let received = self.received(dealt, at, index)?;
+                let others = without(packages, identifier(index));
+                part3(kept, &others, &received).map_err(|error| self.blame(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Round two for each of our identifiers. Checks every dealer's proof of knowledge.
+    fn deal(&self) -> Result<Dealt, DkgError> {
         let packages = self.round1_packages()?;
         let deal = |(index, secret): (&u16, &round1::SecretPackage)| {
             let others = without(&packages, identifier(*index));
@@ -255,24 +276,34 @@ impl Dkg {
         self.secrets.iter().map(deal).collect()
     }
 
-    /// What the other validators dealt to our `at`-th identifier.
-    fn received(&self, at: usize) -> Result<BTreeMap<Identifier, round2::Package>, DkgError> {
+    /// What all other identifiers, those of ours too, dealt to `index`, which is our `at`-th.
+    fn received(
+        &self,
+        dealt: &Dealt,
+        at: usize,
+        index: u16,
+    ) -> Result<BTreeMap<Identifier, round2::Package>, DkgError> {
         let layout = &self.params.layout;
         let ours = usize::from(layout.share_count(self.me));
         let mut received = BTreeMap::new();
         for (dealer, opened) in &self.opened {
             let rows = opened.scalars.chunks_exact(ours * SCALAR);
-            for (index, row) in layout.identifiers(*dealer).zip(rows) {
+            for (dealer_index, row) in layout.identifiers(*dealer).zip(rows) {
                 let share = row.get(at * SCALAR..(at + 1) * SCALAR).and_then(|b| SigningShare::deserialize(b).ok());
                 let share = share.ok_or(DkgError::BadShares { dealer: *dealer })?;
-                received.insert(identifier(index), round2::Package::new(share));
+                received.insert(identifier(dealer_index), round2::Package::new(share));
+            }
+        }
+        for (dealer_index, (_, packages)) in dealt {
+            if let Some(package) = packages.get(&identifier(index)) {
+                received.insert(identifier(*dealer_index), package.clone());
             }
         }
         Ok(received)
     }
 
     /// All commitments, by identifier.
-    fn round1_packages(&self) -> Result<BTreeMap<Identifier, round1::Package>, DkgError> {
+    fn round1_packages(&self) -> Result<Packages, DkgError> {
         if !self.has_all_commitments() {
             let missing = self.params.layout.validators().len() - self.commitments.len();
             return Err(DkgError::Incomplete { missing });
@@ -342,12 +373,12 @@ impl Dkg {
     }
 
     /// Puts a validator's name to an identifier that the library blames.
-    fn blame(&self, error: frost_secp256k1::Error) -> DkgError {
+    fn blame(&self, error: Error) -> DkgError {
         let culprits = error.culprits();
         let dealer = culprits.first().and_then(index_of).and_then(|index| self.params.layout.holder_of(index));
         match (error, dealer) {
-            (frost_secp256k1::Error::InvalidProofOfKnowledge { .. }, Some(dealer)) => DkgError::BadProof { dealer },
-            (frost_secp256k1::Error::InvalidSecretShare { .. }, Some(dealer)) => DkgError::BadShares { dealer },
+            (Error::InvalidProofOfKnowledge { .. }, Some(dealer)) => DkgError::BadProof { dealer },
+            (Error::InvalidSecretShare { .. }, Some(dealer)) => DkgError::BadShares { dealer },
             (error, _) => DkgError::Library(error),
         }
     }
@@ -367,19 +398,21 @@ fn same(equal: bool, dealer: Address) -> Result<(), DkgError> {
     if equal { Ok(()) } else { Err(DkgError::TwoMessages { dealer }) }
 }
 
-fn without(
-    packages: &BTreeMap<Identifier, round1::Package>,
-    identifier: Identifier,
-) -> BTreeMap<Identifier, round1::Package> {
+fn without(packages: &Packages, identifier: Identifier) -> Packages {
     let mut others = packages.clone();
     others.remove(&identifier);
     others
+}
+
+fn scalar(package: &round2::Package) -> Option<Scalar> {
+    let bytes = Zeroizing::new(package.signing_share().serialize());
+    Scalar::from_repr(*FieldBytes::from_slice(bytes.get(..SCALAR)?)).into()
 }
 
 fn encode_deal(package: &round1::Package) -> Result<ShareDeal, DkgError> {
     let coefficients = package.commitment().serialize().map_err(DkgError::Library)?;
     let coefficients = coefficients.into_iter().map(|bytes| point_bytes(&Ok(bytes))).collect();
     let proof = package.proof_of_knowledge().serialize().map_err(DkgError::Library)?;
-    let proof = proof.try_into().map_err(|_| DkgError::Library(frost_secp256k1::Error::SerializationError))?;
+    let proof = proof.try_into().map_err(|_| DkgError::Library(Error::SerializationError))?;
     Ok(ShareDeal { coefficients, proof })
 }

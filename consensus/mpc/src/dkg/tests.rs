@@ -104,6 +104,17 @@ fn material_survives_its_bytes_and_a_swapped_share_does_not() {
 }
 
 #[test]
+fn no_two_receivers_and_no_two_dealers_share_randomness() {
+    let (mut dkgs, commitments) = start(&[1, 2, 1], 18);
+    let shares = show_commitments(&mut dkgs, &commitments);
+    let keys = shares.iter().flat_map(|m| &m.sealed).map(|s| s.encapsulated);
+    let keys: std::collections::BTreeSet<_> = keys.chain(commitments.iter().map(|m| m.seal_key)).collect();
+    assert_eq!(keys.len(), 6 + 3);
+    let constants = commitments.iter().flat_map(|m| &m.deals).flat_map(|d| d.coefficients.clone());
+    assert_eq!(constants.collect::<std::collections::BTreeSet<_>>().len(), 4 * 3);
+}
+
+#[test]
 fn another_chain_epoch_or_attempt_is_refused_without_blame() {
     let (mut dkgs, commitments) = start(&[1, 1], 6);
     let shares = show_commitments(&mut dkgs, &commitments);
@@ -141,8 +152,8 @@ fn strangers_and_second_messages_are_named() {
     let (_, others) = start(&[1, 1], 80);
     assert_eq!(dkgs[0].on_commitments(stranger, &commitments[1]).unwrap_err().culprit(), Some(stranger));
     dkgs[0].on_commitments(validator(1), &commitments[1]).unwrap();
-    for number in 0..2 {
-        let error = dkgs[0].on_commitments(validator(number), &others[number]).unwrap_err();
+    for (number, message) in others.iter().enumerate() {
+        let error = dkgs[0].on_commitments(validator(number), message).unwrap_err();
         assert_eq!(error, DkgError::TwoMessages { dealer: validator(number) });
     }
     let shares = show_commitments(&mut dkgs, &commitments);

@@ -128,3 +128,16 @@ fn keys_that_l1_cannot_install_are_refused() {
     // x = 5 is on no point of secp256k1.
     assert_eq!(GroupKey::new(B256::with_last_byte(5), 27), Err(KeyOffCurve));
 }
+
+#[test]
+fn signatures_out_of_form_are_refused_by_their_form() {
+    use crate::GroupError::{CommitmentOffCurve, ResponseOutOfRange};
+    let (key, good) = sign(&[1, 1], 30, B256::ZERO);
+    let refused = |signature| key.verify(B256::ZERO, &signature);
+    assert_eq!(refused(good), Ok(()));
+    assert_eq!(refused(GroupSignature { z: B256::ZERO, ..good }), Err(ResponseOutOfRange));
+    assert_eq!(refused(GroupSignature { z: B256::repeat_byte(0xff), ..good }), Err(ResponseOutOfRange));
+    assert_eq!(refused(GroupSignature { ry: good.rx, ..good }), Err(CommitmentOffCurve));
+    assert_eq!(refused(GroupSignature { rx: B256::repeat_byte(0xff), ..good }), Err(CommitmentOffCurve));
+    assert_eq!(refused(GroupSignature { rx: B256::ZERO, ry: B256::ZERO, ..good }), Err(CommitmentOffCurve));
+}

@@ -56,16 +56,14 @@ impl Session {
         }
     }
 
-    /// Puts the shares of all signers together. Single shares are checked only if the sum does not verify.
+    /// Puts the shares of all signers together and verifies the sum under the group key. Single shares are checked only if it
+    /// does not verify.
     pub(super) fn conclude(&self, public: &GroupPublic) -> Outcome {
         let signature = aggregate_custom(&self.package, &self.shares, public.package(), CheaterDetection::AllCheaters);
         match signature {
-            Ok(signature) => match GroupSignature::encode(&signature) {
-                Ok(signature) if public.key().verify(self.request.digest, &signature).is_ok() => {
-                    Outcome::Signed(signature)
-                }
-                _ => Outcome::Liars(BTreeSet::new()),
-            },
+            Ok(signature) => {
+                GroupSignature::encode(&signature).map_or(Outcome::Liars(BTreeSet::new()), Outcome::Signed)
+            }
             Err(Error::InvalidSignatureShare { culprits }) => {
                 let holder = |id| index_of(id).and_then(|index| public.layout().holder_of(index));
                 Outcome::Liars(culprits.iter().filter_map(holder).collect())

@@ -277,6 +277,44 @@ fn a_signer_that_lost_its_nonces_in_a_restart_joins_again() {
 }
 
 #[test]
+fn a_restart_voids_all_commitments_given_before_it() {
+    let mut net = Net::new(&[1, 1, 1, 1], &[(3, Conduct::Dead)]);
+    for _ in 0..4 {
+        let commitments = net.signers[1].commit(validator(0), &mut net.rng).unwrap();
+        let outputs = net.coordinator.on_commitments(validator(1), commitments, net.now_ms);
+        net.settle(outputs);
+    }
+    net.signers[1] = Signer::new(group(&[1, 1, 1, 1], 21)[1].clone());
+    net.begin(DIGEST);
+    net.run();
+    net.assert_signed(DIGEST);
+    let refused = net.faults.iter().filter(|(_, fault)| matches!(fault, Fault::Refused(_)));
+    assert_eq!(refused.count(), 1, "the first refusal tells all");
+}
+
+#[test]
+fn a_liar_named_over_one_digest_does_not_hold_up_another() {
+    let mut net = Net::new(&[1, 1, 1, 1], &[(2, Conduct::Liar)]);
+    for number in [0, 1, 2, 3, 0, 1, 2, 3] {
+        let commitments = net.signers[number].commit(validator(0), &mut net.rng).unwrap();
+        let _ = net.coordinator.on_commitments(validator(number), commitments, net.now_ms);
+    }
+    let other = B256::repeat_byte(2);
+    let first = net.coordinator.begin(DIGEST, net.now_ms).unwrap();
+    let mut second = net.coordinator.begin(other, net.now_ms).unwrap();
+    net.settle(first);
+    assert_eq!(net.faults, [(validator(2), Fault::BadShare)]);
+    for output in &mut second {
+        if let CoordinatorOutput::Request { to, .. } = output {
+            to.retain(|signer| *signer != validator(2));
+        }
+    }
+    net.settle(second);
+    net.assert_signed(DIGEST);
+    net.assert_signed(other);
+}
+
+#[test]
 fn a_nonce_serves_one_message_and_one_list() {
     let mut net = Net::new(&[1, 1, 1, 1], &[]);
     net.begin(DIGEST);
