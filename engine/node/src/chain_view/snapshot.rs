@@ -156,6 +156,11 @@ impl Snapshot {
         &self.store
     }
 
+    /// The blocks in memory, lowest first: the newest committed ones and all that are ordered above them.
+    pub fn recent(&self) -> &[Arc<ViewedBlock>] {
+        &self.blocks
+    }
+
     /// The block at a height, ordered ones included.
     pub fn block(&self, number: u64) -> Result<Option<Arc<ViewedBlock>>, StoreError> {
         if let Some(block) = self.in_memory(number) {

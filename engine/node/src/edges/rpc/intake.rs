@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use horae_stages::Shed;
 
 /// The answer to a submitted transaction: its hash once it is admitted, or why it was refused.
@@ -14,5 +14,15 @@ pub type Admission = Pin<Box<dyn Future<Output = Result<B256, Shed>> + Send>>;
 /// The door of the pipeline. Implemented by the node core.
 pub trait TransactionIntake: Send + Sync + 'static {
     /// Hands over one EIP-2718 encoding. Must not block: what cannot be taken at once is refused as busy.
+    ///
+    /// The transaction is handed over when this returns, not when the future is polled, so that transactions of one client
+    /// keep their order.
     fn submit(&self, raw: Bytes) -> Admission;
+
+    /// The nonce after the last transaction of a sender that was admitted and is not ordered yet, if this node knows one.
+    ///
+    /// Makes `eth_getTransactionCount` at `pending` count transactions under way. Must not block.
+    fn next_nonce(&self, _sender: Address) -> Option<u64> {
+        None
+    }
 }

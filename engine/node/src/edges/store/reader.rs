@@ -4,7 +4,7 @@ use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
 use alloy_rlp::Decodable;
 use borsh::BorshDeserialize;
 use horae_control::{Certificate, Commit, Signature};
@@ -130,6 +130,17 @@ impl StoreReader {
         let changes = BlockChanges::default();
         let executed = ExecutedBlock { hash, block, transactions, receipts, changes };
         Ok(Some(StoredBlock { executed, signature: outcome.signature }))
+    }
+
+    /// The blocks of a range that have logs, lowest first, with the blooms of their logs.
+    pub fn log_blooms(&self, range: impl RangeBounds<u64>) -> Result<Vec<(u64, Bloom)>, StoreError> {
+        let table = self.table(LOG_BLOOMS)?;
+        let rows = table.range(range).map_err(|e| self.sort(e))?;
+        rows.map(|row| {
+            let (number, bloom) = row.map_err(|e| self.sort(e))?;
+            Ok((number.value(), Bloom::from(bloom.value())))
+        })
+        .collect()
     }
 
     /// The certificate of a block, if one of its own is kept.

@@ -22,6 +22,8 @@ pub(super) const BLOCKS: TableDefinition<'static, u64, &[u8]> = TableDefinition:
 pub(super) const HASHES: TableDefinition<'static, u64, [u8; 32]> = TableDefinition::new("hashes");
 /// Height -> what execution gave and who signed ([`super::records::Outcome`]).
 pub(super) const OUTCOMES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("outcomes");
+/// Height -> bloom of all logs of the block; only for blocks with logs.
+pub(super) const LOG_BLOOMS: TableDefinition<'static, u64, [u8; 256]> = TableDefinition::new("log_blooms");
 /// Block hash -> height.
 pub(super) const NUMBERS: TableDefinition<'static, [u8; 32], u64> = TableDefinition::new("numbers");
 /// Transaction hash -> height and index in the block.

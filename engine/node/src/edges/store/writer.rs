@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bloom, U256};
 use horae_control::{Certificate, Commit, Signature};
 use horae_stages::{Account, Block, BlockChanges, ExecutedBlock, Genesis};
 use redb::{Database, Durability, ReadableDatabase, Table, WriteTransaction};
@@ -98,6 +98,7 @@ struct Tables<'t> {
     blocks: Table<'t, u64, &'static [u8]>,
     hashes: Table<'t, u64, [u8; 32]>,
     outcomes: Table<'t, u64, &'static [u8]>,
+    log_blooms: Table<'t, u64, [u8; 256]>,
     numbers: Table<'t, [u8; 32], u64>,
     transactions: Table<'t, [u8; 32], (u64, u32)>,
 }
@@ -111,6 +112,7 @@ impl<'t> Tables<'t> {
             blocks: write.open_table(BLOCKS)?,
             hashes: write.open_table(HASHES)?,
             outcomes: write.open_table(OUTCOMES)?,
+            log_blooms: write.open_table(LOG_BLOOMS)?,
             numbers: write.open_table(NUMBERS)?,
             transactions: write.open_table(TRANSACTIONS)?,
         })
@@ -132,6 +134,11 @@ impl<'t> Tables<'t> {
         self.blocks.insert(number, alloy_rlp::encode(&executed.block).as_slice())?;
         self.hashes.insert(number, executed.hash.0)?;
         self.outcomes.insert(number, to_bytes(&Outcome::of(executed, signature)).as_ref())?;
+        let mut bloom = Bloom::ZERO;
+        executed.receipts.iter().for_each(|receipt| bloom.accrue_bloom(receipt.envelope.logs_bloom()));
+        if !bloom.is_zero() {
+            self.log_blooms.insert(number, bloom.into_array())?;
+        }
         self.numbers.insert(executed.hash.0, number)?;
         for (index, transaction) in executed.transactions.iter().enumerate() {
             self.transactions.insert(transaction.hash.0, (number, index as u32))?;
@@ -258,6 +265,7 @@ pub(super) fn prune(store: &Store, height: u64) -> Result<u64, StoreError> {
         }
         write.open_table(BLOCKS)?.retain_in(lowest..end, |_, _| false)?;
         write.open_table(OUTCOMES)?.retain_in(lowest..end, |_, _| false)?;
+        write.open_table(LOG_BLOOMS)?.retain_in(lowest..end, |_, _| false)?;
         write.open_table(CERTIFICATES)?.retain_in(lowest..end, |_, _| false)?;
         write.open_table(COMMITS)?.retain_in(lowest..end, |_, _| false)?;
         write.open_table(HASHES)?.retain_in(1..end.saturating_sub(horae_stages::limits::BLOCK_HASHES), |_, _| false)?;

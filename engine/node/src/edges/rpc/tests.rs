@@ -1,0 +1,1 @@
+//! Tests of JSON-RPC with real clients.
