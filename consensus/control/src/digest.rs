@@ -80,3 +80,6 @@ pub fn words(words: &[B256]) -> B256 {
     }
     hasher.finalize()
 }
+
+#[cfg(test)]
+mod tests;

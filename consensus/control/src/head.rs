@@ -77,3 +77,6 @@ fn weigh(term: &Term, votes: &[CloseVote]) -> Result<BTreeMap<B256, (BlockFacts,
     }
     Ok(listed)
 }
+
+#[cfg(test)]
+mod tests;

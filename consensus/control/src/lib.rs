@@ -38,6 +38,9 @@ pub mod tally;
 pub mod term;
 pub mod voter;
 
+#[cfg(test)]
+mod testing;
+
 pub use batches::{AcceptedBatch, Batches};
 pub use command::{CloseTerm, Command, ControlBlock, L1Event, Question, RegisterIncarnation};
 pub use digest::{Domain, Kind, digest};

@@ -200,3 +200,6 @@ fn verify(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,3 +53,6 @@ impl Schedule {
         seats
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,6 @@ fn address_of(key: &PublicKey) -> Address {
     let point = key.serialize_uncompressed();
     Address::from_slice(&keccak256(&point[1..])[12..])
 }
+
+#[cfg(test)]
+mod tests;

@@ -373,8 +373,7 @@ impl ControlState {
 
     /// Opens term 1 once all have confirmed the group key and the inbox holds it with our set.
     fn open_first_term(&mut self, effects: &mut Vec<Effect>) {
-        let ready = self.opening() == Opening::Ready;
-        if self.open.is_none() && ready {
+        if self.open.is_none() && self.opening() == Opening::Ready {
             self.open_term_on(1, self.genesis, self.epoch.first_slot, effects);
         }
     }
@@ -512,3 +511,6 @@ impl ControlState {
         self.params.slot_timeout_ms.saturating_mul(1 << doublings)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,3 +207,6 @@ impl Tally {
         Some(Commit { certificate, acks })
     }
 }
+
+#[cfg(test)]
+mod tests;

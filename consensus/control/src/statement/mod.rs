@@ -107,3 +107,6 @@ pub enum StatementError {
         validator: Address,
     },
 }
+
+#[cfg(test)]
+mod tests;

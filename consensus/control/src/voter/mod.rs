@@ -149,6 +149,9 @@ impl Voter {
         }
         self.promises = self.promises.split_off(&term.number);
         self.committed = self.committed.max(term.parent.id.number);
+        if let Some(certificate) = self.promises.get(&term.number).and_then(|said| said.certificate.as_ref()) {
+            learn(&mut self.committed, certificate, &term);
+        }
         self.open = Some(term);
     }
 
@@ -392,3 +395,6 @@ fn learn(committed: &mut u64, certificate: &Certificate, term: &Term) {
         *committed = (*committed).max(number);
     }
 }
+
+#[cfg(test)]
+mod tests;

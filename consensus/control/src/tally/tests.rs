@@ -1,0 +1,152 @@
+//! The tally against a model that keeps everything and counts from scratch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::statement::BlockFacts;
+use crate::testing::{Rng, ack, chain, child, key, keys_of, term};
+
+/// Every ack ever handed in, and what follows from them by the words of the design.
+#[derive(Default)]
+struct Model {
+    first: BTreeMap<(Address, u64), BlockId>,
+    named: BTreeMap<Address, u64>,
+}
+
+impl Model {
+    fn add(&mut self, ack: &Ack) {
+        let first = *self.first.entry((ack.validator, ack.block.number)).or_insert(ack.block);
+        if first != ack.block {
+            return;
+        }
+        let named = ack.certificate.map_or(0, |c| c.number);
+        let most = self.named.entry(ack.validator).or_default();
+        *most = named.max(*most);
+    }
+
+    fn certified(&self, term: &Term) -> BTreeSet<BlockId> {
+        let blocks: BTreeSet<BlockId> = self.first.values().copied().collect();
+        let weight = |block: &BlockId| -> u64 {
+            let acked = self.first.iter().filter(|(_, b)| *b == block);
+            acked.map(|((v, _), _)| term.set.get(v).unwrap().weight).sum()
+        };
+        blocks.into_iter().filter(|b| 3 * weight(b) > 2 * term.set.total()).collect()
+    }
+
+    fn committed(&self, term: &Term) -> u64 {
+        let weight = |n: u64| -> u64 {
+            self.named.iter().filter(|(_, c)| **c >= n).map(|(v, _)| term.set.get(v).unwrap().weight).sum()
+        };
+        let certified = self.certified(term);
+        let heights = certified.iter().map(|b| b.number).filter(|n| 3 * weight(*n) > 2 * term.set.total());
+        heights.max().unwrap_or(0)
+    }
+}
+
+#[test]
+fn agrees_with_the_model_in_any_order() {
+    for seed in 0..40 {
+        let mut rng = Rng::new(seed);
+        let units = [[1, 1, 1, 1].as_slice(), &[2, 1, 3, 2, 1], &[5, 5, 4, 3, 2, 1, 1]][rng.below(3)];
+        let term = term(units, 16);
+        let keys = keys_of(&term.set);
+        let blocks: Vec<BlockFacts> = chain(&term, 6, 3).iter().map(|b| b.facts).collect();
+        let liar = rng.below(keys.len());
+        let mut acks = Vec::new();
+        for (at, key) in keys.iter().enumerate() {
+            let mut named = 0;
+            for (n, block) in blocks.iter().enumerate().take(rng.below(7)) {
+                for _ in 0..1 + rng.below(2) {
+                    named = named.max(rng.below(n + 2).min(n + 1));
+                    let certificate = (named > 0).then(|| blocks[named - 1].id);
+                    let other = at == liar && rng.chance(30);
+                    let facts = if other { child(&term, &blocks[n.max(1) - 1], false, 3) } else { *block };
+                    acks.push(ack(&term, &facts, certificate, key));
+                }
+            }
+        }
+        for at in (1..acks.len()).rev() {
+            acks.swap(at, rng.below(at + 1));
+        }
+        let (mut tally, mut model) = (Tally::new(term.clone()), Model::default());
+        let (mut certified, mut committed, mut convicted) = (BTreeSet::new(), 0, BTreeSet::new());
+        for cast in &acks {
+            model.add(cast);
+            for _ in 0..1 + rng.below(2) {
+                for done in tally.add(cast).unwrap() {
+                    match done {
+                        Tallied::Certificate(c) => {
+                            assert_eq!(c.verify(&term.set, &term.domain), Ok(()));
+                            assert!(certified.insert(c.block), "a certificate comes once");
+                        }
+                        Tallied::Commit(c) => {
+                            assert_eq!(c.verify(&term.set, &term.domain), Ok(()));
+                            assert!(c.block().number > committed);
+                            committed = c.block().number;
+                        }
+                        Tallied::Evidence(e) => {
+                            assert_eq!(e.verify(&term), Ok(keys[liar].address()));
+                            assert!(convicted.insert(cast.validator), "evidence comes once");
+                        }
+                    }
+                }
+            }
+            assert_eq!(committed, model.committed(&term), "seed {seed}");
+            let expected: BTreeSet<BlockId> = model.certified(&term);
+            let missed: Vec<_> = expected.difference(&certified).filter(|b| b.number > committed).collect();
+            assert!(missed.is_empty() && certified.is_subset(&expected), "seed {seed}: {missed:?}");
+        }
+    }
+}
+
+#[test]
+fn junk_is_refused_and_changes_nothing() {
+    let term = term(&[1, 1, 1, 1], 2);
+    let blocks: Vec<BlockFacts> = chain(&term, 6, 8).iter().map(|b| b.facts).collect();
+    let mut tally = Tally::new(term.clone());
+    let good = ack(&term, &blocks[0], None, &key(0));
+    let forged = Ack { validator: key(1).address(), ..good };
+    assert!(matches!(tally.add(&forged), Err(Junk::Statement(StatementError::BadSignature { .. }))));
+    let far = ack(&term, &blocks[4], None, &key(0));
+    assert_eq!(tally.add(&far), Err(Junk::Beyond { number: 5, committed: 0 }));
+    let below = Ack { block: BlockId { number: 0, ..good.block }, ..good };
+    assert!(matches!(tally.add(&below), Err(Junk::Beyond { .. })));
+    assert!(matches!(tally.add(&Ack { term: 2, ..good }), Err(Junk::Statement(StatementError::WrongTerm { .. }))));
+    let stranger = ack(&term, &blocks[0], None, &key(9));
+    assert!(matches!(tally.add(&stranger), Err(Junk::Statement(StatementError::UnknownValidator { .. }))));
+    for n in 0..2 {
+        assert_eq!(tally.add(&ack(&term, &blocks[0], None, &key(n))), Ok(vec![]));
+    }
+    let third = tally.add(&ack(&term, &blocks[0], None, &key(2))).unwrap();
+    assert!(matches!(third[..], [Tallied::Certificate(_)]));
+}
+
+#[test]
+fn a_known_ack_is_not_verified_again() {
+    let term = term(&[1, 1, 1, 1], 4);
+    let block = chain(&term, 1, 8)[0].facts;
+    let mut tally = Tally::new(term.clone());
+    let good = ack(&term, &block, None, &key(0));
+    assert_eq!(tally.add(&good), Ok(vec![]));
+    let mut same_words_bad_signature = good;
+    same_words_bad_signature.signature.0[5] ^= 1;
+    assert_eq!(tally.add(&same_words_bad_signature), Ok(vec![]), "known words are passed over unread");
+}
+
+#[test]
+fn a_certificate_from_elsewhere_completes_a_commit() {
+    let term = term(&[1, 1, 1, 1], 4);
+    let blocks: Vec<BlockFacts> = chain(&term, 2, 8).iter().map(|b| b.facts).collect();
+    let mut tally = Tally::new(term.clone());
+    for n in 0..3 {
+        let cast = ack(&term, &blocks[1], Some(blocks[0].id), &key(n));
+        let done = tally.add(&cast).unwrap();
+        assert!(done.iter().all(|d| matches!(d, Tallied::Certificate(_))));
+    }
+    let certificate = crate::testing::certificate(&term, &blocks[0], None, 3);
+    let commit = tally.hold_certificate(&certificate).unwrap().unwrap();
+    assert_eq!(commit.block(), blocks[0].id);
+    assert_eq!(commit.verify(&term.set, &term.domain), Ok(()));
+    assert_eq!(tally.committed_number(), 1);
+    assert_eq!(tally.highest_certificate().map(|c| c.block), Some(blocks[1].id));
+}
