@@ -1,0 +1,197 @@
+//! A profile: its shape in TOML, the built-in ones, and how one is found.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::check::check;
+use crate::error::ProfileError;
+
+/// The profiles in the binary: name and text.
+pub const BUILT_IN: [(&str, &str); 2] =
+    [("laptop", include_str!("../profiles/laptop.toml")), ("one-socket", include_str!("../profiles/one-socket.toml"))];
+
+/// How to lay a node out on a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Transactions in flight at most.
+    pub pool_size: usize,
+    /// Transactions that may wait at the door; at most `pool_size`.
+    pub door_depth: usize,
+    /// Transactions that a worker takes at a time.
+    pub burst: usize,
+    /// How many workers recover senders; they are called `recover-0` and so on.
+    pub recover_workers: usize,
+    /// Threads of the asynchronous edges (JSON-RPC, QUIC, peers, L1).
+    pub tokio_threads: usize,
+    /// Depths of the rings between workers.
+    pub rings: Rings,
+    /// Cores of edges that have a thread of their own.
+    #[serde(default)]
+    pub edges: Edges,
+    /// The threads of the pipeline, and which workers share each.
+    pub threads: Vec<Thread>,
+}
+
+/// Depths of the rings between workers, in items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rings {
+    /// Transactions from decode and dedup to each recover worker.
+    pub decode_to_recover: usize,
+    /// Transactions from each recover worker to admit.
+    pub recover_to_execute: usize,
+    /// Blocks from seal to pack.
+    pub execute_to_pack: usize,
+}
+
+/// Cores of edges that have a thread of their own; without one the kernel places the thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Edges {
+    /// Framed TCP ingest.
+    pub tcp_ingest_core: Option<usize>,
+    /// The journal.
+    pub journal_core: Option<usize>,
+}
+
+/// One thread of the pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thread {
+    /// Its name in the system's lists and in metrics; at most 15 bytes, which is what Linux keeps.
+    pub name: String,
+    /// The core to bind it to, if any.
+    pub core: Option<usize>,
+    /// Its workers, in the order in which work flows through them.
+    pub workers: Vec<WorkerName>,
+    /// What it does when none of them has work.
+    #[serde(default)]
+    pub idle: Idle,
+}
+
+/// What a thread does when it has nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "policy", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Idle {
+    /// Spins for ever; for a core of its own.
+    Spin {},
+    /// Spins and yields a little, then sleeps until woken.
+    Park {
+        /// Rounds with a pause instruction between.
+        spins: u32,
+        /// Rounds with the core given away between.
+        yields: u32,
+    },
+}
+
+impl Default for Idle {
+    fn default() -> Self {
+        Self::Park { spins: 64, yields: 4 }
+    }
+}
+
+/// A worker of the pipeline: stages that run back to back with no ring between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkerName {
+    /// Decode and dedup.
+    Decode,
+    /// Sender recovery, the n-th worker of several.
+    Recover(usize),
+    /// Admit, order, execute and seal.
+    Execute,
+    /// Pack and sign.
+    Pack,
+}
+
+impl fmt::Display for WorkerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decode => f.write_str("decode"),
+            Self::Recover(index) => write!(f, "recover-{index}"),
+            Self::Execute => f.write_str("execute"),
+            Self::Pack => f.write_str("pack"),
+        }
+    }
+}
+
+impl Serialize for WorkerName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for WorkerName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let recover = || name.strip_prefix("recover-").and_then(|index| index.parse().ok()).map(Self::Recover);
+        let known = match name.as_str() {
+            "decode" => Some(Self::Decode),
+            "execute" => Some(Self::Execute),
+            "pack" => Some(Self::Pack),
+            _ => recover().filter(|worker| worker.to_string() == name),
+        };
+        known.ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "unknown worker {name:?}, expected \"decode\", \"recover-0\" and so on, \"execute\" or \"pack\""
+            ))
+        })
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self::laptop()
+    }
+}
+
+impl Profile {
+    /// The default: a node that shares its machine, and sleeps when idle.
+    ///
+    /// # Panics
+    /// Never: a test reads every built-in profile.
+    #[must_use]
+    pub fn laptop() -> Self {
+        let (name, text) = BUILT_IN[0];
+        Self::parse(name, text).expect("the built-in profile is whole")
+    }
+
+    /// A built-in profile by its name, or else the file of that path.
+    ///
+    /// # Errors
+    /// [`ProfileError`], naming the file and the key.
+    pub fn load(name: &str) -> Result<Self, ProfileError> {
+        if let Some((name, text)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
+            return Self::parse(name, text);
+        }
+        let text = std::fs::read_to_string(Path::new(name)).map_err(|source| {
+            let built_in = BUILT_IN.map(|(name, _)| name).join(", ");
+            ProfileError::NotFound { name: name.to_owned(), built_in, source }
+        })?;
+        Self::parse(name, &text)
+    }
+
+    /// Reads a profile from `text`; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// [`ProfileError`], naming the file and the key.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
+        let profile: Self = toml::from_str(text).map_err(|error| ProfileError::Parse {
+            file: file.to_owned(),
+            message: error.to_string().trim_end().to_owned(),
+        })?;
+        match check(&profile) {
+            Ok(()) => Ok(profile),
+            Err((key, message)) => Err(ProfileError::Value { file: file.to_owned(), key, message }),
+        }
+    }
+
+    /// Every worker that the profile must place.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerName> {
+        let recover = (0..self.recover_workers).map(WorkerName::Recover);
+        [WorkerName::Decode].into_iter().chain(recover).chain([WorkerName::Execute, WorkerName::Pack]).collect()
+    }
+}
