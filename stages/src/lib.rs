@@ -50,3 +50,6 @@ pub use recover::{Recover, Recovered};
 pub use seal::{Applied, Offered, Sealer, SlotContext};
 pub use shed::Shed;
 pub use state::{HotState, StateError, StateSource};
+
+#[cfg(test)]
+mod tests;

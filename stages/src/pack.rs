@@ -2,14 +2,44 @@
 //!
 //! Columns, not rows, then zstd. What follows from execution is left out: a reader executes the blocks again ([`rebuild`]) and gets the same headers.
 
-use alloy_primitives::{B256, Bytes};
+mod blocks;
+mod bytes;
+mod calldata;
+mod columns;
+mod numbers;
+mod table;
+mod transactions;
 
+use alloy_consensus::{Transaction, TxEnvelope};
+use alloy_eips::Decodable2718;
+use alloy_primitives::{B256, Bytes, keccak256};
+
+use self::blocks::Chain;
+use self::bytes::{Reader, put_varint};
+use self::columns::{Columns, Unpacked};
+use self::transactions::{TxReader, Writer};
 use crate::execute::{ExecutedBlock, Executor};
-use crate::follow::BlockError;
+use crate::follow::{self, BlockError};
 use crate::header::{Block, Header};
 use crate::params::ChainParams;
-use crate::rules::HeaderChoices;
+use crate::rules::{self, HeaderChoices};
 use crate::state::StateSource;
+
+/// The version of the format, its first byte.
+const VERSION: u8 = 1;
+
+/// The most a block takes in the columns beside its transactions.
+const BLOCK_BYTES: usize = 128;
+
+/// The most a transaction takes in the columns, in multiples of its own encoding: all its numbers may be of one byte, and
+/// columns give a signature 64.
+const EXPANSION: usize = 16;
+
+/// No transaction has a shorter encoding: nine fields, all of one byte.
+const SMALLEST_TRANSACTION_BYTES: usize = 10;
+
+/// What the frames themselves take, whatever is in them.
+const FRAME_BYTES: usize = 4_096;
 
 /// How much a batch may hold when it is read; whoever wrote it is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +55,16 @@ pub struct UnpackLimits {
 }
 
 impl UnpackLimits {
-    /// Limits that every batch of a chain with these parameters keeps.
+    /// Limits that every batch of a chain with these parameters keeps: it ends with the block that fills it or, at one block
+    /// a millisecond, with its longest interval.
     pub fn new(params: &ChainParams) -> Self {
-        todo!()
+        let transaction_bytes = params.batch_bytes as usize + params.max_block_bytes;
+        Self::holding(transaction_bytes, params.batch_longest_interval_ms as usize + 1)
+    }
+
+    fn holding(transaction_bytes: usize, blocks: usize) -> Self {
+        let unpacked_bytes = EXPANSION * transaction_bytes + blocks * BLOCK_BYTES + FRAME_BYTES;
+        Self { bytes: unpacked_bytes, unpacked_bytes, blocks, transactions: transaction_bytes / SMALLEST_TRANSACTION_BYTES + 1 }
     }
 }
 
@@ -97,16 +134,108 @@ pub enum UnpackError {
 }
 
 /// Packs a run of blocks, reads the result back and compares before it returns it.
+///
+/// The layout: version, height of the first block, chain id, count of blocks, then the columns ([`columns`]). Each batch can
+/// be read alone.
 pub fn pack(blocks: &[Block]) -> Result<PackedBatch, PackError> {
-    todo!()
+    let first = blocks.first().ok_or(PackError::NotARun("there are none"))?.header.number;
+    if !blocks.iter().zip(first..).all(|(block, number)| block.header.number == number) {
+        return Err(PackError::NotARun("a height is missing"));
+    }
+    let transactions = || blocks.iter().flat_map(|block| &block.transactions);
+    let chain_id = transactions().find_map(|raw| chain_id_of(raw)).unwrap_or(0);
+    let mut columns = Columns::new();
+    let mut chain = Chain::default();
+    let mut writer = Writer::default();
+    for block in blocks {
+        chain.put(&mut columns, HeaderChoices::of(&block.header), block.transactions.len());
+        block.transactions.iter().for_each(|raw| writer.put(&mut columns, chain_id, raw));
+    }
+    writer.finish(&mut columns);
+
+    let mut bytes = vec![VERSION];
+    put_varint(&mut bytes, first);
+    put_varint(&mut bytes, chain_id);
+    put_varint(&mut bytes, blocks.len() as u64);
+    columns.write(&mut bytes)?;
+
+    let size = transactions().map(|raw| raw.len()).sum();
+    let read = unpack(&bytes, &UnpackLimits::holding(size, blocks.len())).map_err(|_| PackError::Mismatch)?;
+    let same = read.first_block == first
+        && read.blocks.len() == blocks.len()
+        && read.blocks.iter().zip(blocks).all(|(read, block)| {
+            read.choices == HeaderChoices::of(&block.header) && read.transactions == block.transactions
+        });
+    if !same {
+        return Err(PackError::Mismatch);
+    }
+    let bytes = Bytes::from(bytes);
+    Ok(PackedBatch { data_hash: keccak256(&bytes), bytes })
 }
 
 /// Reads a batch. Work and memory are bounded by the limits, whatever the bytes.
 pub fn unpack(bytes: &[u8], limits: &UnpackLimits) -> Result<UnpackedBatch, UnpackError> {
-    todo!()
+    if bytes.len() > limits.bytes {
+        return Err(UnpackError::TooLarge { what: "bytes", have: bytes.len() as u64, limit: limits.bytes as u64 });
+    }
+    let mut reader = Reader(bytes);
+    match reader.byte()? {
+        VERSION => {}
+        other => return Err(UnpackError::Version(other)),
+    }
+    let first_block = reader.varint()?;
+    let chain_id = reader.varint()?;
+    let count = reader.count("blocks", limits.blocks)?;
+    if first_block.checked_add(count as u64).is_none() {
+        return Err(UnpackError::Damaged("block numbers overflow"));
+    }
+    let columns = Unpacked::read(&mut reader, limits)?;
+    reader.end()?;
+
+    let mut readers = columns.readers();
+    let mut chain = Chain::default();
+    let mut transactions = TxReader::new(&mut readers, chain_id)?;
+    let mut left = limits.transactions;
+    let mut budget = limits.unpacked_bytes;
+    let mut blocks = Vec::new();
+    for _ in 0..count {
+        let (choices, count) = chain.next(&mut readers, left)?;
+        left -= count;
+        let list = (0..count).map(|_| transactions.next(&mut readers, &mut budget));
+        blocks.push(UnpackedBlock { choices, transactions: list.collect::<Result<_, _>>()? });
+    }
+    readers.end()?;
+    Ok(UnpackedBatch { first_block, blocks })
 }
 
 /// Executes an unpacked block above `parent` and so rebuilds its header.
-pub fn rebuild<S: StateSource>(executor: &mut Executor<S>, params: &ChainParams, parent: &Header, block: &UnpackedBlock) -> Result<ExecutedBlock, BlockError<S::Error>> {
-    todo!()
+///
+/// Every header rule is checked, as for a block that another node sealed: a batch that breaks one is refused.
+pub fn rebuild<S: StateSource>(
+    executor: &mut Executor<S>,
+    params: &ChainParams,
+    parent: &Header,
+    block: &UnpackedBlock,
+) -> Result<ExecutedBlock, BlockError<S::Error>> {
+    let raw = block.transactions.clone();
+    let bytes = raw.iter().map(|raw| raw.len()).sum();
+    if bytes > params.max_block_bytes {
+        return Err(BlockError::Oversized { have: bytes, limit: params.max_block_bytes });
+    }
+    let transactions = follow::recover_transactions(&raw)
+        .map_err(|bad| BlockError::Transaction { index: bad.index, why: bad.why })?;
+    let parent_hash = follow::check_tip(executor, parent)?;
+    executor.begin(block.choices.clone().on(parent, parent_hash, params));
+    follow::run_all(executor, transactions)?;
+    let executed = executor.finish(parent, params, raw);
+    let checked = rules::check_header(&executed.block.header, parent, parent_hash, bytes as u64, params);
+    if checked.is_err() {
+        executor.state_mut().rollback_to(parent.number).expect("the block just closed can be taken back");
+    }
+    checked?;
+    Ok(executed)
+}
+
+fn chain_id_of(raw: &[u8]) -> Option<u64> {
+    TxEnvelope::decode_2718_exact(raw).ok()?.chain_id()
 }

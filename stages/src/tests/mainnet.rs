@@ -1,0 +1,122 @@
+//! Real transactions: 13,083 from 42 Ethereum mainnet blocks, through decode, dedup, recover and pack.
+
+use std::path::PathBuf;
+
+use alloy_primitives::{Address, B256, Bytes, hex};
+
+use super::fixture::slot;
+use crate::header::{Block, Header};
+use crate::pack::{UnpackLimits, pack, unpack};
+use crate::*;
+
+struct Known {
+    from: Address,
+    hash: B256,
+    raw: Vec<u8>,
+}
+
+fn load() -> Vec<Known> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/mainnet-transactions.jsonl.zst");
+    let file = std::fs::read(&path).unwrap_or_else(|error| {
+        panic!("{}: {error}; this test needs the shared data folder beside the repository", path.display())
+    });
+    let text = String::from_utf8(zstd::decode_all(file.as_slice()).unwrap()).unwrap();
+    let known = |line: &str| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let field = |name: &str| row[name].as_str().unwrap().to_owned();
+        Known { from: field("from").parse().unwrap(), hash: field("hash").parse().unwrap(), raw: hex::decode(field("raw")).unwrap() }
+    };
+    text.lines().map(known).collect()
+}
+
+fn blocks_of(transactions: impl Iterator<Item = Bytes>, each: usize) -> Vec<Block> {
+    let all: Vec<_> = transactions.collect();
+    let template = super::fixture::genesis(&[]).header();
+    let block = |(index, transactions): (usize, &[Bytes])| Block {
+        header: Header {
+            number: 1 + index as u64,
+            timestamp_ms: template.timestamp_ms + 20 * index as u64,
+            epoch: 1,
+            term: 3,
+            slot: slot(1).slot + index as u64 / 150,
+            fee_recipient: slot(1).fee_recipient,
+            ends_slot: index % 150 == 149,
+            ..template.clone()
+        },
+        transactions: transactions.to_vec(),
+    };
+    all.chunks(each).enumerate().map(block).collect()
+}
+
+#[test]
+fn every_sender_is_recovered() {
+    let known = load();
+    assert_eq!(known.len(), 13_083);
+    let decode = Decode::new(DecodePolicy::any());
+    let mut dedup = Dedup::new(known.len());
+    let mut recover = Recover::new();
+    let mut burst = Vec::new();
+    for known in &known {
+        let mut body = Box::<TxBody>::default();
+        body.fill(&known.raw, 0, 0);
+        let decoded = decode.step(Frame::new(body)).unwrap();
+        assert_eq!(decoded.body().hash(), known.hash);
+        burst.push(dedup.step(decoded).unwrap());
+    }
+    let mut senders = Vec::new();
+    let mut high_s = 0;
+    recover.burst(&mut burst, |result| match result {
+        Ok(recovered) => senders.push(Some(recovered.body().sender())),
+        Err(rejected) => {
+            assert_eq!(rejected.why, Shed::InvalidSender);
+            high_s += 1;
+            senders.push(None);
+        }
+    });
+    println!("{high_s} of {} have a high s (before EIP-2)", known.len());
+    for (known, sender) in known.iter().zip(senders) {
+        assert_eq!(sender, Some(known.from), "{}", known.hash);
+    }
+}
+
+#[test]
+fn packing_real_transactions_is_lossless_and_small() {
+    let known = load();
+    let raw: usize = known.iter().map(|known| known.raw.len()).sum();
+    let blocks = blocks_of(known.iter().map(|known| known.raw.clone().into()), 40);
+    let packed = pack(&blocks).unwrap();
+    let limits = UnpackLimits { bytes: 1 << 24, unpacked_bytes: 1 << 26, blocks: 1 << 12, transactions: 1 << 16 };
+    let unpacked = unpack(&packed.bytes, &limits).unwrap();
+    let read: Vec<_> = unpacked.blocks.iter().flat_map(|block| &block.transactions).collect();
+    assert!(read.iter().zip(&known).all(|(read, known)| read.as_ref() == known.raw));
+    let each = |bytes: usize, count: usize| bytes as f64 / count as f64;
+    println!("one batch: {} transactions, {:.1} bytes each raw, {:.2} packed", known.len(), each(raw, known.len()), each(packed.bytes.len(), known.len()));
+
+    let without_blobs: Vec<_> = known.iter().filter(|known| known.raw[0] != 3).collect();
+    let count = without_blobs.len();
+    let blocks = blocks_of(without_blobs.iter().map(|known| known.raw.clone().into()), 40);
+    let one = pack(&blocks).unwrap().bytes.len();
+    println!("one batch without blob transactions: {count} transactions, {:.2} packed", each(one, count));
+    assert!(each(one, count) <= 167.0, "the OP Stack's span batch takes 167.0");
+
+    let mut batches = 0;
+    let mut sum = 0;
+    let mut start = 0;
+    while start < blocks.len() {
+        let mut bytes = 0;
+        let fits = blocks[start..].iter().take_while(|block| {
+            let before = bytes;
+            bytes += block.transactions.iter().map(|raw| raw.len()).sum::<usize>();
+            before < 96 * 1024
+        });
+        let end = start + fits.count();
+        sum += pack(&blocks[start..end]).unwrap().bytes.len();
+        batches += 1;
+        start = end;
+    }
+    println!("{batches} batches of 96 KiB: {:.2} packed", each(sum, count));
+
+    let small: Vec<_> = without_blobs.iter().filter(|known| known.raw.len() <= 4_200).collect();
+    let blocks = blocks_of(small.iter().map(|known| known.raw.clone().into()), 40);
+    println!("without calldata above 4 kB: {:.2} packed", each(pack(&blocks).unwrap().bytes.len(), small.len()));
+}
