@@ -186,7 +186,10 @@ impl<P: DerefMut<Target = TxBody>> Admit<P> {
         if have >= nonce && have < sender.next {
             // What was handed out long ago and never came back holds its nonce no longer.
             let index = (have - sender.in_flight.front().map_or(have, |first| first.nonce)) as usize;
-            let stale = sender.in_flight.get(index).is_some_and(|old| now_ms.saturating_sub(old.since_ms) > self.limits.waiting_ms);
+            let stale = sender
+                .in_flight
+                .get(index)
+                .is_some_and(|old| now_ms.saturating_sub(old.since_ms) > self.limits.waiting_ms);
             if stale {
                 sender.free(have);
             }
@@ -332,7 +335,9 @@ impl<P: DerefMut<Target = TxBody>> Admit<P> {
             Some(old) if old.tx.0.hash == hash => Some(Shed::AlreadyKnown),
             Some(old) if !pays_more(old.tx.body(), tx.body()) => Some(Shed::ReplacementUnderpriced),
             Some(_) => None,
-            None if sender.waiting.len() >= self.limits.per_sender => Some(Shed::AccountLimit { limit: self.limits.per_sender }),
+            None if sender.waiting.len() >= self.limits.per_sender => {
+                Some(Shed::AccountLimit { limit: self.limits.per_sender })
+            }
             None if self.waiting >= self.limits.in_all => Some(Shed::PoolFull),
             None => None,
         };

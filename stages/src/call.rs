@@ -127,7 +127,9 @@ pub fn call<S: StateSource>(
             CallOutcome::Returned { output: output.into_data(), gas_used: gas.tx_gas_used(), logs }
         }
         ExecutionResult::Revert { output, gas, .. } => CallOutcome::Reverted { output, gas_used: gas.tx_gas_used() },
-        ExecutionResult::Halt { reason, gas, .. } => CallOutcome::Halted { reason: reason.to_string(), gas_used: gas.tx_gas_used() },
+        ExecutionResult::Halt { reason, gas, .. } => {
+            CallOutcome::Halted { reason: reason.to_string(), gas_used: gas.tx_gas_used() }
+        }
     })
 }
 
@@ -144,7 +146,8 @@ pub fn estimate_gas<S: StateSource>(
     high = request.gas.unwrap_or(high).min(high);
     if let Some(price) = request.max_fee_per_gas.filter(|price| *price > 0) {
         let balance = source.account(request.from).map_err(StateError::Source)?.unwrap_or_default().balance;
-        let left = balance.checked_sub(request.value).ok_or(Shed::InsufficientFunds { balance, cost: request.value })?;
+        let left =
+            balance.checked_sub(request.value).ok_or(Shed::InsufficientFunds { balance, cost: request.value })?;
         high = u64::try_from(left / U256::from(price)).map_or(high, |allowance| allowance.min(high));
     }
     if is_transfer(source, request)? && high >= TRANSFER_GAS && simulation.run(request, TRANSFER_GAS)?.is_success() {
@@ -160,7 +163,9 @@ pub fn estimate_gas<S: StateSource>(
     let gas = match first {
         ExecutionResult::Success { gas, .. } => gas,
         ExecutionResult::Revert { output, .. } => return Err(CallError::Reverted { output }),
-        ExecutionResult::Halt { reason: HaltReason::OutOfGas(_), .. } => return Err(CallError::OutOfGas { allowance: high }),
+        ExecutionResult::Halt { reason: HaltReason::OutOfGas(_), .. } => {
+            return Err(CallError::OutOfGas { allowance: high });
+        }
         ExecutionResult::Halt { reason, .. } => return Err(CallError::Halted { reason: reason.to_string() }),
     };
     let mut low = gas.tx_gas_used().saturating_sub(1);

@@ -4,7 +4,7 @@
 
 use std::ops::DerefMut;
 
-use alloy_consensus::{Signed, Transaction, TxEip4844Variant, TxEnvelope, Typed2718};
+use alloy_consensus::{Signed, Transaction, TxEip4844Variant, TxEnvelope};
 use alloy_eips::Decodable2718;
 use alloy_eips::eip2718::Eip2718Error;
 use alloy_primitives::{B256, keccak256};
@@ -12,8 +12,8 @@ use revm::context_interface::cfg::GasParams;
 use revm::primitives::eip3860::MAX_INITCODE_SIZE;
 
 use crate::limits;
-use crate::parcel::{Frame, Rejected, TxBody, typestate};
 use crate::params::ChainParams;
+use crate::parcel::{Frame, Rejected, TxBody, typestate};
 use crate::rules;
 use crate::shed::Shed;
 
@@ -179,11 +179,15 @@ fn malformed(error: Eip2718Error) -> Shed {
         Eip2718Error::RlpError(Error::Overflow) => "rlp: value too large",
         Eip2718Error::RlpError(Error::LeadingZero) => "rlp: non-canonical integer (leading zero bytes)",
         Eip2718Error::RlpError(Error::InputTooShort) => "rlp: value size exceeds available input length",
-        Eip2718Error::RlpError(Error::NonCanonicalSingleByte | Error::NonCanonicalSize) => "rlp: non-canonical size information",
+        Eip2718Error::RlpError(Error::NonCanonicalSingleByte | Error::NonCanonicalSize) => {
+            "rlp: non-canonical size information"
+        }
         Eip2718Error::RlpError(Error::UnexpectedString) => "rlp: expected List",
         Eip2718Error::RlpError(Error::UnexpectedList) => "rlp: expected String",
         Eip2718Error::RlpError(Error::UnexpectedLength) => "rlp: unexpected length",
-        Eip2718Error::RlpError(Error::ListLengthMismatch { .. }) => "rlp: input list has another length than its elements",
+        Eip2718Error::RlpError(Error::ListLengthMismatch { .. }) => {
+            "rlp: input list has another length than its elements"
+        }
         Eip2718Error::RlpError(Error::Custom(text)) => text,
         _ => "rlp: not a transaction",
     })

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use alloy_consensus::{Transaction, TxEnvelope, Typed2718};
 use alloy_primitives::{Address, U256};
-use revm::context::{BlockEnv, CfgEnv, ContextTr, Journal, JournalTr, TxEnv};
+use revm::context::{BlockEnv, CfgEnv, ContextTr, JournalTr, TxEnv};
 use revm::context_interface::either::Either;
 use revm::context_interface::journaled_state::account::JournaledAccountTr;
 use revm::context_interface::result::{EVMError, HaltReason, InvalidTransaction};
@@ -113,7 +113,11 @@ where
 }
 
 /// What the EVM says about a transaction, in the words of [`Shed`].
-pub(crate) fn shed_or_state<E: std::error::Error>(error: EVMError<StateError<E>>, tx: &TxEnv, base_fee: u64) -> ExecuteError<E> {
+pub(crate) fn shed_or_state<E: std::error::Error>(
+    error: EVMError<StateError<E>>,
+    tx: &TxEnv,
+    base_fee: u64,
+) -> ExecuteError<E> {
     match error {
         EVMError::Transaction(why) => ExecuteError::Shed(shed(why, tx, base_fee)),
         EVMError::Database(error) => ExecuteError::State(error),
@@ -126,10 +130,16 @@ pub(crate) fn shed_or_state<E: std::error::Error>(error: EVMError<StateError<E>>
 fn shed(why: InvalidTransaction, tx: &TxEnv, base_fee: u64) -> Shed {
     use InvalidTransaction as Why;
     match why {
-        Why::PriorityFeeGreaterThanMaxFee => Shed::TipAboveFeeCap { tip: tx.gas_priority_fee.unwrap_or(0), cap: tx.gas_price },
+        Why::PriorityFeeGreaterThanMaxFee => {
+            Shed::TipAboveFeeCap { tip: tx.gas_priority_fee.unwrap_or(0), cap: tx.gas_price }
+        }
         Why::GasPriceLessThanBasefee => Shed::FeeCapTooLow { cap: tx.gas_price, base_fee },
-        Why::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => Shed::IntrinsicGas { have: gas_limit, want: initial_gas },
-        Why::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => Shed::FloorDataGas { have: gas_limit, want: gas_floor },
+        Why::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
+            Shed::IntrinsicGas { have: gas_limit, want: initial_gas }
+        }
+        Why::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => {
+            Shed::FloorDataGas { have: gas_limit, want: gas_floor }
+        }
         Why::RejectCallerWithCode => Shed::SenderNotEoa(tx.caller),
         Why::LackOfFundForMaxFee { fee, balance } => Shed::InsufficientFunds { balance: *balance, cost: *fee },
         Why::OverflowPaymentInTransaction => Shed::InsufficientFunds { balance: U256::ZERO, cost: U256::MAX },

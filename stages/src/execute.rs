@@ -240,7 +240,8 @@ impl<S: StateSource> Executor<S> {
     /// # Panics
     /// If no block is open.
     pub fn finish(&mut self, parent: &Header, params: &ChainParams, raw: Vec<Bytes>) -> ExecutedBlock {
-        let Open { inputs, gas_used, changes, transactions, receipts } = self.open.take().expect("begin comes before finish");
+        let Open { inputs, gas_used, changes, transactions, receipts } =
+            self.open.take().expect("begin comes before finish");
         let bytes = raw.iter().map(|raw| raw.len() as u64).sum();
         let batch = rules::next_batch_fields(parent, inputs.timestamp_ms, bytes, params);
         let header = Header {
@@ -291,7 +292,11 @@ impl Scratch {
     /// Fills the lists from what the EVM touched, in no particular order.
     ///
     /// An account that self-destructs was created in the same transaction (EIP-6780), so it leaves no storage behind.
-    fn collect<S: StateSource>(&mut self, state: &mut HotState<S>, touched: &EvmState) -> Result<(), StateError<S::Error>> {
+    fn collect<S: StateSource>(
+        &mut self,
+        state: &mut HotState<S>,
+        touched: &EvmState,
+    ) -> Result<(), StateError<S::Error>> {
         self.accounts.clear();
         self.storage.clear();
         self.codes.clear();
@@ -311,14 +316,24 @@ impl Scratch {
                 self.codes.push((after.code_hash, code.clone()));
             }
             for (slot, value) in account.storage.iter().filter(|(_, value)| value.is_changed()) {
-                self.storage.push(Change { key: (*address, *slot), before: value.original_value, after: value.present_value });
+                self.storage.push(Change {
+                    key: (*address, *slot),
+                    before: value.original_value,
+                    after: value.present_value,
+                });
             }
         }
         Ok(())
     }
 }
 
-fn receipt(tx: &TxEnvelope, result: ExecutionResult, sender: Address, cumulative_gas_used: u64, base_fee: u64) -> TxReceipt {
+fn receipt(
+    tx: &TxEnvelope,
+    result: ExecutionResult,
+    sender: Address,
+    cumulative_gas_used: u64,
+    base_fee: u64,
+) -> TxReceipt {
     let gas_used = result.tx_gas_used();
     let success = result.is_success();
     let logs = if success { result.into_logs() } else { Vec::new() };

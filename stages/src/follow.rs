@@ -103,7 +103,10 @@ pub fn recover_block(block: Block) -> Result<RecoveredBlock, BadTransaction> {
 /// Decodes transactions and recovers their senders, in order.
 pub fn recover_transactions(raw: &[Bytes]) -> Result<Vec<BlockTx>, BadTransaction> {
     let mut recovery = Recovery::default();
-    raw.iter().enumerate().map(|(index, raw)| recovery.transaction(raw).map_err(|why| BadTransaction { index, why })).collect()
+    raw.iter()
+        .enumerate()
+        .map(|(index, raw)| recovery.transaction(raw).map_err(|why| BadTransaction { index, why }))
+        .collect()
 }
 
 /// Executes a block above `parent` and checks every header rule, the gas used and all three commitments.
@@ -133,7 +136,10 @@ pub fn execute_block<S: StateSource>(
 }
 
 /// The parent's hash, if the state is right at it.
-pub(crate) fn check_tip<S: StateSource>(executor: &mut Executor<S>, parent: &Header) -> Result<B256, BlockError<S::Error>> {
+pub(crate) fn check_tip<S: StateSource>(
+    executor: &mut Executor<S>,
+    parent: &Header,
+) -> Result<B256, BlockError<S::Error>> {
     executor.abort();
     let (state, parent_hash) = (executor.state(), parent.hash());
     if state.number() != parent.number || state.hash() != parent_hash {
@@ -143,7 +149,10 @@ pub(crate) fn check_tip<S: StateSource>(executor: &mut Executor<S>, parent: &Hea
 }
 
 /// Executes all transactions in the open block, or takes it back.
-pub(crate) fn run_all<S: StateSource>(executor: &mut Executor<S>, transactions: Vec<BlockTx>) -> Result<(), BlockError<S::Error>> {
+pub(crate) fn run_all<S: StateSource>(
+    executor: &mut Executor<S>,
+    transactions: Vec<BlockTx>,
+) -> Result<(), BlockError<S::Error>> {
     for (index, tx) in transactions.into_iter().enumerate() {
         let error = match executor.execute(tx) {
             Ok(_) => continue,

@@ -64,7 +64,12 @@ impl UnpackLimits {
 
     fn holding(transaction_bytes: usize, blocks: usize) -> Self {
         let unpacked_bytes = EXPANSION * transaction_bytes + blocks * BLOCK_BYTES + FRAME_BYTES;
-        Self { bytes: unpacked_bytes, unpacked_bytes, blocks, transactions: transaction_bytes / SMALLEST_TRANSACTION_BYTES + 1 }
+        Self {
+            bytes: unpacked_bytes,
+            unpacked_bytes,
+            blocks,
+            transactions: transaction_bytes / SMALLEST_TRANSACTION_BYTES + 1,
+        }
     }
 }
 
@@ -222,8 +227,8 @@ pub fn rebuild<S: StateSource>(
     if bytes > params.max_block_bytes {
         return Err(BlockError::Oversized { have: bytes, limit: params.max_block_bytes });
     }
-    let transactions = follow::recover_transactions(&raw)
-        .map_err(|bad| BlockError::Transaction { index: bad.index, why: bad.why })?;
+    let transactions =
+        follow::recover_transactions(&raw).map_err(|bad| BlockError::Transaction { index: bad.index, why: bad.why })?;
     let parent_hash = follow::check_tip(executor, parent)?;
     executor.begin(block.choices.clone().on(parent, parent_hash, params));
     follow::run_all(executor, transactions)?;

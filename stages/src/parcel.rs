@@ -87,9 +87,7 @@ impl TxBody {
     /// The most wei the sender can be charged: gas limit times fee cap, plus value. Saturates.
     pub(crate) fn cost(&self) -> U256 {
         let tx = self.decoded();
-        U256::from(tx.gas_limit())
-            .saturating_mul(U256::from(tx.max_fee_per_gas()))
-            .saturating_add(tx.value())
+        U256::from(tx.gas_limit()).saturating_mul(U256::from(tx.max_fee_per_gas())).saturating_add(tx.value())
     }
 }
 

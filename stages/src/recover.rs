@@ -5,8 +5,8 @@
 
 use std::ops::DerefMut;
 
-use alloy_consensus::transaction::SignableTransaction;
 use alloy_consensus::TxEnvelope;
+use alloy_consensus::transaction::SignableTransaction;
 use alloy_primitives::{Address, U256, keccak256, uint};
 use secp256k1::Message;
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
@@ -49,7 +49,11 @@ impl Recover {
     }
 
     /// Recovers the senders of a burst and hands the results out in its order; `burst` is left empty, its buffer kept.
-    pub fn burst<P: DerefMut<Target = TxBody>>(&mut self, burst: &mut Vec<Fresh<P>>, mut out: impl FnMut(Result<Recovered<P>, Rejected<P>>)) {
+    pub fn burst<P: DerefMut<Target = TxBody>>(
+        &mut self,
+        burst: &mut Vec<Fresh<P>>,
+        mut out: impl FnMut(Result<Recovered<P>, Rejected<P>>),
+    ) {
         for fresh in burst.drain(..) {
             out(self.step(fresh));
         }

@@ -174,7 +174,9 @@ pub enum RuleError {
         number: u64,
     },
     /// Epoch, term and slot do not follow the parent's.
-    #[error("epoch {epoch}, term {term}, slot {slot} cannot follow the parent's {parent_epoch}, {parent_term}, {parent_slot} (ended: {parent_ended})")]
+    #[error(
+        "epoch {epoch}, term {term}, slot {slot} cannot follow the parent's {parent_epoch}, {parent_term}, {parent_slot} (ended: {parent_ended})"
+    )]
     Slot {
         /// In the header.
         epoch: u64,
@@ -243,11 +245,18 @@ pub fn must_end_slot(first_ms: u64, timestamp_ms: u64, count: u64, params: &Chai
 ///
 /// Not checked here, for it takes more than the parent: who may seal the slot (the control plane), and whether the slot had
 /// to end ([`must_end_slot`]).
-pub fn check_header(header: &Header, parent: &Header, parent_hash: B256, block_bytes: u64, params: &ChainParams) -> Result<(), RuleError> {
+pub fn check_header(
+    header: &Header,
+    parent: &Header,
+    parent_hash: B256,
+    block_bytes: u64,
+    params: &ChainParams,
+) -> Result<(), RuleError> {
     if header.parent != parent_hash {
         return Err(RuleError::Parent { have: header.parent, want: parent_hash });
     }
-    let forward = |field, have, parent| if have < parent { Err(RuleError::WentBack { field, parent, have }) } else { Ok(()) };
+    let forward =
+        |field, have, parent| if have < parent { Err(RuleError::WentBack { field, parent, have }) } else { Ok(()) };
     forward("timestamp_ms", header.timestamp_ms, parent.timestamp_ms)?;
     forward("control_height", header.control_height, parent.control_height)?;
     forward("l1_view.number", header.l1_view.number, parent.l1_view.number)?;

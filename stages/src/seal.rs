@@ -52,6 +52,9 @@ pub enum Offered<P> {
     Ended(Ready<P>),
 }
 
+/// What [`Sealer::offer`] returns; if the state cannot be read, the transaction comes back as it was, with the error.
+pub type OfferResult<P, E> = Result<Offered<P>, (Ready<P>, StateError<E>)>;
+
 /// The transactions of the open block, end to end in one buffer that becomes the block's own.
 #[derive(Debug, Default)]
 struct Encodings {
@@ -124,15 +127,13 @@ impl Sealer {
     }
 
     /// Executes a transaction in the open block, opening one if there is none.
-    ///
-    /// If the state cannot be read, the transaction comes back as it was, with the error.
     pub fn offer<S: StateSource, P: DerefMut<Target = TxBody>>(
         &mut self,
         now_ms: u64,
         applied: &Applied,
         executor: &mut Executor<S>,
         tx: Ready<P>,
-    ) -> Result<Offered<P>, (Ready<P>, StateError<S::Error>)> {
+    ) -> OfferResult<P, S::Error> {
         if self.ended {
             return Ok(Offered::Ended(tx));
         }
@@ -167,12 +168,22 @@ impl Sealer {
     }
 
     /// Closes the open block if it is due, or an empty one at a heartbeat.
-    pub fn tick<S: StateSource>(&mut self, now_ms: u64, applied: &Applied, executor: &mut Executor<S>) -> Option<ExecutedBlock> {
+    pub fn tick<S: StateSource>(
+        &mut self,
+        now_ms: u64,
+        applied: &Applied,
+        executor: &mut Executor<S>,
+    ) -> Option<ExecutedBlock> {
         if now_ms < self.next_due_ms() { None } else { self.seal(now_ms, applied, executor) }
     }
 
     /// Closes a block now, whatever is in it; `None` when the slot has ended.
-    pub fn seal<S: StateSource>(&mut self, now_ms: u64, applied: &Applied, executor: &mut Executor<S>) -> Option<ExecutedBlock> {
+    pub fn seal<S: StateSource>(
+        &mut self,
+        now_ms: u64,
+        applied: &Applied,
+        executor: &mut Executor<S>,
+    ) -> Option<ExecutedBlock> {
         if self.ended {
             return None;
         }

@@ -267,7 +267,11 @@ impl<S: StateSource> HotState<S> {
     }
 
     /// Writes a transaction's changes into the open block and empties the lists.
-    pub(crate) fn write(&mut self, accounts: &mut Vec<Change<Address, Option<Account>>>, storage: &mut Vec<Change<(Address, U256), U256>>) {
+    pub(crate) fn write(
+        &mut self,
+        accounts: &mut Vec<Change<Address, Option<Account>>>,
+        storage: &mut Vec<Change<(Address, U256), U256>>,
+    ) {
         let at = self.number + 1;
         for Change { key, before, after } in accounts.drain(..) {
             if let Some(prior) = self.accounts.write(key, after, before, at) {
@@ -395,7 +399,11 @@ pub(crate) fn to_info(account: Account) -> AccountInfo {
 }
 
 /// Sorts a transaction's changes and copies them into the shape that is hashed.
-pub(crate) fn sorted_changes(accounts: &mut [Change<Address, Option<Account>>], storage: &mut [Change<(Address, U256), U256>], into: &mut TxChanges) {
+pub(crate) fn sorted_changes(
+    accounts: &mut [Change<Address, Option<Account>>],
+    storage: &mut [Change<(Address, U256), U256>],
+    into: &mut TxChanges,
+) {
     accounts.sort_unstable_by_key(|change| change.key);
     storage.sort_unstable_by_key(|change| change.key);
     into.accounts.clear();

@@ -78,7 +78,11 @@ impl Chain {
     }
 
     /// The next block and how many transactions it has, at most `most`.
-    pub(super) fn next(&mut self, readers: &mut Readers<'_>, most: usize) -> Result<(HeaderChoices, usize), UnpackError> {
+    pub(super) fn next(
+        &mut self,
+        readers: &mut Readers<'_>,
+        most: usize,
+    ) -> Result<(HeaderChoices, usize), UnpackError> {
         let flags = readers.get(Column::BlockFlags).byte()?;
         if flags & !FLAGS != 0 {
             return Err(UnpackError::Damaged("unknown flags of a block"));
@@ -86,7 +90,8 @@ impl Chain {
         let next = &mut self.last;
         next.ends_slot = flags & ENDS_SLOT != 0;
         next.timestamp_ms = next.timestamp_ms.wrapping_add(readers.get(Column::BlockTimes).varint()?);
-        let count = if flags & TRANSACTIONS != 0 { readers.get(Column::BlockCounts).count("transactions", most)? } else { 0 };
+        let count =
+            if flags & TRANSACTIONS != 0 { readers.get(Column::BlockCounts).count("transactions", most)? } else { 0 };
         let steps = readers.get(Column::BlockSteps);
         let mut step = |value: &mut u64| steps.varint().map(|step| *value = value.wrapping_add(step));
         if flags & SLOT != 0 {

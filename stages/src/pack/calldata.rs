@@ -83,7 +83,11 @@ pub(super) fn put(columns: &mut Columns, tables: &mut Tables, data: &[u8]) {
 }
 
 /// Reads calldata back; `budget` is what it may take, in bytes, and is lowered by what it takes.
-pub(super) fn get(readers: &mut Readers<'_>, tables: &ReadTables<'_>, budget: &mut usize) -> Result<Vec<u8>, UnpackError> {
+pub(super) fn get(
+    readers: &mut Readers<'_>,
+    tables: &ReadTables<'_>,
+    budget: &mut usize,
+) -> Result<Vec<u8>, UnpackError> {
     let head = readers.get(Column::DataShape).varint()?;
     let (size, shape) = (head / SHAPES, head % SHAPES);
     let unit = if shape == BYTES { 1 } else { 32 };
@@ -143,7 +147,7 @@ pub(super) fn get_word(readers: &mut Readers<'_>, tables: &ReadTables<'_>) -> Re
         ADDRESS => word[12..].copy_from_slice(&tables.addresses.next(readers)?),
         FULL => word = tables.words.next(readers)?,
         ROUND => word = numbers::get(readers, Column::DecimalHead, Column::Decimal)?.to_be_bytes(),
-        class if class >= TEXT && class <= TEXT + FULL => {
+        class if (TEXT..=TEXT + FULL).contains(&class) => {
             let len = usize::from(class - TEXT);
             word[..len].copy_from_slice(readers.get(Column::Text).bytes(len)?);
         }

@@ -138,7 +138,10 @@ impl Columns {
         self.0.iter().for_each(|column| put_varint(&mut lengths, column.len() as u64));
         let mut shared = Vec::new();
         let compressed = &self.0[..FIRST_STORED];
-        compressed.iter().filter(|column| column.len() < OWN_FRAME_BYTES).for_each(|column| shared.extend_from_slice(column));
+        compressed
+            .iter()
+            .filter(|column| column.len() < OWN_FRAME_BYTES)
+            .for_each(|column| shared.extend_from_slice(column));
         let mut zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
         zstd.include_checksum(false)?;
         zstd.include_contentsize(false)?;

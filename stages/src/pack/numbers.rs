@@ -42,7 +42,11 @@ pub(super) fn get(readers: &mut Readers<'_>, head: Column, tail: Column) -> Resu
 }
 
 /// Reads a number that has to fit a smaller type.
-pub(super) fn get_as<T: TryFrom<U256>>(readers: &mut Readers<'_>, head: Column, tail: Column) -> Result<T, UnpackError> {
+pub(super) fn get_as<T: TryFrom<U256>>(
+    readers: &mut Readers<'_>,
+    head: Column,
+    tail: Column,
+) -> Result<T, UnpackError> {
     T::try_from(get(readers, head, tail)?).map_err(|_| UnpackError::Damaged("a number is too large"))
 }
 

@@ -14,8 +14,10 @@ pub(super) struct Place {
     pub once: Column,
 }
 
-pub(super) const ADDRESSES: Place = Place { table: Column::AddressTable, index: Column::AddressIndex, once: Column::Address };
-pub(super) const SELECTORS: Place = Place { table: Column::SelectorTable, index: Column::SelectorIndex, once: Column::Selector };
+pub(super) const ADDRESSES: Place =
+    Place { table: Column::AddressTable, index: Column::AddressIndex, once: Column::Address };
+pub(super) const SELECTORS: Place =
+    Place { table: Column::SelectorTable, index: Column::SelectorIndex, once: Column::Selector };
 pub(super) const WORDS: Place = Place { table: Column::WordTable, index: Column::WordIndex, once: Column::Word };
 
 /// Things in the order they occur, to be written as a table.

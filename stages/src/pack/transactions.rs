@@ -1,7 +1,9 @@
 //! Transactions in columns. One whose fields, encoded again, do not give the same bytes is kept as raw bytes.
 
 use alloy_consensus::transaction::{SignableTransaction, TxEip4844};
-use alloy_consensus::{Transaction, TxEip1559, TxEip2930, TxEip4844Variant, TxEip7702, TxEnvelope, TxLegacy, Typed2718};
+use alloy_consensus::{
+    Transaction, TxEip1559, TxEip2930, TxEip4844Variant, TxEip7702, TxEnvelope, TxLegacy, Typed2718,
+};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_eips::{Decodable2718, Encodable2718};
@@ -175,7 +177,8 @@ impl<'a> TxReader<'a> {
         let value = numbers::get(readers, Column::ValueHead, Column::Value)?;
         let to = if kind & CREATE != 0 { TxKind::Create } else { TxKind::Call(self.address(readers)?) };
         let input = Bytes::from(calldata::get(readers, &self.tables, budget)?);
-        let access_list = if kind & ACCESS_LIST != 0 { self.access_list(readers, budget)? } else { AccessList::default() };
+        let access_list =
+            if kind & ACCESS_LIST != 0 { self.access_list(readers, budget)? } else { AccessList::default() };
         let chain = chain_id.unwrap_or(0);
         let callee = || to.to().copied().ok_or(UnpackError::Damaged("a creation of a type that cannot create"));
         Ok(match ty {
@@ -259,7 +262,11 @@ impl<'a> TxReader<'a> {
         Ok(AccessList(items))
     }
 
-    fn authorizations(&self, readers: &mut Readers<'a>, budget: &mut usize) -> Result<Vec<SignedAuthorization>, UnpackError> {
+    fn authorizations(
+        &self,
+        readers: &mut Readers<'a>,
+        budget: &mut usize,
+    ) -> Result<Vec<SignedAuthorization>, UnpackError> {
         let count = readers.get(Column::Lists).count("authorizations", *budget / ENTRY_BYTES)?;
         charge(budget, count * ENTRY_BYTES)?;
         let mut list = Vec::with_capacity(count);
@@ -292,6 +299,7 @@ fn get_pair(readers: &mut Readers<'_>) -> Result<(U256, U256), UnpackError> {
 
 fn charge(budget: &mut usize, bytes: usize) -> Result<(), UnpackError> {
     let left = budget.checked_sub(bytes);
-    *budget = left.ok_or(UnpackError::TooLarge { what: "unpacked bytes", have: bytes as u64, limit: *budget as u64 })?;
+    *budget =
+        left.ok_or(UnpackError::TooLarge { what: "unpacked bytes", have: bytes as u64, limit: *budget as u64 })?;
     Ok(())
 }

@@ -169,9 +169,10 @@ impl Line {
             match self.sealer.offer(self.now_ms, &self.applied, &mut self.executor, tx).unwrap() {
                 Offered::Taken(_) => {}
                 Offered::Shed(rejected) => {
-                    self.admit.lost(rejected.parcel.sender(), rejected.parcel.envelope().map_or(0, |tx| {
-                        alloy_consensus::Transaction::nonce(tx)
-                    }));
+                    self.admit.lost(
+                        rejected.parcel.sender(),
+                        rejected.parcel.envelope().map_or(0, |tx| alloy_consensus::Transaction::nonce(tx)),
+                    );
                     self.shed.push(rejected.why);
                 }
                 Offered::Full(tx) => {

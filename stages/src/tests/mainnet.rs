@@ -24,7 +24,11 @@ fn load() -> Vec<Known> {
     let known = |line: &str| {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
         let field = |name: &str| row[name].as_str().unwrap().to_owned();
-        Known { from: field("from").parse().unwrap(), hash: field("hash").parse().unwrap(), raw: hex::decode(field("raw")).unwrap() }
+        Known {
+            from: field("from").parse().unwrap(),
+            hash: field("hash").parse().unwrap(),
+            raw: hex::decode(field("raw")).unwrap(),
+        }
     };
     text.lines().map(known).collect()
 }
@@ -90,7 +94,12 @@ fn packing_real_transactions_is_lossless_and_small() {
     let read: Vec<_> = unpacked.blocks.iter().flat_map(|block| &block.transactions).collect();
     assert!(read.iter().zip(&known).all(|(read, known)| read.as_ref() == known.raw));
     let each = |bytes: usize, count: usize| bytes as f64 / count as f64;
-    println!("one batch: {} transactions, {:.1} bytes each raw, {:.2} packed", known.len(), each(raw, known.len()), each(packed.bytes.len(), known.len()));
+    println!(
+        "one batch: {} transactions, {:.1} bytes each raw, {:.2} packed",
+        known.len(),
+        each(raw, known.len()),
+        each(packed.bytes.len(), known.len())
+    );
 
     let without_blobs: Vec<_> = known.iter().filter(|known| known.raw[0] != 3).collect();
     let count = without_blobs.len();

@@ -13,9 +13,9 @@ fn run(genesis: &Genesis, wallets: &mut [Wallet], rounds: usize) -> Line {
     let mut line = Line::new(genesis);
     line.work();
     for round in 0..rounds {
-        for index in 0..wallets.len() {
+        for (index, wallet) in wallets.iter_mut().enumerate() {
             let to = TxKind::Call(Address::with_last_byte((round * 7 + index) as u8));
-            let raw = wallets[index].send(to, 1 + round as u128, Bytes::new(), 21_000);
+            let raw = wallet.send(to, 1 + round as u128, Bytes::new(), 21_000);
             line.submit(&raw);
         }
         line.now_ms += 7;
@@ -95,7 +95,10 @@ fn a_contract_is_deployed_called_logs_and_reverts() {
     assert_eq!(line.blocks.last().unwrap().changes.codes[0].1.as_ref(), runtime);
 
     let word = |value: u64| Bytes::from(U256::from(value).to_be_bytes::<32>());
-    let calls = [wallet.send(TxKind::Call(contract), 0, word(42), 100_000), wallet.send(TxKind::Call(contract), 0, word(0), 100_000)];
+    let calls = [
+        wallet.send(TxKind::Call(contract), 0, word(42), 100_000),
+        wallet.send(TxKind::Call(contract), 0, word(0), 100_000),
+    ];
     calls.iter().for_each(|raw| line.submit(raw));
     line.now_ms += 5;
     line.work();
@@ -117,7 +120,10 @@ fn a_contract_is_deployed_called_logs_and_reverts() {
     assert!(matches!(&outcome, call::CallOutcome::Reverted { output, .. } if *output == word(0)), "{outcome:?}");
     let estimate = call::estimate_gas(&source, header, CHAIN_ID, &request(word(7)), 1_000_000).unwrap();
     let enough = call::CallRequest { gas: Some(estimate), ..request(word(7)) };
-    assert!(matches!(call::call(&source, header, CHAIN_ID, &enough, 1_000_000).unwrap(), call::CallOutcome::Returned { .. }));
+    assert!(matches!(
+        call::call(&source, header, CHAIN_ID, &enough, 1_000_000).unwrap(),
+        call::CallOutcome::Returned { .. }
+    ));
     let error = call::estimate_gas(&source, header, CHAIN_ID, &request(word(0)), 1_000_000).unwrap_err();
     assert!(matches!(&error, call::CallError::Reverted { output } if *output == word(0)), "{error}");
 }
