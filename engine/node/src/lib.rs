@@ -2,6 +2,7 @@
 
 pub mod chain_view;
 pub mod config;
+pub mod derive;
 pub mod edges;
 pub mod genesis;
 pub mod home;

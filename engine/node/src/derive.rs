@@ -1,0 +1,236 @@
+//! The chain rebuilt from L1 alone: every accepted batch is read from the calldata that carried it, unpacked and executed above
+//! the genesis state, and must come out as what the group signed.
+
+use std::{cell::RefCell, convert::Infallible, rc::Rc};
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use horae_stages::{
+    Executor, Header, HotState, MemoryState, StateSource,
+    changes::Account,
+    limits::HOT_ENTRIES,
+    pack::{UnpackError, UnpackLimits, rebuild, unpack},
+    root::state_root,
+    rules::ends_batch,
+};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::{
+    edges::l1::{AcceptedBatch, L1, L1Error},
+    genesis::GenesisFile,
+};
+
+/// L1 blocks that are read at a time.
+const STRIDE_BLOCKS: u64 = 2_000;
+
+/// Why the chain cannot be rebuilt.
+#[derive(Debug, Error)]
+pub enum DeriveError {
+    /// L1 could not be read.
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    /// The data of a batch cannot be read.
+    #[error("batch {index} (L1 transaction {l1_tx}): {why}; its signers accepted what this version cannot read")]
+    Unpack {
+        /// Index of the batch.
+        index: u64,
+        /// The L1 transaction with it.
+        l1_tx: B256,
+        /// What is wrong with it.
+        why: UnpackError,
+    },
+    /// A block does not execute.
+    #[error("batch {index}, block {block}: {why}; genesis.json is of another chain, or this version executes differently")]
+    Block {
+        /// Index of the batch.
+        index: u64,
+        /// Height of the block.
+        block: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What was rebuilt is not what the group signed.
+    #[error(
+        "batch {index}: {what} is {rebuilt}, but the group signed {signed}; genesis.json is of another chain, or this version executes differently"
+    )]
+    Differs {
+        /// Index of the batch.
+        index: u64,
+        /// What differs.
+        what: &'static str,
+        /// As rebuilt.
+        rebuilt: String,
+        /// As signed.
+        signed: String,
+    },
+}
+
+/// A batch as it was rebuilt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DerivedBatch {
+    /// Its index.
+    pub index: u64,
+    /// Its first block.
+    pub first_block: u64,
+    /// Its last block.
+    pub last_block: u64,
+    /// Hash of the last block.
+    pub last_block_hash: B256,
+    /// State root after the last block.
+    pub state_root: B256,
+    /// Transactions in it.
+    pub transactions: u64,
+    /// Bytes of the transactions before packing.
+    pub raw_bytes: u64,
+    /// Bytes posted.
+    pub posted_bytes: u64,
+    /// The L1 transaction with it.
+    pub l1_tx: B256,
+}
+
+/// A chain being rebuilt.
+pub struct Derivation<'a> {
+    genesis: &'a GenesisFile,
+    state: Shared,
+    executor: Executor<Shared>,
+    head: Header,
+    hashes: Vec<B256>,
+    state_root: B256,
+    next_index: u64,
+    last_digest: B256,
+}
+
+impl<'a> Derivation<'a> {
+    /// The genesis block alone.
+    pub fn new(genesis: &'a GenesisFile) -> Self {
+        let head = genesis.header();
+        let hash = head.hash();
+        let mut memory = MemoryState::default();
+        memory.apply(0, hash, &genesis.l2.changes());
+        let root = state_root(memory.accounts());
+        let state = Shared(Rc::new(RefCell::new(memory)));
+        let hot = HotState::new(state.clone(), 0, hash, HOT_ENTRIES);
+        let executor = Executor::new(hot, genesis.l2.params.chain_id);
+        Self { genesis, state, executor, head, hashes: vec![hash], state_root: root, next_index: 0, last_digest: B256::ZERO }
+    }
+
+    /// Executes the next batch and compares the outcome with what the group signed.
+    ///
+    /// # Errors
+    /// All but [`DeriveError::L1`]. The derivation is then of no further use.
+    pub fn apply(&mut self, accepted: &AcceptedBatch) -> Result<DerivedBatch, DeriveError> {
+        let index = accepted.batch.index;
+        let same = |what, rebuilt: String, signed: String| match rebuilt == signed {
+            true => Ok(()),
+            false => Err(DeriveError::Differs { index, what, rebuilt, signed }),
+        };
+        same("the index", self.next_index.to_string(), index.to_string())?;
+        same("the digest of the batch before", self.last_digest.to_string(), accepted.batch.previousDigest.to_string())?;
+        same("the first block", (self.head.number + 1).to_string(), accepted.batch.firstBlock.to_string())?;
+
+        let params = &self.genesis.l2.params;
+        let unpacked = unpack(&accepted.data, &UnpackLimits::new(params))
+            .map_err(|why| DeriveError::Unpack { index, l1_tx: accepted.l1_tx, why })?;
+        same("the first block in the data", accepted.batch.firstBlock.to_string(), unpacked.first_block.to_string())?;
+        let (mut transactions, mut raw_bytes) = (0, 0);
+        for block in &unpacked.blocks {
+            let number = self.head.number + 1;
+            let executed = rebuild(&mut self.executor, params, &self.head, block)
+                .map_err(|why| DeriveError::Block { index, block: number, why: why.to_string() })?;
+            transactions += block.transactions.len() as u64;
+            raw_bytes += block.transactions.iter().map(|raw| raw.len() as u64).sum::<u64>();
+            self.state.0.borrow_mut().apply(number, executed.hash, &executed.changes);
+            self.executor.state_mut().forget_below(number);
+            self.head = executed.block.header;
+            self.hashes.push(executed.hash);
+        }
+        self.state_root = state_root(self.state.0.borrow().accounts());
+        same("the last block", self.head.number.to_string(), accepted.batch.lastBlock.to_string())?;
+        same("the hash of the last block", self.head_hash().to_string(), accepted.batch.lastBlockHash.to_string())?;
+        same("the state root", self.state_root.to_string(), accepted.batch.stateRoot.to_string())?;
+        same("the L1 view", self.head.l1_view.number.to_string(), accepted.batch.l1View.to_string())?;
+        same("the end of a batch after the last block", ends_batch(&self.head, params).to_string(), true.to_string())?;
+        self.next_index = index + 1;
+        self.last_digest = accepted.digest;
+        Ok(DerivedBatch {
+            index,
+            first_block: accepted.batch.firstBlock,
+            last_block: self.head.number,
+            last_block_hash: self.head_hash(),
+            state_root: self.state_root,
+            transactions,
+            raw_bytes,
+            posted_bytes: accepted.data.len() as u64,
+            l1_tx: accepted.l1_tx,
+        })
+    }
+
+    /// Header of the highest block rebuilt.
+    pub fn head(&self) -> &Header {
+        &self.head
+    }
+
+    /// Hash of the highest block rebuilt.
+    pub fn head_hash(&self) -> B256 {
+        self.hashes[self.hashes.len() - 1]
+    }
+
+    /// Merkle-Patricia root of the state after it.
+    pub fn state_root(&self) -> B256 {
+        self.state_root
+    }
+
+    /// Hashes of all blocks rebuilt, by height.
+    pub fn hashes(&self) -> &[B256] {
+        &self.hashes
+    }
+}
+
+/// Rebuilds everything that L1 holds now. `told` is called after each batch, with the L1 block read up to and L1's head.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub async fn derive<'a>(
+    l1: &L1,
+    genesis: &'a GenesisFile,
+    mut told: impl FnMut(&DerivedBatch, u64, u64),
+) -> Result<Derivation<'a>, DeriveError> {
+    l1.require(genesis.l1.origin()).await?;
+    let head = l1.head().await?.view;
+    let mut derivation = Derivation::new(genesis);
+    let mut from = genesis.l1.origin_number;
+    while from <= head.number {
+        let to = head.number.min(from + STRIDE_BLOCKS - 1);
+        for accepted in l1.batches(from, to).await? {
+            let batch = derivation.apply(&accepted)?;
+            told(&batch, accepted.l1_block.number, head.number);
+        }
+        from = to + 1;
+    }
+    l1.require(head).await?;
+    Ok(derivation)
+}
+
+/// The state behind the executor, which is brought forward block by block beside it.
+#[derive(Clone)]
+struct Shared(Rc<RefCell<MemoryState>>);
+
+impl StateSource for Shared {
+    type Error = Infallible;
+
+    fn account(&self, address: Address) -> Result<Option<Account>, Infallible> {
+        self.0.borrow().account(address)
+    }
+
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, Infallible> {
+        self.0.borrow().storage(address, slot)
+    }
+
+    fn code(&self, code_hash: B256) -> Result<Option<Bytes>, Infallible> {
+        self.0.borrow().code(code_hash)
+    }
+
+    fn block_hash(&self, number: u64) -> Result<Option<B256>, Infallible> {
+        self.0.borrow().block_hash(number)
+    }
+}
