@@ -3,7 +3,9 @@
 pub mod intake;
 pub mod journal;
 pub mod l1;
-pub mod metrics;
 pub mod peers;
+pub mod metrics;
 pub mod rpc;
 pub mod store;
+pub mod tcp_client;
+pub mod tcp_ingest;

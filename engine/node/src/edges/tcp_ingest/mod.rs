@@ -1,27 +1,26 @@
 //! Framed TCP ingest: the fastest way in for a client that has many transactions to send.
 //!
 //! Two twins do the moving: `io_uring` (on `tokio-uring`) and `epoll` (on `mio`), each on one thread of its own. What a
-//! connection may do, and when it is closed, is decided by the same [`session`] for both. The wire format is in
+//! connection may do, and when it is closed, is decided by the same session for both. The wire format is in
 //! [`super::intake`].
 //!
 //! Bounds: connections, frame length, unanswered frames and unsent bytes a connection (then it is not read from until the
 //! client reads), unanswered frames in all (then [`Reply::Busy`](super::intake::Reply::Busy)), and silence.
 
-mod counters;
 mod epoll;
 mod replies;
-mod session;
 mod uring;
+
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-pub use counters::{Counters, Counts};
-
 use self::replies::Replies;
-use super::intake::{Intake, TRANSACTION_BYTES_MAX};
+use super::intake::{Bounds, Counters, Counts, Intake, TRANSACTION_BYTES_MAX};
 
 /// Which twin to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -52,6 +51,15 @@ pub struct Limits {
     /// A connection on which no frame ends and no answer goes out for so long, with none owed to it, is closed.
     pub idle_timeout_ms: u64,
 }
+
+/// How often silence is looked for, milliseconds; only while there are connections.
+const SWEEP_MS: u64 = 1_000;
+
+/// Bytes read from a connection at a time.
+const READ_BYTES: usize = 32 * 1024;
+
+/// How long to wait when the system gives no connection (out of descriptors, say), milliseconds.
+const ACCEPT_RETRY_MS: u64 = 100;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -91,7 +99,9 @@ pub enum StartError {
         source: io::Error,
     },
     /// `io_uring` was demanded and the kernel refused it.
-    #[error("io_uring was asked for (backend = \"io-uring\") but the kernel refuses it: {0}; use \"auto\" or \"epoll\"")]
+    #[error(
+        "io_uring was asked for (backend = \"io-uring\") but the kernel refuses it: {0}; use \"auto\" or \"epoll\""
+    )]
     UringRefused(io::Error),
     /// The twin could not be set up.
     #[error("cannot start the framed TCP edge: {0}")]
@@ -122,21 +132,21 @@ impl TcpIngest {
             limits: config.limits,
             core: config.core,
             counters: Arc::clone(&counters),
-            replies: Arc::new(Replies::new(config.limits.unanswered_total_max, Arc::clone(&counters))),
+            replies: Arc::new(Replies::new(config.limits.unanswered_total_max)),
         };
         let replies = Arc::clone(&shared.replies);
         let (backend, thread) = match config.backend {
-            Backend::Epoll => (Backend::Epoll, epoll::Epoll::start(listener, shared, intake)?),
+            Backend::Epoll => (Backend::Epoll, epoll::start(listener, shared, intake)?),
             Backend::IoUring => {
-                let thread = uring::Uring::start(listener, shared, intake).map_err(StartError::UringRefused)?;
+                let thread = uring::start(listener, shared, intake).map_err(StartError::UringRefused)?;
                 (Backend::IoUring, thread)
             }
-            Backend::Auto => match uring::Uring::start(listener.try_clone()?, shared.clone(), intake.clone()) {
+            Backend::Auto => match uring::start(listener.try_clone()?, shared.clone(), intake.clone()) {
                 Ok(thread) => (Backend::IoUring, thread),
                 Err(refused) => {
                     tracing::warn!(%refused, "io_uring is not available: framed TCP runs on epoll");
                     metrics::counter!("horae_io_uring_refused_total", "edge" => "tcp_ingest").increment(1);
-                    (Backend::Epoll, epoll::Epoll::start(listener, shared, intake)?)
+                    (Backend::Epoll, epoll::start(listener, shared, intake)?)
                 }
             },
         };
@@ -172,7 +182,8 @@ impl Drop for TcpIngest {
     }
 }
 
-/// What a twin is given.
+/// What a twin is given. The seam between the two is one function each, `start(listener, shared, intake)`: it sets up and
+/// spawns the twin's thread, which runs until [`Replies::stop`], and finds out on the way what the kernel refuses.
 #[derive(Clone)]
 struct Shared {
     limits: Limits,
@@ -182,6 +193,15 @@ struct Shared {
 }
 
 impl Shared {
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            frame_bytes_max: self.limits.frame_bytes_max,
+            unanswered_max: self.limits.unanswered_max,
+            unsent_bytes_max: self.limits.unsent_bytes_max,
+            idle_timeout_ms: self.limits.idle_timeout_ms,
+        }
+    }
+
     /// First thing on the twin's thread.
     fn settle_thread(&self) {
         if let Some(core) = self.core
@@ -192,11 +212,3 @@ impl Shared {
         }
     }
 }
-
-/// One of the two ways to move bytes between sockets and sessions.
-trait Twin {
-    /// Sets up and spawns the twin's thread, which runs until [`Replies::stop`]; what the kernel refuses is found out here.
-    fn start(listener: TcpListener, shared: Shared, intake: impl Intake) -> io::Result<JoinHandle<()>>;
-}
-
-use self::Twin as _;

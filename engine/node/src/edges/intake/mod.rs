@@ -14,11 +14,18 @@
 //!          status 2: busy, no payload: the same bytes may be sent again later
 //! ```
 
+mod counters;
+mod session;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use alloy_primitives::B256;
+
+pub(super) use counters::count;
+pub use counters::{Counters, Counts};
+pub(super) use session::{Bounds, Session, Violation};
 
 /// The longest transaction that an edge takes, bytes: what Ethereum's own pools take (geth's `txMaxSize`).
 pub const TRANSACTION_BYTES_MAX: usize = 128 * 1024;
