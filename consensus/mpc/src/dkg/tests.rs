@@ -176,6 +176,10 @@ fn nothing_goes_on_before_everyone_has_spoken() {
     show_commitments(&mut dkgs, &commitments);
     dkgs[0].on_shares(validator(1), &shares[1]).unwrap();
     assert_eq!(dkgs[0].finish().unwrap_err(), DkgError::Incomplete { missing: 2 });
+    dkgs[0].on_shares(validator(2), &shares[2]).unwrap();
+    assert_eq!(dkgs[0].finish().unwrap_err(), DkgError::Incomplete { missing: 1 }, "our own are not shown yet");
+    dkgs[0].on_shares(validator(0), &shares[0]).unwrap();
+    assert!(dkgs[0].finish().is_ok());
 }
 
 #[test]

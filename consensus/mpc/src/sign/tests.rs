@@ -261,6 +261,37 @@ fn who_cannot_vouch_yet_is_asked_again_later() {
     assert!((1_300..1_300 + 40 * CONFIG.retry_ms).contains(&net.now_ms));
     assert_eq!(net.named(Fault::Refused(Refusal::NotVouched)), BTreeSet::from([validator(0), validator(1)]));
     assert_eq!(net.coordinator.liars().count(), 0);
+    assert_eq!(net.faults.len(), 2 * 3, "asked at 1000, 1050 and 1150, each wait twice the one before");
+}
+
+#[test]
+fn a_refusal_frees_the_others_at_once() {
+    let mut net = Net::new(&[1; 10], &[(0, Conduct::Busy(u64::MAX)), (1, Conduct::Silent)]);
+    net.begin(DIGEST);
+    net.assert_signed(DIGEST);
+    assert_eq!(net.now_ms, 1_000);
+}
+
+#[test]
+fn who_refused_is_the_last_to_be_chosen_again() {
+    let mut net = Net::new(&[1; 10], &[(0, Conduct::Busy(u64::MAX)), (7, Conduct::Silent)]);
+    net.begin(DIGEST);
+    net.run();
+    net.assert_signed(DIGEST);
+    assert!(net.now_ms >= 1_000 + CONFIG.retry_ms, "it was free again");
+    let refusals = net.faults.iter().filter(|(_, fault)| *fault == Fault::Refused(Refusal::NotVouched));
+    assert_eq!(refusals.count(), 1);
+}
+
+#[test]
+fn a_silent_signer_is_asked_ever_more_slowly_until_the_digest_is_given_up() {
+    let mut net = Net::new(&[1, 1, 1, 1], &[(1, Conduct::Silent), (3, Conduct::Dead)]);
+    net.begin(DIGEST);
+    net.run();
+    assert_eq!(net.failed, [(DIGEST, Failure::TimedOut)]);
+    assert_eq!(net.now_ms, 1_000 + CONFIG.give_up_ms);
+    let asked = net.requests.iter().filter(|(to, _)| to.contains(&validator(1))).count();
+    assert!((6..=9).contains(&asked), "{asked} times in a hundred times the patience");
 }
 
 #[test]
