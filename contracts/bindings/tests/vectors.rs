@@ -1,10 +1,13 @@
 //! The bytes that Rust and Solidity must agree on, `tests/vectors/*.json` at the root; forge reads the same files.
 //! `cargo test -p horae-contracts -- --ignored` writes them anew.
 
-use std::collections::BTreeMap;
+mod common;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256, U256, hex, keccak256};
+use common::Group;
 use frost_secp256k1 as frost;
 use horae_contracts::{
     Batch, Succession, batch_digest, group_key, group_signature, installation_digest, rotation_digest, signer_digest,
@@ -59,27 +62,6 @@ fn frost_case(name: String, key: &[u8; 33], message: &[u8], signature: &[u8; 65]
     })
 }
 
-/// A key dealt to `n`, of whom the first `t` sign `message` in the protocol's two rounds.
-fn threshold_signature(t: u16, n: u16, message: &[u8], rng: &mut ChaCha20Rng) -> ([u8; 33], [u8; 65]) {
-    let (shares, public) =
-        frost::keys::generate_with_dealer(n, t, frost::keys::IdentifierList::Default, &mut *rng).unwrap();
-    let signers: BTreeMap<_, frost::keys::KeyPackage> =
-        shares.into_iter().take(t.into()).map(|(id, share)| (id, share.try_into().unwrap())).collect();
-    let mut nonces = BTreeMap::new();
-    let mut commitments = BTreeMap::new();
-    for (id, key) in &signers {
-        let (nonce, commitment) = frost::round1::commit(key.signing_share(), rng);
-        nonces.insert(*id, nonce);
-        commitments.insert(*id, commitment);
-    }
-    let package = frost::SigningPackage::new(commitments, message);
-    let shares =
-        signers.iter().map(|(id, key)| (*id, frost::round2::sign(&package, &nonces[id], key).unwrap())).collect();
-    let signature = frost::aggregate(&package, &shares, &public).unwrap();
-    let key = public.verifying_key().serialize().unwrap().try_into().unwrap();
-    (key, signature.serialize().unwrap().try_into().unwrap())
-}
-
 #[test]
 #[ignore = "writes tests/vectors/frost.json"]
 fn write_frost() {
@@ -90,8 +72,9 @@ fn write_frost() {
     for (t, n) in [(2, 2), (2, 3), (3, 4), (3, 4), (5, 7), (5, 7), (14, 20), (14, 20)] {
         let mut message = [0; 32];
         rng.fill_bytes(&mut message);
-        let (key, signature) = threshold_signature(t, n, &message, &mut rng);
-        cases.push(frost_case(format!("frost-secp256k1 3.0.0, {t} of {n}"), &key, &message, &signature));
+        let group = Group::deal(t, n, &mut rng);
+        let signature = group.sign(&message, &mut rng);
+        cases.push(frost_case(format!("frost-secp256k1 3.0.0, {t} of {n}"), &group.key(), &message, &signature));
     }
     write("frost.json", "FROST(secp256k1, SHA-256) signatures; `key` and `signature` as RFC 9591 writes them.", cases);
 }
@@ -114,7 +97,7 @@ fn frost_signatures_verify_and_have_the_form_that_l1_takes() {
 #[test]
 fn both_parities_of_keys_and_of_nonces_are_covered() {
     let odd = |case: &Value, field: &str| bytes::<32>(&case[field])[31] & 1;
-    let kinds: std::collections::BTreeSet<_> =
+    let kinds: BTreeSet<_> =
         read("frost.json").iter().map(|case| (case["parity"].as_u64().unwrap(), odd(case, "ry"))).collect();
     assert_eq!(kinds.len(), 4);
 }
