@@ -17,8 +17,8 @@ fn naive_head(term: &Term, blocks: &[SignedBlock], votes: &[(u64, Option<usize>,
     }
     loop {
         let mut best: Option<(u64, B256, BlockId)> = None;
-        for n in 0..blocks.len() {
-            if blocks[n].facts.parent != head.hash {
+        for (n, block) in blocks.iter().enumerate() {
+            if block.facts.parent != head.hash {
                 continue;
             }
             let weight: u64 = votes.iter().filter(|(_, _, list)| list.contains(&n)).map(|(w, _, _)| w).sum();

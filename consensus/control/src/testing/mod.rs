@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+pub(crate) mod control;
 mod simulation;
 
 use std::cell::Cell;
