@@ -1,6 +1,8 @@
 //! The whole way of a key and a batch on a real chain, through the bindings: validators lock stake, install a group
 //! key, and the group's FROST signature carries a batch. Wants anvil, which `npm ci` in `contracts/` fetches.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::io::{BufRead, BufReader};

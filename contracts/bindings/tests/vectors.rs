@@ -1,6 +1,8 @@
 //! The bytes that Rust and Solidity must agree on, `tests/vectors/*.json` at the root; forge reads the same files.
 //! `cargo test -p horae-contracts -- --ignored` writes them anew.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeSet;
