@@ -286,12 +286,18 @@ fn who_refused_is_the_last_to_be_chosen_again() {
 #[test]
 fn a_silent_signer_is_asked_ever_more_slowly_until_the_digest_is_given_up() {
     let mut net = Net::new(&[1, 1, 1, 1], &[(1, Conduct::Silent), (3, Conduct::Dead)]);
+    for number in [0, 1, 2, 0, 1, 2] {
+        let commitments = net.signers[number].commit(validator(0), &mut net.rng).unwrap();
+        let _ = net.coordinator.on_commitments(validator(number), commitments, net.now_ms);
+    }
     net.begin(DIGEST);
     net.run();
     assert_eq!(net.failed, [(DIGEST, Failure::TimedOut)]);
     assert_eq!(net.now_ms, 1_000 + CONFIG.give_up_ms);
     let asked = net.requests.iter().filter(|(to, _)| to.contains(&validator(1))).count();
     assert!((6..=9).contains(&asked), "{asked} times in a hundred times the patience");
+    let sessions: BTreeSet<_> = net.requests.iter().map(|(_, request)| request.session()).collect();
+    assert_eq!(sessions.len(), 1, "who has not answered is put into no second session");
 }
 
 #[test]
