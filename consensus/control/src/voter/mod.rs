@@ -305,13 +305,15 @@ impl Voter {
     }
 
     /// Signs the next block of the slot that was begun. Its record is the note of the begun slot.
+    ///
+    /// How far to run ahead of the highest commit is for the node to pace: the window binds acks, and this validator's own
+    /// ack of a block beyond it is refused like everyone's.
     pub fn seal(&mut self, facts: BlockFacts) -> Result<SignedBlock, Refused> {
-        let Speaking { term, key, domain, incarnation, begun, committed, .. } = self.speaking()?;
+        let Speaking { term, key, domain, incarnation, begun, .. } = self.speaking()?;
         let not_begun = Refused::NotBegun { slot: facts.slot };
         let begun = begun.as_mut().filter(|b| (b.term, b.slot) == (facts.term, facts.slot)).ok_or(not_begun.clone())?;
         let last = begun.last.as_mut().ok_or(not_begun)?;
         term.check_child(&facts, last)?;
-        check_window(facts.id.number, *committed, term)?;
         *last = facts;
         Ok(SignedBlock::sign(facts, domain, incarnation, key))
     }
