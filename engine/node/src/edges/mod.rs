@@ -5,6 +5,8 @@ pub mod journal;
 pub mod l1;
 pub mod peers;
 pub mod metrics;
+pub mod quic_client;
+pub mod quic_ingest;
 pub mod rpc;
 pub mod store;
 pub mod tcp_client;
