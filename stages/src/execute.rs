@@ -153,6 +153,12 @@ impl<S: StateSource> Executor<S> {
         &mut self.evm.ctx.journaled_state.database
     }
 
+    /// The state without the executor; an open block is taken back.
+    pub fn into_state(mut self) -> HotState<S> {
+        self.abort();
+        self.evm.ctx.journaled_state.database
+    }
+
     /// Opens a block on the state's tip. A block left open is aborted.
     pub fn begin(&mut self, inputs: HeaderInputs) {
         self.abort();

@@ -38,9 +38,13 @@ impl Wallet {
     }
 
     pub fn sign<T: SignableTransaction<Signature>>(&self, tx: T) -> Signed<T> {
-        let digest = Message::from_digest(tx.signature_hash().0);
+        let signature = self.sign_digest(Message::from_digest(tx.signature_hash().0));
+        tx.into_signed(signature)
+    }
+
+    pub fn sign_digest(&self, digest: Message) -> Signature {
         let (parity, bytes) = RecoverableSignature::sign_ecdsa_recoverable(digest, &self.key).serialize_compact();
-        tx.into_signed(Signature::from_bytes_and_parity(&bytes, parity.to_u8() == 1))
+        Signature::from_bytes_and_parity(&bytes, parity.to_u8() == 1)
     }
 
     /// An EIP-1559 transaction with this wallet's next nonce.
