@@ -2,8 +2,14 @@
 
 pub mod chain_view;
 pub mod config;
-pub mod derive;
 pub mod edges;
 pub mod genesis;
 pub mod home;
 pub mod keys;
+pub mod clock;
+pub mod pipeline;
+pub mod replica;
+pub mod council;
+pub mod node;
+pub mod serving;
+pub mod status;

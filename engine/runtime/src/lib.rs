@@ -32,4 +32,4 @@ pub use pool::{Pool, Pooled};
 pub use ring::{Consumer, Producer, RingGauge, ring};
 pub use stop::{StopReason, Stopper};
 pub use wake::{Parker, Waker};
-pub use worker::{Bundle, IdlePolicy, Poll, Progress, Worker};
+pub use worker::{Bundle, IdlePolicy, Poll, Progress, Seated, Worker};

@@ -63,12 +63,11 @@ impl Default for IdlePolicy {
     }
 }
 
-/// A named [`Poll`] and the meter of its time.
+/// A named [`Poll`] and the meter of its time, not yet on its thread.
 pub struct Worker {
     pub(crate) name: String,
-    poll: Box<dyn Poll + Send>,
+    make: Box<dyn FnOnce() -> Box<dyn Poll> + Send>,
     meter: Meter,
-    blocked: bool,
 }
 
 impl Worker {
@@ -79,7 +78,12 @@ impl Worker {
 
     /// Like [`new`](Self::new), with a meter that `poll` may hold too, to count items.
     pub fn with_meter(name: impl Into<String>, poll: impl Poll + Send + 'static, meter: Meter) -> Self {
-        Self { name: name.into(), poll: Box::new(poll), meter, blocked: false }
+        Self { name: name.into(), make: Box::new(move || Box::new(poll)), meter }
+    }
+
+    /// A worker that is made on its own thread, because it holds what may not move between threads.
+    pub fn made_there(name: impl Into<String>, make: impl FnOnce() -> Box<dyn Poll> + Send + 'static) -> Self {
+        Self { name: name.into(), make: Box::new(make), meter: Meter::new() }
     }
 
     /// The worker's name.
@@ -93,7 +97,16 @@ impl Worker {
     pub fn meter(&self) -> Meter {
         self.meter.clone()
     }
+}
 
+/// A worker on its thread.
+struct Seat {
+    poll: Box<dyn Poll>,
+    meter: Meter,
+    blocked: bool,
+}
+
+impl Seat {
     /// One turn, on the worker's account; `from` is when the turn before (of whichever worker) ended.
     fn turn(&mut self, now_ms: u64, from: Instant, ended: &mut Instant) -> Progress {
         let progress = self.poll.poll(now_ms);
@@ -106,6 +119,18 @@ impl Worker {
         }
         self.blocked = progress == Progress::Blocked;
         progress
+    }
+}
+
+/// The workers of a bundle on the thread that polls them: what a simulator holds instead of a running thread.
+pub struct Seated {
+    seats: Vec<Seat>,
+}
+
+impl Seated {
+    /// One round: each worker polled once.
+    pub fn poll_once(&mut self, now_ms: u64) -> Progress {
+        round(&mut self.seats, now_ms, &mut Instant::now(), &Cell::new(0))
     }
 }
 
@@ -141,16 +166,18 @@ impl Bundle {
         self.workers.iter().map(|worker| (worker.name.clone(), worker.meter())).collect()
     }
 
-    /// One round: each worker polled once. What the simulator calls instead of a thread.
-    pub fn poll_once(&mut self, now_ms: u64) -> Progress {
+    /// Makes the workers, here and now, to be polled by hand.
+    #[must_use]
+    pub fn seat(self) -> Seated {
         let current = Cell::new(0);
-        round(&mut self.workers, now_ms, &mut Instant::now(), &current)
+        Seated { seats: seats_of(self.workers, &current) }
     }
 
     /// The loop: until `stopper` is raised. `current` is left at the worker whose turn it was, for a panic report.
     pub(crate) fn run(self, now_ms: &dyn Fn() -> u64, stopper: &Stopper, current: &Cell<usize>) {
-        let Self { idle, parker, mut workers, .. } = self;
+        let Self { idle, parker, workers, .. } = self;
         let parker = parker.bind();
+        let mut workers = seats_of(workers, current);
         let mut ended = Instant::now();
         let mut rounds_idle: u32 = 0;
         while !stopper.is_stopped() {
@@ -175,8 +202,17 @@ impl Bundle {
     }
 }
 
+/// Makes each worker; `current` is left at the one being made, for a panic report.
+fn seats_of(workers: Vec<Worker>, current: &Cell<usize>) -> Vec<Seat> {
+    let seat = |(index, worker): (usize, Worker)| {
+        current.set(index);
+        Seat { poll: (worker.make)(), meter: worker.meter, blocked: false }
+    };
+    workers.into_iter().enumerate().map(seat).collect()
+}
+
 /// Polls each worker once, and says what that means for the thread.
-fn round(workers: &mut [Worker], now_ms: u64, ended: &mut Instant, current: &Cell<usize>) -> Progress {
+fn round(workers: &mut [Seat], now_ms: u64, ended: &mut Instant, current: &Cell<usize>) -> Progress {
     let (mut worked, mut blocked) = (false, false);
     let mut wake_at: Option<u64> = None;
     for (index, worker) in workers.iter_mut().enumerate() {
@@ -198,7 +234,7 @@ fn round(workers: &mut [Worker], now_ms: u64, ended: &mut Instant, current: &Cel
 /// Announces sleep, looks once more, and sleeps if there is still nothing.
 fn park(
     parker: &BoundParker,
-    workers: &mut [Worker],
+    workers: &mut [Seat],
     now_ms: &dyn Fn() -> u64,
     ended: &mut Instant,
     stopper: &Stopper,
@@ -219,7 +255,7 @@ fn park(
 }
 
 /// The time since the last turn ended, spent waiting, is blocked time for those that were blocked.
-fn pass_time(workers: &mut [Worker], ended: &mut Instant) {
+fn pass_time(workers: &mut [Seat], ended: &mut Instant) {
     let now = Instant::now();
     let ns = u64::try_from(now.duration_since(*ended).as_nanos()).unwrap_or(u64::MAX);
     *ended = now;

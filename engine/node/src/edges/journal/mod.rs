@@ -73,6 +73,14 @@ pub struct Record {
     pub payload: Bytes,
 }
 
+impl Record {
+    /// Bytes that the record takes in the journal.
+    #[must_use]
+    pub fn journal_bytes(&self) -> u64 {
+        record::record_bytes(&self.payload)
+    }
+}
+
 /// A record and where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

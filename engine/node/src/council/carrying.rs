@@ -1,0 +1,352 @@
+//! Who carries which batch: by turns, and when one stalls the next takes over. Every node knows the next batch from its own
+//! committed blocks; the one whose turn it is packs it, has it signed and sends it to L1.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use horae_contracts::Signature as InboxSignature;
+use horae_mpc::GroupSignature;
+use horae_stages::pack::{UnpackLimits, unpack};
+use metrics::counter;
+use tracing::{debug, error, info, warn};
+
+use super::batches::{BatchHead, CompleteBatch, SignableBatch, next_complete};
+use super::message::{BatchProposal, LinkMessage};
+use super::signing::SigningOutput;
+use super::{Council, Report};
+use crate::chain_view::{BatchRecord, ChainEvent};
+use crate::clock;
+use crate::edges::l1::AcceptedBatch;
+
+/// A validator whose turn comes later waits this much longer for each place, in milliseconds.
+const STAND_IN_MS: u64 = 6_000;
+/// A batch that could not be carried is tried again after this long, in milliseconds.
+const RETRY_MS: u64 = 3_000;
+/// Pause between looks for a complete batch, in milliseconds.
+const LOOK_MS: u64 = 250;
+/// Proposals of others that wait until the batch is complete here too.
+const PROPOSALS: usize = 8;
+/// Accepted batches that are remembered until they are final.
+const ACCEPTED: usize = 4_096;
+/// Batches whose signers are remembered until they are accepted.
+const SIGNERS: usize = 64;
+
+/// The next batch, complete here.
+struct Due {
+    batch: Arc<CompleteBatch>,
+    since_ms: u64,
+}
+
+/// How far this node is with carrying the next batch itself.
+enum Own {
+    Idle { not_before_ms: u64 },
+    Packing,
+    Signing { signable: SignableBatch, data: Bytes },
+    Sending,
+}
+
+/// What came of a look, a packing or a check, beside the council's task.
+pub(crate) enum Checked {
+    /// The next batch, if it is complete.
+    Due(Option<CompleteBatch>),
+    /// Our own bytes for a batch.
+    Packed(u64, Result<(Bytes, SignableBatch), String>),
+    /// Another's bytes for a batch: their digest if they are right.
+    Theirs(Address, u64, Result<B256, String>),
+}
+
+/// Carrying batches.
+pub(super) struct Carrying {
+    head: Option<BatchHead>,
+    due: Option<Due>,
+    own: Own,
+    looking: bool,
+    looked_ms: u64,
+    proposals: VecDeque<(Address, BatchProposal)>,
+    signers: BTreeMap<u64, Vec<Address>>,
+    accepted: VecDeque<(u64, u64)>,
+    final_told: Option<u64>,
+}
+
+impl Default for Carrying {
+    fn default() -> Self {
+        Self {
+            head: None,
+            due: None,
+            own: Own::Idle { not_before_ms: 0 },
+            looking: false,
+            looked_ms: 0,
+            proposals: VecDeque::new(),
+            signers: BTreeMap::new(),
+            accepted: VecDeque::new(),
+            final_told: None,
+        }
+    }
+}
+
+impl Carrying {
+    /// L1 has this batch as its last.
+    pub(super) fn inbox_at(&mut self, head: BatchHead) {
+        if self.head != Some(head) {
+            self.head = Some(head);
+            self.due = None;
+            self.own = Own::Idle { not_before_ms: 0 };
+            self.proposals.retain(|(_, proposal)| proposal.index >= head.next_index);
+        }
+    }
+
+    /// The batch with this index was sent, or not.
+    pub(super) fn carried(&mut self, index: u64, result: Result<(), String>) {
+        if let Err(why) = result {
+            warn!(index, %why, "batch not carried");
+            counter!("horae_batches_not_carried").increment(1);
+        }
+        if matches!(self.own, Own::Sending) {
+            self.own = Own::Idle { not_before_ms: clock::now_ms().saturating_add(RETRY_MS) };
+        }
+    }
+
+    /// Whose shares are in a batch's signature.
+    pub(super) fn note_signers(&mut self, index: u64, signers: Vec<Address>) {
+        self.signers.insert(index, signers);
+        while self.signers.len() > SIGNERS {
+            self.signers.pop_first();
+        }
+    }
+
+    /// The highest batch that is final with this L1 block, if that is news.
+    pub(super) fn finalized_at(&mut self, l1_block: u64) -> Option<u64> {
+        let mut highest = None;
+        while let Some((index, _)) = self.accepted.front().filter(|(_, block)| *block <= l1_block) {
+            highest = Some(*index);
+            self.accepted.pop_front();
+        }
+        let news = highest.filter(|index| self.final_told.is_none_or(|told| told < *index))?;
+        self.final_told = Some(news);
+        Some(news)
+    }
+}
+
+impl Council {
+    /// Moves the next batch along.
+    pub(super) fn carry(&mut self, now_ms: u64) {
+        let Some(head) = self.carrying.head else { return };
+        if self.signing.is_none() {
+            return;
+        }
+        if self.carrying.due.is_none() {
+            return self.look(now_ms, head);
+        }
+        self.check_proposals();
+        let turn = self.turn(head.next_index);
+        let Some(due) = &self.carrying.due else { return };
+        let my_time = due.since_ms.saturating_add(turn.saturating_mul(STAND_IN_MS));
+        let Own::Idle { not_before_ms } = self.carrying.own else { return };
+        if self.parts.sender.is_none() || now_ms < my_time.max(not_before_ms) {
+            return;
+        }
+        let batch = due.batch.clone();
+        let (inbox, params) = (self.parts.inbox, self.parts.params.clone());
+        self.carrying.own = Own::Packing;
+        self.beside(move || {
+            let packed = batch.pack().map_err(|why| why.to_string()).and_then(|data| {
+                batch.check(&data, &params).map_err(|why| why.to_string())?;
+                let signable = batch.signable(&data, &inbox);
+                Ok((data, signable))
+            });
+            Checked::Packed(batch.index(), packed)
+        });
+    }
+
+    /// How many validators come before this one in carrying a batch.
+    fn turn(&self, index: u64) -> u64 {
+        let set = &self.state.epoch().set;
+        let (count, me) = (set.len() as u64, self.parts.signer.address());
+        let at = set.index_of(&me).unwrap_or_default() as u64;
+        (at + count - index % count) % count
+    }
+
+    fn look(&mut self, now_ms: u64, head: BatchHead) {
+        if self.carrying.looking || now_ms < self.carrying.looked_ms.saturating_add(LOOK_MS) {
+            return;
+        }
+        self.carrying.looking = true;
+        self.carrying.looked_ms = now_ms;
+        let (view, params) = (self.parts.view.clone(), self.parts.params.clone());
+        self.beside(move || match next_complete(&view, &params, &head) {
+            Ok(found) => Checked::Due(found),
+            Err(why) => {
+                error!(%why, "cannot read the next batch from the store");
+                Checked::Due(None)
+            }
+        });
+    }
+
+    fn beside(&self, work: impl FnOnce() -> Checked + Send + 'static) {
+        let reports = self.reports.clone();
+        tokio::task::spawn_blocking(move || {
+            // A council that is gone needs no report.
+            let _ = reports.blocking_send(Report::Checked(work()));
+        });
+    }
+
+    pub(super) fn hear_batch(&mut self, from: Address, proposal: BatchProposal) {
+        let known = self.carrying.proposals.iter().any(|(sender, p)| *sender == from && p.index == proposal.index);
+        if known {
+            self.carrying.proposals.retain(|(sender, p)| *sender != from || p.index != proposal.index);
+        }
+        if self.carrying.proposals.len() == PROPOSALS {
+            self.carrying.proposals.pop_front();
+        }
+        self.carrying.proposals.push_back((from, proposal));
+        self.check_proposals();
+    }
+
+    fn check_proposals(&mut self) {
+        let Some(due) = &self.carrying.due else { return };
+        let index = due.batch.index();
+        let proposals = std::mem::take(&mut self.carrying.proposals);
+        let (now, later): (Vec<_>, Vec<_>) = proposals.into_iter().partition(|(_, p)| p.index == index);
+        let batch = due.batch.clone();
+        self.carrying.proposals = later.into();
+        for (from, proposal) in now {
+            let (batch, inbox, params) = (batch.clone(), self.parts.inbox, self.parts.params.clone());
+            self.beside(move || {
+                let checked = batch.check(&proposal.data, &params).map_err(|why| why.to_string());
+                Checked::Theirs(from, index, checked.map(|()| batch.signable(&proposal.data, &inbox).digest))
+            });
+        }
+    }
+
+    pub(super) fn batch_checked(&mut self, checked: Checked) {
+        let now_ms = clock::now_ms();
+        match checked {
+            Checked::Due(found) => {
+                self.carrying.looking = false;
+                let expected = self.carrying.head.map(|head| head.next_index);
+                if let Some(batch) = found.filter(|batch| Some(batch.index()) == expected) {
+                    debug!(index = batch.index(), last = batch.last_block(), "a batch is complete");
+                    self.carrying.due = Some(Due { batch: Arc::new(batch), since_ms: now_ms });
+                    self.check_proposals();
+                }
+            }
+            Checked::Packed(index, result) => self.packed(index, result, now_ms),
+            Checked::Theirs(_, _, Ok(digest)) => {
+                let outputs = self.signing.as_mut().map(|signing| signing.approve(digest, now_ms));
+                self.signed(outputs.unwrap_or_default());
+            }
+            Checked::Theirs(from, index, Err(why)) => {
+                counter!("horae_batches_refused").increment(1);
+                error!(%from, index, %why, "another validator's batch is not what was committed here: not signed");
+            }
+        }
+    }
+
+    fn packed(&mut self, index: u64, result: Result<(Bytes, SignableBatch), String>, now_ms: u64) {
+        let current = self.carrying.due.as_ref().map(|due| due.batch.index()) == Some(index);
+        if !current || !matches!(self.carrying.own, Own::Packing) {
+            return;
+        }
+        let (data, signable) = match result {
+            Ok(packed) => packed,
+            Err(why) => {
+                error!(index, %why, "batch cannot be packed");
+                self.carrying.own = Own::Idle { not_before_ms: now_ms.saturating_add(RETRY_MS) };
+                return;
+            }
+        };
+        let first_block = signable.header.firstBlock;
+        let proposal = LinkMessage::Batch(BatchProposal { index, first_block, data: data.to_vec() });
+        self.parts.engine.broadcast(proposal.encode());
+        let digest = signable.digest;
+        self.carrying.own = Own::Signing { signable, data };
+        let Some(signing) = &mut self.signing else { return };
+        let mut outputs = signing.approve(digest, now_ms);
+        outputs.extend(signing.begin(digest, now_ms));
+        self.signed(outputs);
+    }
+
+    /// Carries out what signing asks for.
+    pub(super) fn signed(&mut self, outputs: Vec<SigningOutput>) {
+        for output in outputs {
+            match output {
+                SigningOutput::Send { to, message } => {
+                    if let Some(validator) = self.state.epoch().set.get(&to) {
+                        self.parts.engine.send(validator.node_key, LinkMessage::Signing(message).encode());
+                    }
+                }
+                SigningOutput::Signed { digest, signature, signers } => self.send_batch(digest, signature, signers),
+                SigningOutput::Failed { digest } => {
+                    if matches!(&self.carrying.own, Own::Signing { signable, .. } if signable.digest == digest) {
+                        let not_before_ms = clock::now_ms().saturating_add(RETRY_MS);
+                        self.carrying.own = Own::Idle { not_before_ms };
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_batch(&mut self, digest: B256, signature: GroupSignature, signers: Vec<Address>) {
+        let own = std::mem::replace(&mut self.carrying.own, Own::Sending);
+        let (signable, data) = match own {
+            Own::Signing { signable, data } if signable.digest == digest => (signable, data),
+            other => {
+                self.carrying.own = other;
+                return;
+            }
+        };
+        let Some(sender) = self.parts.sender.clone() else { return };
+        let index = signable.header.index;
+        self.carrying.note_signers(index, signers.clone());
+        self.parts.engine.broadcast(LinkMessage::Signed { index, signers }.encode());
+        let word = |word: B256| U256::from_be_bytes(word.0);
+        let signature = InboxSignature { rx: word(signature.rx), ry: word(signature.ry), z: word(signature.z) };
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            let sent = sender.submit_batch(signable.header, signature, data).await;
+            let result = sent.map(|included| {
+                info!(index, tx = %included.hash, gas = included.gas_used, "batch carried to L1");
+            });
+            let _ = reports.send(Report::Carried { index, result: result.map_err(|why| why.to_string()) }).await;
+        });
+    }
+
+    /// L1 has a batch: everyone notes it, whoever carried it.
+    pub(super) fn batch_accepted(&mut self, accepted: &AcceptedBatch, l1_gas: u64) {
+        let batch = &accepted.batch;
+        let limits = UnpackLimits::new(&self.parts.params);
+        let (transactions, raw_bytes) = match unpack(&accepted.data, &limits) {
+            Ok(unpacked) => unpacked.blocks.iter().flat_map(|block| &block.transactions).fold(
+                (0, 0),
+                |(count, bytes): (u64, u64), raw| (count + 1, bytes + raw.len() as u64),
+            ),
+            Err(why) => {
+                error!(index = batch.index, %why, "a batch that L1 accepted does not unpack");
+                (0, 0)
+            }
+        };
+        let record = BatchRecord {
+            index: batch.index,
+            digest: accepted.digest,
+            first_block: batch.firstBlock,
+            last_block: batch.lastBlock,
+            last_block_hash: batch.lastBlockHash,
+            state_root: batch.stateRoot,
+            data_hash: batch.dataHash,
+            transactions,
+            raw_bytes,
+            posted_bytes: accepted.data.len() as u64,
+            signers: self.carrying.signers.get(&batch.index).cloned().unwrap_or_default(),
+            l1_tx: accepted.l1_tx,
+            l1_block: accepted.l1_block.number,
+            l1_block_hash: accepted.l1_block.hash,
+            l1_gas,
+        };
+        self.carrying.accepted.push_back((batch.index, accepted.l1_block.number));
+        if self.carrying.accepted.len() > ACCEPTED {
+            self.carrying.accepted.pop_front();
+        }
+        self.tell(ChainEvent::BatchAccepted(Arc::new(record)));
+    }
+}

@@ -1,0 +1,103 @@
+//! What must be true before this node votes for a control block: it holds the blocks, and L1 says the same. While the
+//! answer is not known there is none, which is no refusal.
+
+use std::time::Duration;
+
+use horae_control::command::{L1Event, Question};
+use horae_control::pending::{Pending, PendingCommands};
+use horae_control::{BlockFacts, BlockId, ControlState, L1View};
+use horae_stages::L1View as StageView;
+use tokio::sync::oneshot;
+
+use crate::edges::l1::L1;
+use crate::replica::{FactsQuestion, HoldsQuestion, Input, ReplicaInbox};
+
+/// How often L1 is asked again while it does not have the answer yet.
+const L1_RETRY: Duration = Duration::from_millis(400);
+/// How many times L1 is asked.
+const L1_TRIES: u32 = 25;
+/// A replica that does not answer by then holds nothing.
+const FACTS_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Whether everything asked is true.
+pub(super) enum Answer {
+    /// It is.
+    True,
+    /// It is not.
+    False(String),
+    /// Not known.
+    Unknown,
+}
+
+pub(super) async fn answer_all(questions: Vec<Question>, replica: &ReplicaInbox, l1: &L1) -> Answer {
+    for question in questions {
+        let answer = match question {
+            Question::HoldsBlocks(blocks) => holds(blocks, replica).await,
+            Question::L1Matches { after, number, hash, events } => {
+                l1_matches(after, L1View { number, hash }, &events, l1).await
+            }
+        };
+        if !matches!(answer, Answer::True) {
+            return answer;
+        }
+    }
+    Answer::True
+}
+
+async fn holds(blocks: Vec<BlockFacts>, replica: &ReplicaInbox) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    replica.tell(Input::Holds(HoldsQuestion { blocks, reply }));
+    answer.await.map_or(Answer::Unknown, |()| Answer::True)
+}
+
+async fn l1_matches(after: L1View, to: L1View, events: &[L1Event], l1: &L1) -> Answer {
+    let (after, to) = (stage_view(after), stage_view(to));
+    for _ in 0..L1_TRIES {
+        let deep_enough = l1.view_candidate().await.is_ok_and(|candidate| candidate.view.number >= to.number);
+        if deep_enough {
+            match l1.events(after, to).await {
+                Ok(ours) if ours == events => return Answer::True,
+                Ok(_) => return Answer::False(format!("L1 says other events up to block {}", to.number)),
+                Err(why) if why.is_transient() => {}
+                Err(why) => return Answer::False(why.to_string()),
+            }
+        }
+        tokio::time::sleep(L1_RETRY).await;
+    }
+    Answer::Unknown
+}
+
+fn stage_view(view: L1View) -> StageView {
+    StageView { number: view.number, hash: view.hash }
+}
+
+/// What this node knows of the blocks that pending close votes speak of.
+pub(super) async fn facts_known(
+    pending: &PendingCommands,
+    state: &ControlState,
+    replica: &ReplicaInbox,
+) -> Vec<BlockFacts> {
+    let mut ids: Vec<BlockId> = pending
+        .commands()
+        .filter_map(|command| match command {
+            Pending::Close(vote) => Some(vote),
+            _ => None,
+        })
+        .flat_map(|vote| {
+            let certified = vote.certificate.as_ref().map(|certificate| certificate.block);
+            vote.acked.iter().map(|block| block.facts.id).chain(certified)
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut known: Vec<BlockFacts> = state.open_term().map(|term| term.parent).into_iter().collect();
+    if ids.is_empty() {
+        return known;
+    }
+    let (reply, answer) = oneshot::channel();
+    replica.tell(Input::Facts(FactsQuestion { blocks: ids, reply }));
+    if let Ok(Ok(facts)) = tokio::time::timeout(FACTS_TIMEOUT, answer).await {
+        known.extend(facts);
+    }
+    known
+}

@@ -1,0 +1,520 @@
+//! The wiring: from a home directory to a running node, and back again. The only file that names every worker, every ring
+//! and every edge.
+//!
+//! ```text
+//!  JSON-RPC ─┐
+//!  QUIC     ─┼─ door ─ front ─ ring ─ recoverer x N ─ ring ─┐
+//!  TCP      ─┘         (decode, dedup)                      │
+//!  peers ───────────── inbox ───────────────────────── replica ─── journal
+//!                                 (admit, order, execute, seal)
+//!  Tendermint ─ council ─ inbox ──────────────────────────┘ │
+//!  L1 ───────────┘ └─ batches, signing                   events ─ keeper ─ store ─ JSON-RPC
+//! ```
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use horae_control::{ControlState, SignerKey};
+use horae_runtime::{
+    Bundle, Cell, Clock, Crew, IdlePolicy, Poll, Pool, Progress, StopReason, Stopper, Waker, Worker, door, ring,
+};
+use horae_stages::{Decode, DecodePolicy, Dedup, L1View, Recover, StateSource, limits};
+use horae_tendermint as tendermint;
+use horae_tuning::{Idle, Profile, WorkerName};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+use crate::chain_view::{self, KeeperOptions};
+use crate::config::NodeConfig;
+use crate::council::{self, Council, CouncilError, CouncilParts, Inbox, WatchFrom, watch_l1};
+use crate::edges::journal::{self, Journal, JournalError};
+use crate::edges::l1::{L1, L1Error, Sender};
+use crate::edges::peers::{self, PeerAddress, Peers, PeersError};
+use crate::edges::rpc::{self, RpcError, RpcOptions};
+use crate::edges::store::{Store, StoreError, StoreOptions};
+use crate::edges::{metrics, quic_ingest, tcp_ingest};
+use crate::pipeline::{Entrance, Front, Recoverer, TxCell};
+use crate::replica::io::Entry;
+use crate::replica::message::PeerMessage;
+use crate::replica::restore::{Origin, RestoreError, restore};
+use crate::replica::worker::{ENTRY_KIND, NodeEdges, NodeIo, ReplicaWorker};
+use crate::replica::{ControlUpdate, Received, Replica, ReplicaConfig, ReplicaInbox, RunningSlot};
+use crate::{clock, serving, status};
+
+/// Hashes that may wait to be let through the duplicate check again.
+const FORGOTTEN: usize = 16_384;
+/// Questions for stored blocks that may wait.
+const STORED_QUESTIONS: usize = 64;
+/// News of L1 that may wait for the council.
+const L1_NEWS: usize = 64;
+/// How long the edges have to finish when the node stops.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// Why a node did not start, or stopped.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// No runtime for the edges.
+    #[error("cannot start threads for the edges: {0}")]
+    Runtime(#[source] std::io::Error),
+    /// The machine profile.
+    #[error(transparent)]
+    Profile(#[from] horae_tuning::ProfileError),
+    /// The profile lacks a worker, or names one that is not there.
+    #[error("the profile {profile} must name the worker {worker} in one of its [[threads]]")]
+    Worker {
+        /// The profile.
+        profile: String,
+        /// The worker.
+        worker: WorkerName,
+    },
+    /// The validators of the genesis file.
+    #[error("the validators of genesis.json are no set: {0}")]
+    Validators(#[from] horae_control::set::SetError),
+    /// The genesis file and L1.
+    #[error(transparent)]
+    Genesis(#[from] crate::genesis::GenesisError),
+    /// L1.
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record of the journal.
+    #[error("a record of the journal at {at} is not of this version: {why}")]
+    Record {
+        /// Where.
+        at: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// The query side.
+    #[error(transparent)]
+    Keeper(#[from] chain_view::KeeperError),
+    /// What was on disk.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The peer edge.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
+    /// The Tendermint engine.
+    #[error(transparent)]
+    Tendermint(#[from] tendermint::StartError),
+    /// The council.
+    #[error(transparent)]
+    Council(#[from] CouncilError),
+    /// JSON-RPC.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// The framed TCP edge.
+    #[error(transparent)]
+    Tcp(#[from] tcp_ingest::StartError),
+    /// The QUIC edge.
+    #[error(transparent)]
+    Quic(#[from] quic_ingest::StartError),
+    /// The metrics edge.
+    #[error("cannot serve metrics: {0}")]
+    Metrics(String),
+    /// The workers' threads.
+    #[error(transparent)]
+    Crew(#[from] horae_runtime::CrewError),
+    /// A worker or edge could not go on.
+    #[error("{0}")]
+    Stopped(StopReason),
+}
+
+/// Runs a node until `shutdown` is done or something cannot go on. Blocks the calling thread.
+pub fn run(config: NodeConfig, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
+    let profile = Profile::load(&config.settings.profile)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(profile.tokio_threads)
+        .thread_name("horae-edge")
+        .enable_all()
+        .build()
+        .map_err(NodeError::Runtime)?;
+    let result = runtime.block_on(start(config, profile, shutdown));
+    runtime.shutdown_timeout(SHUTDOWN_GRACE);
+    result
+}
+
+async fn start(
+    config: NodeConfig,
+    profile: Profile,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), NodeError> {
+    let NodeConfig { home, settings, genesis, keys, vault, lock } = config;
+    let _lock = lock;
+    let params = genesis.l2.params.clone();
+    let me = keys.signer_address();
+    let stopper = Stopper::new();
+    info!(validator = %me, chain = params.chain_id, home = %home.root().display(), "starting");
+    if let Some(address) = settings.metrics.address {
+        metrics::serve(address).map_err(|why| NodeError::Metrics(why.to_string()))?;
+    }
+
+    // The control plane's state comes first: it says which term is open.
+    let l1 = L1::new(&settings.l1.urls, &genesis.l1)?;
+    let state_file = home.control();
+    let state = match council::load_state(&state_file).map_err(CouncilError::from)? {
+        Some(state) => state,
+        None => {
+            l1.check().await?;
+            genesis.check_locked(&l1.validators_at(genesis.l1.origin()).await?)?;
+            ControlState::genesis(&genesis.control_genesis())?
+        }
+    };
+
+    // Store and journal, and the query side on top of them.
+    let store = Store::open(&home.state(), &genesis.l2, StoreOptions::default())?;
+    let keeper_options = KeeperOptions { kept_blocks: settings.retention.blocks, ..KeeperOptions::new(params.clone()) };
+    let known_batches = store.reader().batches(..)?.iter().map(|batch| (batch.index, batch.digest)).collect();
+    let last_batch = store.reader().last_batch()?;
+    let (header, hash) = tip_of(&store)?;
+    let source = store.latest();
+    let (view, feed, keeper) = chain_view::start(store, keeper_options)?;
+    let journal_options = journal::Options { core: profile.edges.journal_core, ..journal::Options::default() };
+    let (opened, writer) = Journal::open(home.journal(), journal_options)?;
+    let entries = read_entries(&opened)?;
+
+    // The threads of the pipeline, so that every ring knows whom to wake.
+    let mut bundles = bundles_of(&profile);
+    let waker_of = |worker: WorkerName| -> Result<Waker, NodeError> {
+        let at = profile.threads.iter().position(|thread| thread.workers.contains(&worker));
+        at.map(|at| bundles[at].waker())
+            .ok_or_else(|| NodeError::Worker { profile: settings.profile.clone(), worker })
+    };
+    let front_waker = waker_of(WorkerName::Decode)?;
+    let replica_waker = waker_of(WorkerName::Execute)?;
+    let pool = Pool::new(profile.pool_size, TxCell::default);
+    let (door, hall) = door(pool, profile.door_depth, front_waker);
+    let entrance = Entrance::new(door, params.max_transaction_bytes);
+    let (inbox, inbox_reader) = ReplicaInbox::new(replica_waker.clone());
+    let forgotten = Arc::new(crossbeam_queue::ArrayQueue::new(FORGOTTEN));
+    writer.durable().watch(&replica_waker);
+
+    // Peers.
+    let node_keys: HashMap<Address, [u8; 32]> =
+        state.epoch().set.validators().iter().map(|v| (v.signer, v.node_key)).collect();
+    let peers = listen_to_peers(&settings, &keys, &node_keys, inbox.clone(), entrance.clone())?;
+
+    // The replica.
+    let (votes, votes_received) = mpsc::unbounded_channel();
+    let (questions, questions_received) = mpsc::channel(STORED_QUESTIONS);
+    tokio::spawn(serving::answer(view.clone(), peers.clone(), questions_received));
+    let edges = NodeEdges {
+        journal: writer,
+        view: view.clone(),
+        feed: feed.clone(),
+        peers: peers.clone(),
+        node_keys,
+        votes,
+        questions,
+        entrance: entrance.clone(),
+        forgotten: forgotten.clone(),
+        retained_blocks: settings.retention.blocks,
+    };
+    let restoring = Restoring {
+        config: ReplicaConfig { params: params.clone(), fee_recipient: me },
+        domain: *state.domain(),
+        signer: signer_of(&keys),
+        incarnation: state.epoch().set.get(&me).map_or(0, |validator| validator.incarnation),
+        origin: Origin { source, header, hash },
+        entries,
+        control: update_of(&state),
+    };
+
+    // The workers.
+    let running = Cell::new(RunningSlot::default());
+    let mut lanes_in = Vec::new();
+    let mut lanes_out = Vec::new();
+    let mut workers: Vec<(WorkerName, Worker)> = Vec::new();
+    for index in 0..profile.recover_workers {
+        let name = WorkerName::Recover(index);
+        let (to_recover, from_front) = ring(profile.rings.decode_to_recover, waker_of(name)?);
+        let (to_replica, from_recover) = ring(profile.rings.recover_to_execute, replica_waker.clone());
+        workers.push((name, Worker::new(name.to_string(), Recoverer::new(from_front, Recover::new(), to_replica))));
+        lanes_in.push(to_recover);
+        lanes_out.push(from_recover);
+    }
+    let decode = Decode::new(DecodePolicy::new(&params));
+    let front = Front::new(hall, decode, Dedup::new(limits::RECENT_HASHES), forgotten, lanes_in);
+    workers.push((WorkerName::Decode, Worker::new("decode", front)));
+    let (restored, restoration) = std::sync::mpsc::channel();
+    let (slot, stop) = (running.clone(), stopper.clone());
+    let make = move || -> Box<dyn Poll> {
+        let mut io = NodeIo::new(edges);
+        let replica = restoring.restore(&mut io);
+        let (replica, result) = replica.map_or_else(|why| (None, Err(why)), |replica| (Some(replica), Ok(())));
+        // The node waits for this before it goes on.
+        let _ = restored.send(result);
+        match replica {
+            Some(replica) => Box::new(ReplicaWorker::new(replica, inbox_reader, lanes_out, io, slot, stop)),
+            None => Box::new(Stillborn),
+        }
+    };
+    workers.push((WorkerName::Execute, Worker::made_there("execute", make)));
+    place(&profile, &mut bundles, workers);
+    let wall: Clock = Arc::new(clock::now_ms);
+    let crew = Crew::start(bundles, &wall, stopper.clone())?;
+    for failure in crew.unpinned() {
+        warn!(thread = failure.thread, why = %failure.error, "a thread runs, but not on its own core");
+    }
+    let meters = crew.meters().to_vec();
+    tokio::task::block_in_place(|| restoration.recv()).map_err(|_| {
+        NodeError::Stopped(stopper.reason().unwrap_or(StopReason::Asked))
+    })??;
+
+    // The council.
+    let (engine, events) = start_engine(&home, &settings, &keys, &state).await?;
+    let signer = Arc::new(signer_of(&keys));
+    let sender = settings.l1.submit.then(|| Arc::new(Sender::new(l1.clone(), signer_of(&keys))));
+    let (agreed, agreed_seen) = watch::channel(L1View::default());
+    let (published, control_state) = watch::channel(Arc::new(state.clone()));
+    let step_blocks = state.params().l1_step_blocks;
+    let parts = CouncilParts {
+        signer,
+        params: params.clone(),
+        inbox: Inbox { l1_chain_id: genesis.l1.chain_id, address: genesis.l1.inbox },
+        vault: Arc::new(vault),
+        state_file,
+        state,
+        engine: engine.clone(),
+        l1: l1.clone(),
+        sender,
+        replica: inbox,
+        feed: feed.clone(),
+        view: view.clone(),
+        agreed,
+        published,
+    };
+    let (council, reports) = Council::new(parts)?;
+    let (news, news_received) = mpsc::channel(L1_NEWS);
+    let from = WatchFrom {
+        l1_block: last_batch.map_or(genesis.l1.origin_number + 1, |batch| batch.l1_block),
+        known: known_batches,
+        every: Duration::from_millis(settings.l1.poll_ms),
+        step_blocks,
+    };
+    tokio::spawn(watch_l1(l1, from, agreed_seen, news));
+    let council = tokio::spawn(council.run(events, news_received, votes_received, reports));
+
+    // The doors open last.
+    let _tcp = settings.ingest.tcp.map(|listen| start_tcp(listen, &profile, entrance.clone())).transpose()?;
+    let _quic = settings.ingest.quic.map(|listen| start_quic(listen, entrance.clone())).transpose()?;
+    let rpc_options =
+        RpcOptions { listen: settings.rpc.address, params, min_priority_fee: 0 };
+    let rpc = rpc::serve(view.clone(), Arc::new(entrance), rpc_options).await?;
+    info!(rpc = %rpc.address(), "running");
+    let reporting = status::Reporting { me, view: view.clone(), feed, running, control_state, engine: engine.clone(), meters };
+    tokio::spawn(status::report(reporting));
+
+    let ended = wait(shutdown, council, &stopper).await;
+    info!("stopping");
+    rpc.stop().await;
+    engine.shutdown().await;
+    peers.close();
+    stopper.stop(StopReason::Asked);
+    let reason = tokio::task::block_in_place(|| crew.wait());
+    drop(view);
+    if let Err(why) = tokio::task::block_in_place(|| keeper.stop()) {
+        error!(%why, "the store did not end in order; the journal replays what is missing");
+    }
+    ended?;
+    match reason {
+        StopReason::Asked => Ok(()),
+        reason => Err(NodeError::Stopped(reason)),
+    }
+}
+
+/// What a replica is restored from, on the thread that will run it.
+struct Restoring<S> {
+    config: ReplicaConfig,
+    domain: horae_control::Domain,
+    signer: SignerKey,
+    incarnation: u64,
+    origin: Origin<S>,
+    entries: Vec<Entry>,
+    control: ControlUpdate,
+}
+
+impl<S: StateSource> Restoring<S> {
+    fn restore(self, io: &mut NodeIo) -> Result<Replica<S>, RestoreError> {
+        let Self { config, domain, signer, incarnation, origin, entries, control } = self;
+        restore(config, domain, signer, incarnation, origin, entries, control, io)
+    }
+}
+
+/// Stands where a replica could not be restored, until the node has stopped.
+struct Stillborn;
+
+impl Poll for Stillborn {
+    fn poll(&mut self, _now_ms: u64) -> Progress {
+        Progress::IDLE
+    }
+}
+
+/// Waits for the first of: asked to stop, the council gave up, a worker cannot go on.
+async fn wait(
+    shutdown: impl Future<Output = ()>,
+    council: tokio::task::JoinHandle<Result<(), CouncilError>>,
+    stopper: &Stopper,
+) -> Result<(), NodeError> {
+    let stopped = Arc::new(tokio::sync::Notify::new());
+    let notify = stopped.clone();
+    stopper.watch(&Waker::from_fn(move || notify.notify_one()));
+    tokio::select! {
+        () = shutdown => Ok(()),
+        () = stopped.notified() => Ok(()),
+        ended = council => match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(why.into()),
+            Err(panic) => {
+                let message = panic.to_string();
+                Err(NodeError::Stopped(StopReason::Panicked { worker: "council".to_owned(), message }))
+            }
+        },
+    }
+}
+
+fn tip_of(store: &Store) -> Result<(horae_stages::Header, alloy_primitives::B256), NodeError> {
+    let reader = store.reader();
+    let number = reader.height();
+    let missing = StoreError::Gap { stored: number, given: number };
+    let header = reader.header(number)?.ok_or(missing)?;
+    let hash = header.hash();
+    Ok((header, hash))
+}
+
+fn read_entries(opened: &journal::Opened) -> Result<Vec<Entry>, NodeError> {
+    let mut entries = Vec::new();
+    for found in opened.records()? {
+        let found = found?;
+        let bad = |why: String| NodeError::Record { at: found.lsn.0, why };
+        if found.record.kind != ENTRY_KIND {
+            return Err(bad(format!("kind {}", found.record.kind)));
+        }
+        entries.push(borsh::from_slice(&found.record.payload).map_err(|why| bad(why.to_string()))?);
+    }
+    Ok(entries)
+}
+
+fn signer_of(keys: &crate::keys::Keys) -> SignerKey {
+    SignerKey::from_bytes(&keys.signer.to_secret_bytes()).expect("a secret key is a valid signer key")
+}
+
+fn update_of(state: &ControlState) -> ControlUpdate {
+    let view = state.l1_view();
+    ControlUpdate {
+        height: state.height(),
+        l1_view: L1View { number: view.number, hash: view.hash },
+        term: state.open_term().cloned(),
+        slot_timeout_ms: state.slot_timeout_ms(false),
+    }
+}
+
+fn bundles_of(profile: &Profile) -> Vec<Bundle> {
+    let idle = |idle: Idle| match idle {
+        Idle::Spin {} => IdlePolicy::Spin,
+        Idle::Park { spins, yields } => IdlePolicy::Park { spins, yields },
+    };
+    profile.threads.iter().map(|thread| Bundle::new(thread.name.clone(), thread.core, idle(thread.idle))).collect()
+}
+
+/// Puts each worker on its thread, in the order that the profile names them.
+fn place(profile: &Profile, bundles: &mut [Bundle], mut workers: Vec<(WorkerName, Worker)>) {
+    for (thread, bundle) in profile.threads.iter().zip(bundles) {
+        for name in &thread.workers {
+            if let Some(at) = workers.iter().position(|(worker, _)| worker == name) {
+                bundle.push(workers.swap_remove(at).1);
+            }
+        }
+    }
+}
+
+fn listen_to_peers(
+    settings: &crate::config::Settings,
+    keys: &crate::keys::Keys,
+    node_keys: &HashMap<Address, [u8; 32]>,
+    inbox: ReplicaInbox,
+    entrance: Entrance,
+) -> Result<Peers, PeersError> {
+    let addresses: Vec<PeerAddress> =
+        settings.peers.iter().map(|peer| PeerAddress { node_key: peer.node_key, address: peer.stream }).collect();
+    let signers: HashMap<[u8; 32], Address> = node_keys.iter().map(|(signer, key)| (*key, *signer)).collect();
+    let deliver = move |key: [u8; 32], bytes: Vec<u8>| {
+        let Some(from) = signers.get(&key) else { return false };
+        match PeerMessage::decode(&bytes) {
+            Ok(PeerMessage::Transactions(batch)) => {
+                // What finds no room is sent again by the peer that keeps it.
+                batch.iter().for_each(|raw| drop(entrance.offer_unanswered(raw)));
+                true
+            }
+            Ok(message) => match Received::prepare(message) {
+                Ok(message) => {
+                    inbox.hear(*from, message);
+                    true
+                }
+                Err(why) => {
+                    warn!(%from, %why, "a peer sent a block that cannot be one");
+                    false
+                }
+            },
+            Err(why) => {
+                warn!(%from, %why, "a peer does not speak our protocol");
+                false
+            }
+        }
+    };
+    peers::spawn(&keys.node.to_bytes(), settings.links.stream, &addresses, deliver)
+}
+
+async fn start_engine(
+    home: &crate::home::Home,
+    settings: &crate::config::Settings,
+    keys: &crate::keys::Keys,
+    state: &ControlState,
+) -> Result<(tendermint::Handle, mpsc::Receiver<tendermint::Event>), tendermint::StartError> {
+    let peers = settings.peers.iter();
+    let config = tendermint::Config {
+        node_key: keys.node.clone(),
+        signer: signer_of(keys),
+        domain: *state.domain(),
+        home: home.consensus(),
+        listen: tendermint::Listen::Address(settings.links.control),
+        peers: peers.map(|peer| tendermint::Peer { node_key: peer.node_key, address: peer.control }).collect(),
+        allowed: state.epoch().set.validators().iter().map(|v| v.node_key).collect(),
+        timeouts: tendermint::Timeouts::default(),
+        heartbeat: tendermint::Config::HEARTBEAT,
+        applied_height: state.height(),
+        first: council::next_height(state, false),
+    };
+    tendermint::spawn(config).await
+}
+
+fn start_tcp(
+    listen: std::net::SocketAddr,
+    profile: &Profile,
+    entrance: Entrance,
+) -> Result<tcp_ingest::TcpIngest, tcp_ingest::StartError> {
+    let config = tcp_ingest::Config {
+        listen,
+        backend: tcp_ingest::Backend::Auto,
+        limits: tcp_ingest::Limits::default(),
+        core: profile.edges.tcp_ingest_core,
+    };
+    tcp_ingest::TcpIngest::start(config, entrance)
+}
+
+fn start_quic(
+    listen: std::net::SocketAddr,
+    entrance: Entrance,
+) -> Result<quic_ingest::QuicIngest, quic_ingest::StartError> {
+    quic_ingest::QuicIngest::start(listen, quic_ingest::Limits::default(), entrance)
+}
+

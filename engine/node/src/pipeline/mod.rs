@@ -1,0 +1,12 @@
+//! The workers in front of the replica: door, decode and dedup, recover. `admit`, `order`, `execute` and `seal` run in
+//! the replica's own worker, because they share the state that one thread owns.
+
+mod entrance;
+mod front;
+mod parcel;
+mod recoverer;
+
+pub use entrance::Entrance;
+pub use front::{Forgotten, Front};
+pub use parcel::{Client, Parcel, TxCell};
+pub use recoverer::Recoverer;

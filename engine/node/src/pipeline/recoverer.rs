@@ -1,0 +1,47 @@
+//! A recover worker: senders from signatures, in bursts. There are as many as the profile says.
+
+use std::collections::VecDeque;
+
+use horae_runtime::{Consumer, Poll, Producer, Progress};
+use horae_stages::{Fresh, Recover, Recovered};
+
+use super::front::refuse;
+use super::parcel::Parcel;
+
+/// Transactions recovered in one turn: enough for vector code, little enough to keep latency low.
+const BURST: usize = 64;
+
+/// One recover worker between the front and the replica.
+pub struct Recoverer {
+    lane: Consumer<Fresh<Parcel>>,
+    recover: Recover,
+    out: Producer<Recovered<Parcel>>,
+    burst: Vec<Fresh<Parcel>>,
+    ready: VecDeque<Recovered<Parcel>>,
+}
+
+impl Recoverer {
+    /// A worker between two rings.
+    pub fn new(lane: Consumer<Fresh<Parcel>>, recover: Recover, out: Producer<Recovered<Parcel>>) -> Self {
+        Self { lane, recover, out, burst: Vec::with_capacity(BURST), ready: VecDeque::with_capacity(BURST) }
+    }
+}
+
+impl Poll for Recoverer {
+    fn poll(&mut self, _now_ms: u64) -> Progress {
+        self.out.push_queued(&mut self.ready);
+        if !self.ready.is_empty() {
+            return Progress::Blocked;
+        }
+        if self.lane.pop_burst(&mut self.burst, BURST) == 0 {
+            return Progress::IDLE;
+        }
+        let ready = &mut self.ready;
+        self.recover.burst(&mut self.burst, |result| match result {
+            Ok(recovered) => ready.push_back(recovered),
+            Err(rejected) => refuse(rejected),
+        });
+        self.out.push_queued(&mut self.ready);
+        Progress::Worked
+    }
+}

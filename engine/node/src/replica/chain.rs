@@ -1,0 +1,147 @@
+//! The recent chain as one replica executed it: every block that may yet be rolled back, and some below, to answer peers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use alloy_primitives::B256;
+use horae_control::{BlockFacts, BlockId, Certificate, Signature, SignedBlock};
+use horae_stages::{ExecutedBlock, Header};
+
+use super::message::SealedBlock;
+
+/// Committed and stored blocks kept in memory for peers that lag a little; older ones come from the store.
+pub const KEPT_BLOCKS: usize = 512;
+
+/// What the slot protocol needs to know of a header.
+pub fn facts_of(header: &Header, hash: B256) -> BlockFacts {
+    BlockFacts {
+        id: BlockId { number: header.number, hash },
+        parent: header.parent,
+        epoch: header.epoch,
+        term: header.term,
+        slot: header.slot,
+        ends_slot: header.ends_slot,
+        control_height: header.control_height,
+        timestamp_ms: header.timestamp_ms,
+    }
+}
+
+/// A block that was executed here.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The block and what its execution brought.
+    pub executed: Arc<ExecutedBlock>,
+    /// Its facts with its sequencer's signature.
+    pub signed: SignedBlock,
+    /// The certificate of the block below, if this block is the first of a slot and brought it.
+    pub carried: Option<Certificate>,
+}
+
+impl Held {
+    /// Joins an executed block with its sequencer's signature.
+    pub fn new(executed: Arc<ExecutedBlock>, signature: Signature, carried: Option<Certificate>) -> Self {
+        let facts = facts_of(&executed.block.header, executed.hash);
+        Self { executed, signed: SignedBlock { facts, signature }, carried }
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.executed.block.header
+    }
+
+    /// The block as it goes to peers and into the journal.
+    pub fn sealed(&self) -> SealedBlock {
+        SealedBlock { block: self.executed.block.clone(), signature: self.signed.signature }
+    }
+}
+
+/// A run of blocks, each the child of the one before, above a base that is stored.
+#[derive(Debug)]
+pub struct Chain {
+    base: Header,
+    base_facts: BlockFacts,
+    held: VecDeque<Held>,
+}
+
+impl Chain {
+    /// A chain that knows nothing above `base`, the highest stored block (or genesis).
+    pub fn new(base: Header, hash: B256) -> Self {
+        let base_facts = facts_of(&base, hash);
+        Self { base, base_facts, held: VecDeque::new() }
+    }
+
+    /// Header of the highest block.
+    pub fn head(&self) -> &Header {
+        self.held.back().map_or(&self.base, Held::header)
+    }
+
+    /// Facts of the highest block.
+    pub fn head_facts(&self) -> BlockFacts {
+        self.held.back().map_or(self.base_facts, |held| held.signed.facts)
+    }
+
+    /// Facts of a block of this chain, if it is still in memory.
+    pub fn facts(&self, number: u64) -> Option<BlockFacts> {
+        if number == self.base_facts.id.number {
+            return Some(self.base_facts);
+        }
+        self.get(number).map(|held| held.signed.facts)
+    }
+
+    /// Header of a block of this chain, if it is still in memory.
+    pub fn header(&self, number: u64) -> Option<&Header> {
+        if number == self.base.number {
+            return Some(&self.base);
+        }
+        self.get(number).map(Held::header)
+    }
+
+    /// A block above the base.
+    pub fn get(&self, number: u64) -> Option<&Held> {
+        let offset = number.checked_sub(self.base_facts.id.number + 1)?;
+        self.held.get(usize::try_from(offset).ok()?)
+    }
+
+    /// A block above the base, by its hash.
+    pub fn by_hash(&self, hash: B256) -> Option<&Held> {
+        self.held.iter().rev().find(|held| held.executed.hash == hash)
+    }
+
+    /// Whether the block is of this chain, as far as memory reaches.
+    pub fn contains(&self, id: &BlockId) -> bool {
+        self.facts(id.number).is_some_and(|facts| facts.id == *id)
+    }
+
+    /// The blocks above the base, lowest first.
+    pub fn blocks(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter()
+    }
+
+    /// Adds the child of the head.
+    pub fn push(&mut self, held: Held) {
+        let head = self.head_facts().id;
+        assert!(
+            held.signed.facts.parent == head.hash && held.signed.facts.id.number == head.number + 1,
+            "{} is no child of the head, {head}",
+            held.signed.facts.id
+        );
+        self.held.push_back(held);
+    }
+
+    /// Takes off every block above `number`, highest last.
+    pub fn cut_above(&mut self, number: u64) -> Vec<Held> {
+        let keep = number.saturating_sub(self.base_facts.id.number);
+        let keep = usize::try_from(keep).unwrap_or(usize::MAX).min(self.held.len());
+        self.held.split_off(keep).into()
+    }
+
+    /// Lets go of blocks that are stored and more than [`KEPT_BLOCKS`] below the head.
+    pub fn trim(&mut self, stored: u64) {
+        while self.held.len() > KEPT_BLOCKS {
+            let Some(lowest) = self.held.front().filter(|held| held.header().number <= stored) else { return };
+            self.base = lowest.header().clone();
+            self.base_facts = lowest.signed.facts;
+            self.held.pop_front();
+        }
+    }
+}

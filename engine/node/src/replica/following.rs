@@ -1,0 +1,354 @@
+//! Blocks that other validators sealed: when to execute them, when to wait, and whom to ask for what is missing.
+//!
+//! A block is executed when it extends the head, its control height and L1 view have been applied here, and the sequencer
+//! of its slot signed it. Blocks of a closed term above its head are refused (fencing); blocks of a term that is not open
+//! here yet wait. What conflicts with executed but uncommitted blocks waits for a commit or a decision to say which stays.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256};
+use horae_control::{Ack, BlockId, Certificate, Commit, Signature, SignedBlock, recover};
+use horae_stages::{BlockError, RecoveredBlock, StateSource, execute_block, recover_block, rules};
+use metrics::counter;
+use tracing::{debug, error, warn};
+
+use super::Replica;
+use super::chain::{Held, facts_of};
+use super::io::{Entry, ReplicaIo};
+use super::message::{BLOCKS_PER_ANSWER, BYTES_PER_ANSWER, PeerMessage, SealedBlock, Standing};
+use crate::chain_view::ChainEvent;
+
+/// Blocks executed in one turn.
+const FOLLOW_BURST: usize = 16;
+/// Heights above the head at which blocks are kept until their turn, as a multiple of the window.
+const ARRIVAL_WINDOWS: u64 = 4;
+/// Different blocks kept at one height.
+const ARRIVALS_PER_HEIGHT: usize = 4;
+/// Blocks are asked for again after this long without an answer.
+const ASK_MS: u64 = 400;
+/// A peer that stands higher is asked for its blocks once nothing has come for this long.
+const SILENT_MS: u64 = 600;
+
+/// A block from a peer, decoded, with the senders of its transactions: what the peer edge makes of a message before the
+/// replica sees it.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    recovered: RecoveredBlock,
+    hash: B256,
+    signature: Signature,
+    carried: Option<Certificate>,
+}
+
+impl Arrived {
+    fn new(sealed: SealedBlock, carried: Option<Certificate>) -> Result<Self, String> {
+        let hash = sealed.header().hash();
+        let recovered = recover_block(sealed.block).map_err(|why| why.to_string())?;
+        Ok(Self { recovered, hash, signature: sealed.signature, carried })
+    }
+
+    fn signed(&self) -> SignedBlock {
+        SignedBlock { facts: facts_of(&self.recovered.block().header, self.hash), signature: self.signature }
+    }
+
+    fn number(&self) -> u64 {
+        self.recovered.block().header.number
+    }
+}
+
+/// A peer's message as the replica takes it.
+#[derive(Clone, Debug)]
+pub enum Received {
+    /// A block of the running stream.
+    Block(Box<Arrived>),
+    /// An answer to a question for blocks.
+    Blocks(Vec<Arrived>, Option<Box<Commit>>),
+    /// An ack.
+    Ack(Ack),
+    /// A certificate.
+    Certificate(Box<Certificate>),
+    /// A commit.
+    Commit(Box<Commit>),
+    /// Where a peer stands.
+    Standing(Standing),
+    /// A question for blocks from a height on.
+    GetBlocks(u64),
+    /// A question for one block.
+    GetBlock(B256),
+}
+
+impl Received {
+    /// Does the work that needs no state: recovers the senders of a block's transactions. Run it off the replica's thread.
+    pub fn prepare(message: PeerMessage) -> Result<Self, String> {
+        Ok(match message {
+            PeerMessage::Block { block, carried } => Self::Block(Box::new(Arrived::new(block, carried)?)),
+            PeerMessage::Blocks { blocks, commit } => {
+                let blocks = blocks.into_iter().map(|(block, carried)| Arrived::new(block, carried));
+                Self::Blocks(blocks.collect::<Result<_, _>>()?, commit.map(Box::new))
+            }
+            PeerMessage::Ack(ack) => Self::Ack(ack),
+            PeerMessage::Certificate(certificate) => Self::Certificate(Box::new(certificate)),
+            PeerMessage::Commit(commit) => Self::Commit(Box::new(commit)),
+            PeerMessage::Standing(standing) => Self::Standing(standing),
+            PeerMessage::GetBlocks { from } => Self::GetBlocks(from),
+            PeerMessage::GetBlock { hash } => Self::GetBlock(hash),
+            PeerMessage::Transactions(_) => return Err("transactions go to the pipeline, not to the replica".to_owned()),
+        })
+    }
+}
+
+/// Blocks that wait for their turn, and what was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    waiting: BTreeMap<u64, Vec<Arrived>>,
+    asked_ms: u64,
+    executed_ms: u64,
+    /// The highest place a peer has told of, and who.
+    highest: Option<(Address, u64)>,
+}
+
+impl Arrivals {
+    pub(super) fn next_due_ms(&self) -> Option<u64> {
+        (!self.waiting.is_empty()).then_some(self.asked_ms.saturating_add(ASK_MS))
+    }
+
+    /// The highest block that a peer has told of.
+    pub(super) fn highest(&self) -> Option<u64> {
+        self.highest.map(|(_, number)| number)
+    }
+
+    fn keep(&mut self, head: u64, window: u64, arrived: Arrived) {
+        let number = arrived.number();
+        if number <= head || number > head.saturating_add(ARRIVAL_WINDOWS.saturating_mul(window)) {
+            return;
+        }
+        let here = self.waiting.entry(number).or_default();
+        if here.len() < ARRIVALS_PER_HEIGHT && here.iter().all(|other| other.hash != arrived.hash) {
+            here.push(arrived);
+        }
+    }
+
+    fn take_child(&mut self, of: &BlockId) -> Option<Arrived> {
+        let here = self.waiting.get_mut(&(of.number + 1))?;
+        let at = here.iter().position(|arrived| arrived.recovered.block().header.parent == of.hash)?;
+        let arrived = here.swap_remove(at);
+        if here.is_empty() {
+            self.waiting.remove(&(of.number + 1));
+        }
+        Some(arrived)
+    }
+
+    fn put_back(&mut self, arrived: Arrived) {
+        self.waiting.entry(arrived.number()).or_default().push(arrived);
+    }
+
+    /// The head has moved: what is at or below it is of no use.
+    fn drop_to(&mut self, head: u64) {
+        self.waiting = self.waiting.split_off(&(head + 1));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+/// What to do with the next block.
+enum Turn {
+    Execute,
+    Wait,
+    Refuse(String),
+}
+
+impl<S: StateSource> Replica<S> {
+    pub(super) fn hear(&mut self, from: Address, message: Received, io: &mut impl ReplicaIo) {
+        let (head, window) = (self.head().number, self.config.params.window_blocks);
+        match message {
+            Received::Block(arrived) => self.arrivals.keep(head, window, *arrived),
+            Received::Blocks(blocks, commit) => {
+                let more = blocks.last().is_some_and(|last| last.number() > head);
+                for arrived in blocks {
+                    self.arrivals.keep(head, window.max(BLOCKS_PER_ANSWER), arrived);
+                }
+                if let Some(commit) = commit {
+                    self.hear_commit(*commit, io);
+                }
+                if more {
+                    self.arrivals.asked_ms = 0;
+                }
+            }
+            Received::Ack(ack) => self.hear_ack(&ack, io),
+            Received::Certificate(certificate) => self.hear_certificate(&certificate, io),
+            Received::Commit(commit) => self.hear_commit(*commit, io),
+            Received::Standing(standing) => {
+                let number = standing.head.number;
+                if self.arrivals.highest.is_none_or(|(peer, highest)| peer == from || number > highest) {
+                    self.arrivals.highest = Some((from, number));
+                }
+            }
+            Received::GetBlocks(number) => self.answer_blocks(from, number, io),
+            Received::GetBlock(hash) => {
+                if let Some(held) = self.chain.by_hash(hash) {
+                    let blocks = vec![(held.sealed(), held.carried.clone())];
+                    io.send(from, &PeerMessage::Blocks { blocks, commit: None });
+                }
+            }
+        }
+    }
+
+    /// Executes what is next in line, and asks for what is missing.
+    pub(super) fn follow(&mut self, now_ms: u64, io: &mut impl ReplicaIo) -> bool {
+        let mut worked = false;
+        for _ in 0..FOLLOW_BURST {
+            let head = self.head();
+            let Some(arrived) = self.arrivals.take_child(&head) else { break };
+            match self.turn_of(&arrived) {
+                Turn::Execute => {
+                    self.execute_arrived(now_ms, arrived, io);
+                    worked = true;
+                }
+                Turn::Wait => {
+                    self.arrivals.put_back(arrived);
+                    break;
+                }
+                Turn::Refuse(why) => {
+                    counter!("horae_blocks_refused").increment(1);
+                    warn!(block = arrived.number(), hash = %arrived.hash, %why, "block refused");
+                    worked = true;
+                }
+            }
+        }
+        self.leave_side_chain(io);
+        self.ask(now_ms, io);
+        worked
+    }
+
+    /// The open term stands on a block that is not held, and what comes next does not extend the head: what was executed
+    /// here above the last commit is not of the final chain.
+    fn leave_side_chain(&mut self, io: &mut impl ReplicaIo) {
+        let head = self.head().number;
+        let lacks_parent = self.voter.term().is_some_and(|term| term.parent.id.number > head);
+        if lacks_parent && head > self.committed && self.arrivals.waiting.contains_key(&(head + 1)) {
+            self.roll_back(self.committed, io);
+        }
+    }
+
+    fn turn_of(&self, arrived: &Arrived) -> Turn {
+        if self.leading.is_some() {
+            return Turn::Refuse("this node holds the slot".to_owned());
+        }
+        let Some(term) = self.voter.term() else { return Turn::Wait };
+        let header = &arrived.recovered.block().header;
+        let settled = header.number <= term.parent.id.number
+            || self.commit_ahead.as_ref().is_some_and(|commit| header.number <= commit.block().number);
+        if header.term > term.number || header.control_height > self.control.height {
+            return Turn::Wait;
+        }
+        if header.term < term.number && header.number > term.parent.id.number {
+            return Turn::Refuse(format!("term {} is closed, its head is {}", header.term, term.parent.id));
+        }
+        if !settled && !self.knows_view(header.control_height, &header.l1_view) {
+            return Turn::Refuse(format!("L1 view {} was not agreed", header.l1_view.number));
+        }
+        let signed = arrived.signed();
+        let Some(sequencer) = term.sequencer_of(header.slot) else {
+            return Turn::Refuse(format!("slot {} has no sequencer", header.slot));
+        };
+        let digest = SignedBlock::digest(&signed.facts, &term.domain, sequencer.incarnation);
+        if recover(digest, &signed.signature) != Some(sequencer.signer) {
+            return Turn::Refuse(format!("not signed by {}, who holds slot {}", sequencer.signer, header.slot));
+        }
+        Turn::Execute
+    }
+
+    fn execute_arrived(&mut self, now_ms: u64, arrived: Arrived, io: &mut impl ReplicaIo) {
+        let Arrived { recovered, hash, signature, carried } = arrived;
+        let number = recovered.block().header.number;
+        let parent = self.chain.head().clone();
+        match execute_block(&mut self.executor, &self.config.params, &parent, recovered) {
+            Ok(executed) => {
+                let held = Held::new(Arc::new(executed), signature, carried);
+                self.extend(now_ms, held, io);
+            }
+            Err(BlockError::State(why)) => error!(number, %why, "cannot execute: the state cannot be read"),
+            Err(why) => {
+                counter!("horae_blocks_refused").increment(1);
+                error!(number, %hash, %why, "block refused: execution disagrees with its header");
+            }
+        }
+    }
+
+    /// The head moves up by one block, sealed here or elsewhere.
+    pub(super) fn extend(&mut self, now_ms: u64, held: Held, io: &mut impl ReplicaIo) {
+        let executed = held.executed.clone();
+        io.append(Entry::Block { block: held.sealed(), carried: held.carried.clone() });
+        io.event(ChainEvent::Executed { block: executed.clone(), signature: Some(held.signed.signature) });
+        for tx in &executed.transactions {
+            self.relay.remove(&tx.hash);
+        }
+        let next_base_fee = rules::next_base_fee(held.header(), &self.config.params);
+        let header = held.header();
+        if header.slot != self.slot_began.0 {
+            self.slot_began = (header.slot, header.number, header.timestamp_ms);
+        }
+        self.chain.push(held);
+        let mut verdicts = Vec::new();
+        let state = self.executor.state_mut();
+        if let Err(why) = self.admit.executed(now_ms, &executed, next_base_fee, state, &mut |v| verdicts.push(v)) {
+            error!(%why, "cannot read the state to admit");
+        }
+        self.settle(&mut verdicts, io);
+        self.arrivals.executed_ms = now_ms;
+        let head = self.head().number;
+        self.arrivals.drop_to(head);
+        self.answer_questions(now_ms);
+        if self.commit_ahead.as_ref().is_some_and(|commit| commit.block().number <= head)
+            && let Some(commit) = self.commit_ahead.take()
+        {
+            self.committed_by(commit, io);
+        }
+    }
+
+    fn ask(&mut self, now_ms: u64, io: &mut impl ReplicaIo) {
+        let head = self.head().number;
+        let silent = now_ms >= self.arrivals.executed_ms.saturating_add(SILENT_MS);
+        let gap = self.arrivals.waiting.first_key_value().is_some_and(|(lowest, _)| *lowest > head + 1);
+        let behind = self.arrivals.highest.is_some_and(|(_, highest)| highest > head) && silent;
+        let lacks_head = self.voter.term().is_some_and(|term| term.parent.id.number > head);
+        if !(gap || behind || lacks_head) || now_ms < self.arrivals.asked_ms.saturating_add(ASK_MS) {
+            return;
+        }
+        self.arrivals.asked_ms = now_ms;
+        debug!(from = head + 1, "asking for blocks");
+        let question = PeerMessage::GetBlocks { from: head + 1 };
+        match self.arrivals.highest.filter(|(_, highest)| *highest > head) {
+            Some((peer, _)) => io.send(peer, &question),
+            None => io.broadcast(&question),
+        }
+        // Another peer is asked next time, should this one not answer.
+        self.arrivals.highest = None;
+    }
+
+    fn answer_blocks(&self, to: Address, from: u64, io: &mut impl ReplicaIo) {
+        if self.chain.get(from).is_none() {
+            if from <= self.head().number {
+                io.send_stored(to, from);
+            }
+            return;
+        }
+        let mut bytes = 0;
+        let mut blocks = Vec::new();
+        for number in from..from.saturating_add(BLOCKS_PER_ANSWER) {
+            let Some(held) = self.chain.get(number) else { break };
+            bytes += held.executed.block.transactions.iter().map(|raw| raw.len()).sum::<usize>();
+            blocks.push((held.sealed(), held.carried.clone()));
+            if bytes > BYTES_PER_ANSWER {
+                break;
+            }
+        }
+        io.send(to, &PeerMessage::Blocks { blocks, commit: self.commit_shown.clone() });
+    }
+
+    fn knows_view(&self, control_height: u64, view: &horae_stages::L1View) -> bool {
+        self.chain.head().l1_view == *view || self.views.range(..=control_height).any(|(_, known)| known == view)
+    }
+}

@@ -1,0 +1,204 @@
+//! Its own slots: begin one as soon as the block below is certified, fill and seal blocks without waiting for acks, hand over.
+
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use horae_control::{BlockFacts, Certificate, Refused};
+use horae_stages::seal::Offered;
+use horae_stages::{ExecutedBlock, Sealer, SlotContext, StateSource};
+use metrics::counter;
+use tracing::{error, info, warn};
+
+use super::Replica;
+use super::chain::{Held, facts_of};
+use super::io::{Entry, Lsn, ReplicaIo};
+use super::message::PeerMessage;
+
+/// Transactions executed in one turn.
+const EXECUTE_BURST: usize = 256;
+
+/// The slot held now.
+pub(super) struct Leading {
+    sealer: Sealer,
+    /// The note of the begun slot; no block leaves before it is on stable storage.
+    noted: Lsn,
+    /// The certificate of the block below the slot, which its first block carries.
+    carried: Option<Certificate>,
+    /// Blocks sealed before the note was stored.
+    unsent: Vec<PeerMessage>,
+    /// Where a sealed block may not go further ahead of the highest commit.
+    window_full: bool,
+}
+
+impl Leading {
+    pub(super) fn next_due_ms(&self) -> u64 {
+        if self.window_full { u64::MAX } else { self.sealer.next_due_ms() }
+    }
+}
+
+impl<S: StateSource> Replica<S> {
+    /// One turn as sequencer: begins a slot that is ours, fills the open block, seals what is due.
+    pub(super) fn lead(&mut self, now_ms: u64, io: &mut impl ReplicaIo) -> bool {
+        let mut worked = self.leading.is_none() && self.begin(io);
+        let Some(mut leading) = self.leading.take() else { return worked };
+        self.send_noted(&mut leading, io);
+        worked |= self.fill(now_ms, &mut leading, io);
+        if leading.sealer.ended() && leading.unsent.is_empty() {
+            self.hand_over(leading);
+        } else {
+            self.leading = Some(leading);
+        }
+        worked
+    }
+
+    fn begin(&mut self, io: &mut impl ReplicaIo) -> bool {
+        let head = self.chain.head_facts();
+        let Some(term) = self.voter.term() else { return false };
+        let ours = term.sequencer_after(&head).is_some_and(|leader| leader.signer == self.voter.address());
+        let slot = term.child_slot(&head);
+        let at_start = head.id == term.parent.id || head.ends_slot;
+        let acked = self.voter.tip().map_or(term.parent.id, |tip| tip.id) == head.id;
+        if !ours || !at_start || !acked || head.term > term.number {
+            return false;
+        }
+        let context =
+            SlotContext { epoch: term.epoch, term: term.number, slot, fee_recipient: self.config.fee_recipient };
+        let by_handover = head.id != term.parent.id;
+        match self.voter.begin_slot(slot) {
+            Ok(record) => {
+                let noted = io.append(Entry::Vote(record));
+                let carried = by_handover.then(|| self.voter.certificate().cloned()).flatten();
+                info!(slot, term = context.term, above = head.id.number, "slot begun");
+                let sealer = Sealer::new(context, self.chain.head().clone(), self.config.params.clone());
+                self.leading = Some(Leading { sealer, noted, carried, unsent: Vec::new(), window_full: false });
+                let base_fee = horae_stages::rules::next_base_fee(self.chain.head(), &self.config.params);
+                for tx in self.relay.drain() {
+                    self.order.push(tx, base_fee);
+                }
+                true
+            }
+            Err(Refused::CertificateMissing { .. } | Refused::NotOurSlot { .. } | Refused::VotedToClose { .. }) => false,
+            Err(why) => {
+                warn!(slot, %why, "slot not begun");
+                false
+            }
+        }
+    }
+
+    fn fill(&mut self, now_ms: u64, leading: &mut Leading, io: &mut impl ReplicaIo) -> bool {
+        let mut worked = false;
+        for _ in 0..EXECUTE_BURST {
+            if leading.sealer.ended() || self.window_full(leading) {
+                break;
+            }
+            let Some(tx) = self.order.pop() else { break };
+            worked = true;
+            match leading.sealer.offer(now_ms, &self.applied, &mut self.executor, tx) {
+                Ok(Offered::Taken(_)) => {}
+                Ok(Offered::Shed(rejected)) => {
+                    let nonce = rejected.parcel.envelope().map(alloy_consensus::Transaction::nonce);
+                    self.admit.lost(rejected.parcel.sender(), nonce.unwrap_or_default());
+                    self.refuse(&rejected.parcel, &rejected.why, io);
+                }
+                Ok(Offered::Full(tx)) => {
+                    self.order.put_back(tx);
+                    self.seal_now(now_ms, leading, io);
+                }
+                Ok(Offered::Ended(tx)) => {
+                    self.order.put_back(tx);
+                    break;
+                }
+                Err((tx, why)) => {
+                    error!(%why, "cannot execute: the state cannot be read");
+                    self.order.put_back(tx);
+                    break;
+                }
+            }
+        }
+        if !self.window_full(leading)
+            && let Some(executed) = leading.sealer.tick(now_ms, &self.applied, &mut self.executor)
+        {
+            self.sealed(now_ms, leading, executed, io);
+            worked = true;
+        }
+        worked
+    }
+
+    fn seal_now(&mut self, now_ms: u64, leading: &mut Leading, io: &mut impl ReplicaIo) {
+        if let Some(executed) = leading.sealer.seal(now_ms, &self.applied, &mut self.executor) {
+            self.sealed(now_ms, leading, executed, io);
+        }
+    }
+
+    /// Whether one more block would be more than `W` above the highest commit.
+    fn window_full(&self, leading: &mut Leading) -> bool {
+        let next = leading.sealer.tip().number + 1;
+        let full = next.saturating_sub(self.committed) > self.config.params.window_blocks;
+        if full && !leading.window_full {
+            counter!("horae_window_full").increment(1);
+        }
+        leading.window_full = full;
+        full
+    }
+
+    fn sealed(&mut self, now_ms: u64, leading: &mut Leading, executed: ExecutedBlock, io: &mut impl ReplicaIo) {
+        let facts = facts_of(&executed.block.header, executed.hash);
+        let signed = self
+            .voter
+            .seal(facts)
+            .unwrap_or_else(|why| panic!("a block sealed in a slot that was begun may be signed, yet: {why}"));
+        let held = Held::new(Arc::new(executed), signed.signature, leading.carried.take());
+        leading.unsent.push(PeerMessage::Block { block: held.sealed(), carried: held.carried.clone() });
+        self.extend(now_ms, held, io);
+        self.send_noted(leading, io);
+        self.acknowledge(now_ms, io);
+    }
+
+    fn send_noted(&mut self, leading: &mut Leading, io: &mut impl ReplicaIo) {
+        if io.durable() >= leading.noted {
+            leading.unsent.drain(..).for_each(|message| io.broadcast(&message));
+        }
+    }
+
+    /// The slot's last block is sealed: what is left waits for the next sequencer.
+    fn hand_over(&mut self, leading: Leading) {
+        info!(slot = leading.sealer.slot().slot, last = self.head().number, "slot ended");
+        self.keep_for_next();
+    }
+
+    /// The term is over while a block is open: its transactions start again.
+    pub(super) fn abandon(&mut self, io: &mut impl ReplicaIo) {
+        if let Some(leading) = self.leading.take() {
+            for raw in leading.sealer.abandon(&mut self.executor) {
+                io.forget(alloy_primitives::keccak256(&raw));
+                io.resubmit(&raw);
+            }
+            self.keep_for_next();
+        }
+    }
+
+    fn keep_for_next(&mut self) {
+        while let Some(tx) = self.order.pop() {
+            self.relay.push(tx);
+        }
+    }
+
+    /// The sequencers that acks go to: of the block's slot, of the next one, and of the slot that runs now.
+    pub(super) fn ack_receivers(&self, slot: u64) -> Vec<Address> {
+        let Some(term) = self.voter.term() else { return Vec::new() };
+        let running = term.child_slot(&self.head_facts());
+        let mut receivers: Vec<_> = [slot, slot + 1, running]
+            .into_iter()
+            .filter_map(|slot| term.sequencer_of(slot))
+            .map(|leader| leader.signer)
+            .filter(|signer| *signer != self.voter.address())
+            .collect();
+        receivers.sort_unstable();
+        receivers.dedup();
+        receivers
+    }
+
+    fn head_facts(&self) -> BlockFacts {
+        self.chain.head_facts()
+    }
+}

@@ -1,0 +1,165 @@
+//! What the control plane decided: a term opens on a head, everything above that head is void; and this replica's part in
+//! it, to vote a term closed that makes no progress.
+
+use horae_control::{BlockFacts, Tally, Term};
+use horae_stages::{Applied, L1View, StateSource};
+use metrics::counter;
+use tracing::{info, warn};
+
+use super::Replica;
+use super::io::{Entry, ReplicaIo};
+use crate::chain_view::ChainEvent;
+
+/// Agreed L1 views that are remembered, to judge headers by.
+const VIEWS: usize = 4_096;
+/// A close vote, and the last ack, are said again this often while the term stays open without progress.
+const REPEAT_MS: u64 = 1_000;
+
+/// What a replica is told after each decided control block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlUpdate {
+    /// Control height.
+    pub height: u64,
+    /// The agreed L1 view at that height.
+    pub l1_view: L1View,
+    /// The open term, if there is one.
+    pub term: Option<Term>,
+    /// How long without a new commit before a validator votes to close the term; doubled by failed terms already.
+    pub slot_timeout_ms: u64,
+}
+
+impl<S: StateSource> Replica<S> {
+    pub(super) fn control_decided(&mut self, now_ms: u64, update: ControlUpdate, io: &mut impl ReplicaIo) {
+        if update.height < self.control.height {
+            return;
+        }
+        self.views.insert(update.height, update.l1_view);
+        while self.views.len() > VIEWS {
+            self.views.pop_first();
+        }
+        self.applied = Applied { control_height: update.height, l1_view: update.l1_view };
+        let opened = update.term.clone().filter(|term| self.voter.term().is_none_or(|t| t.number < term.number));
+        self.control = update;
+        if let Some(term) = opened {
+            self.open(now_ms, term, io);
+        }
+    }
+
+    fn open(&mut self, now_ms: u64, term: Term, io: &mut impl ReplicaIo) {
+        info!(term = term.number, epoch = term.epoch, parent = %term.parent.id, first_slot = term.first_slot, "term opened");
+        self.abandon(io);
+        let parent = term.parent;
+        let void_above = self.chain.blocks().find(|held| {
+            let (number, of) = (held.header().number, held.header().term);
+            number > parent.id.number && of < term.number
+        });
+        if void_above.is_some() {
+            self.roll_back(parent.id.number, io);
+        } else if self.chain.facts(parent.id.number).is_some_and(|facts| facts.id != parent.id) {
+            self.roll_back(self.committed.min(parent.id.number), io);
+        }
+        self.voter.open_term(term.clone());
+        self.tally = Some(Tally::new(term));
+        self.promised.clear();
+        self.closing = None;
+        self.arrivals.clear();
+        self.questions.clear();
+        self.progress_ms = now_ms;
+        self.settle_head(io);
+        if let Some(slot) = self.voter.begun_before_restart()
+            && self.voter.term().is_some_and(|term| term.child_slot(&self.chain.head_facts()) == slot)
+        {
+            self.vote_to_close(&format!("slot {slot} was begun before a restart"), io);
+        }
+    }
+
+    /// The parent of the open term is committed by decision; known here once it is executed here.
+    pub(super) fn settle_head(&mut self, io: &mut impl ReplicaIo) {
+        let Some(parent) = self.voter.term().map(|term| term.parent.id) else { return };
+        if parent.number > self.committed && self.chain.contains(&parent) {
+            self.committed = parent.number;
+            io.append(Entry::Head { number: parent.number, hash: parent.hash });
+            io.event(ChainEvent::CommittedByDecision(parent));
+        }
+    }
+
+    /// Takes back every block above `to`. Their transactions start again.
+    pub(super) fn roll_back(&mut self, to: u64, io: &mut impl ReplicaIo) {
+        let to = to.max(self.committed);
+        if self.head().number <= to {
+            return;
+        }
+        self.abandon(io);
+        if let Err(why) = self.executor.state_mut().rollback_to(to) {
+            panic!("blocks above the highest committed one can always be taken back, yet: {why}");
+        }
+        let void = self.chain.cut_above(to);
+        warn!(to, blocks = void.len(), "rolled back");
+        counter!("horae_blocks_rolled_back").increment(void.len() as u64);
+        io.event(ChainEvent::RolledBack { to });
+        self.admit.reset();
+        for held in &void {
+            for (tx, raw) in held.executed.transactions.iter().zip(&held.executed.block.transactions) {
+                io.forget(tx.hash);
+                io.resubmit(raw);
+            }
+        }
+    }
+
+    /// Votes to close a term that makes no progress, and says so again while it stays open.
+    pub(super) fn watch(&mut self, now_ms: u64, io: &mut impl ReplicaIo) {
+        self.settle_head(io);
+        if self.progressed {
+            self.progressed = false;
+            self.progress_ms = now_ms;
+        }
+        if let Some((after, vote)) = &self.closing {
+            if io.durable() >= *after && now_ms >= self.repeated_ms.saturating_add(REPEAT_MS) {
+                self.repeated_ms = now_ms;
+                io.close_vote(vote.clone());
+            }
+        } else if self.close_due_ms().is_some_and(|due| now_ms >= due) {
+            self.vote_to_close("no new commit within the slot timeout", io);
+        } else if self.voter.term().is_some() && now_ms >= self.progress_ms.max(self.repeated_ms) + REPEAT_MS {
+            self.repeated_ms = now_ms;
+            self.repeat_ack(io);
+        }
+    }
+
+    pub(super) fn made_progress(&mut self) {
+        self.progressed = true;
+    }
+
+    pub(super) fn close_due_ms(&self) -> Option<u64> {
+        self.voter.term()?;
+        match &self.closing {
+            Some(_) => Some(self.repeated_ms.saturating_add(REPEAT_MS)),
+            None => Some(self.progress_ms.saturating_add(self.control.slot_timeout_ms)),
+        }
+    }
+
+    /// Answers the control plane's questions that can be answered now.
+    pub(super) fn answer_questions(&mut self, now_ms: u64) {
+        let mut open = Vec::new();
+        for question in std::mem::take(&mut self.questions) {
+            if question.blocks.iter().all(|facts| self.holds(facts) && !self.is_early(now_ms, facts)) {
+                // Whoever asked may have stopped waiting.
+                let _ = question.reply.send(());
+            } else {
+                open.push(question);
+            }
+        }
+        self.questions = open;
+    }
+
+    /// Whether the block is executed here and its header says exactly this. The facts of a term's parent are the term's own.
+    fn holds(&self, facts: &BlockFacts) -> bool {
+        let is_parent = self.voter.term().is_some_and(|term| term.parent == *facts);
+        self.chain.facts(facts.id.number).is_some_and(|held| held == *facts || (is_parent && held.id == facts.id))
+    }
+
+    /// Whether the block is further ahead of the clock than it may be.
+    pub(super) fn is_early(&self, now_ms: u64, facts: &BlockFacts) -> bool {
+        facts.timestamp_ms > now_ms.saturating_add(self.config.params.drift_ms)
+    }
+}

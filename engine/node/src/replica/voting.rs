@@ -1,0 +1,207 @@
+//! Acks, certificates and commits: what this replica promises, and what the promises of all add up to.
+//!
+//! Every promise is appended to the journal before it is queued, and leaves only once the journal is on stable storage.
+
+use std::sync::Arc;
+
+use horae_control::{Ack, Certificate, Commit, Refused, Tallied, Voted};
+use horae_stages::StateSource;
+use metrics::counter;
+use tracing::{debug, error, info, warn};
+
+use super::io::{Entry, ReplicaIo};
+use super::message::PeerMessage;
+use super::{Promised, Replica};
+use crate::chain_view::ChainEvent;
+
+impl<S: StateSource> Replica<S> {
+    /// Acks every executed block that may be acked now, in order.
+    pub(super) fn acknowledge(&mut self, now_ms: u64, io: &mut impl ReplicaIo) {
+        loop {
+            let Some(term) = self.voter.term() else { return };
+            let tip = self.voter.tip().unwrap_or(term.parent);
+            if !self.chain.contains(&tip.id) {
+                return;
+            }
+            let Some(next) = self.chain.get(tip.id.number + 1) else { return };
+            let (block, carried) = (next.signed, next.carried.clone());
+            if self.is_early(now_ms, &block.facts) {
+                counter!("horae_acks_waiting_for_clock").increment(1);
+                return;
+            }
+            match self.voter.ack(&block, carried.as_ref()) {
+                Ok(voted) => self.promise(voted, io),
+                Err(Refused::WindowFull { .. } | Refused::NoVoice { .. } | Refused::VotedToClose { .. }) => return,
+                Err(why) => {
+                    counter!("horae_acks_refused").increment(1);
+                    debug!(block = %block.facts.id, %why, "not acked");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn promise(&mut self, voted: Voted<Ack>, io: &mut impl ReplicaIo) {
+        let after = io.append(Entry::Vote(voted.record));
+        self.promised.push_back(Promised { after, ack: voted.statement });
+    }
+
+    /// Sends what has become stable.
+    pub(super) fn speak(&mut self, io: &mut impl ReplicaIo) -> bool {
+        let durable = io.durable();
+        let mut worked = false;
+        while self.promised.front().is_some_and(|promised| promised.after <= durable) {
+            let Some(Promised { ack, .. }) = self.promised.pop_front() else { break };
+            worked = true;
+            self.say(&ack, io);
+        }
+        worked
+    }
+
+    fn say(&mut self, ack: &Ack, io: &mut impl ReplicaIo) {
+        for receiver in self.ack_receivers(ack.slot) {
+            io.send(receiver, &PeerMessage::Ack(*ack));
+        }
+        self.hear_ack(ack, io);
+    }
+
+    /// Says the last ack again: a message may have been lost, or this node has just come back.
+    pub(super) fn repeat_ack(&mut self, io: &mut impl ReplicaIo) {
+        if self.promised.is_empty()
+            && let Some(ack) = self.voter.last_ack()
+        {
+            self.say(&ack, io);
+        }
+    }
+
+    pub(super) fn hear_ack(&mut self, ack: &Ack, io: &mut impl ReplicaIo) {
+        let Some(tally) = &mut self.tally else { return };
+        match tally.add(ack) {
+            Ok(done) => {
+                for tallied in done {
+                    self.tallied(tallied, io);
+                }
+            }
+            Err(why) => {
+                counter!("horae_acks_not_counted").increment(1);
+                debug!(validator = %ack.validator, %why, "ack not counted");
+            }
+        }
+    }
+
+    fn tallied(&mut self, tallied: Tallied, io: &mut impl ReplicaIo) {
+        match tallied {
+            Tallied::Certificate(certificate) => {
+                io.broadcast(&PeerMessage::Certificate(certificate.clone()));
+                self.certified(&certificate, io);
+            }
+            Tallied::Commit(commit) => {
+                io.broadcast(&PeerMessage::Commit(commit.clone()));
+                self.hear_commit(commit, io);
+            }
+            Tallied::Evidence(evidence) => {
+                counter!("horae_evidence").increment(1);
+                error!(?evidence, "a validator contradicted itself");
+            }
+        }
+    }
+
+    pub(super) fn hear_certificate(&mut self, certificate: &Certificate, io: &mut impl ReplicaIo) {
+        self.certified(certificate, io);
+        let Some(tally) = &mut self.tally else { return };
+        match tally.hold_certificate(certificate) {
+            Ok(Some(commit)) => self.tallied(Tallied::Commit(commit), io),
+            Ok(None) => {}
+            Err(why) => debug!(%why, "certificate not counted"),
+        }
+    }
+
+    fn certified(&mut self, certificate: &Certificate, io: &mut impl ReplicaIo) {
+        match self.voter.hold_certificate(certificate) {
+            Ok(Some(voted)) => {
+                io.event(ChainEvent::Certified(Arc::new(certificate.clone())));
+                self.renewed(voted, io);
+            }
+            Ok(None) => {}
+            Err(why) => {
+                counter!("horae_certificates_refused").increment(1);
+                debug!(block = %certificate.block, %why, "certificate refused");
+            }
+        }
+    }
+
+    /// A higher certificate is held: the block acked last is acked again, naming it.
+    fn renewed(&mut self, voted: Voted<Option<Ack>>, io: &mut impl ReplicaIo) {
+        let after = io.append(Entry::Vote(voted.record));
+        if let Some(ack) = voted.statement {
+            self.promised.push_back(Promised { after, ack });
+        }
+    }
+
+    pub(super) fn hear_commit(&mut self, commit: Commit, io: &mut impl ReplicaIo) {
+        let block = commit.block();
+        if block.number <= self.committed {
+            return;
+        }
+        let Some(term) = self.voter.term() else { return };
+        let of_open_term = commit.certificate.term == term.number;
+        let verified = if of_open_term {
+            match self.voter.hold_commit(&commit) {
+                Ok(voted) => {
+                    if let Some(voted) = voted {
+                        io.event(ChainEvent::Certified(Arc::new(commit.certificate.clone())));
+                        self.renewed(voted, io);
+                    }
+                    Ok(())
+                }
+                Err(why) => Err(why.to_string()),
+            }
+        } else {
+            commit.verify(&term.set, &term.domain).map_err(|why| why.to_string())
+        };
+        if let Err(why) = verified {
+            counter!("horae_commits_refused").increment(1);
+            return debug!(%block, %why, "commit refused");
+        }
+        if let Some(tally) = self.tally.as_mut().filter(|_| of_open_term) {
+            tally.hold_committed(block.number);
+        }
+        if block.number <= self.head().number {
+            self.committed_by(commit, io);
+        } else if self.commit_ahead.as_ref().is_none_or(|ahead| ahead.block().number < block.number) {
+            self.commit_ahead = Some(commit);
+        }
+    }
+
+    /// A verified commit of a height that is executed here.
+    pub(super) fn committed_by(&mut self, commit: Commit, io: &mut impl ReplicaIo) {
+        let block = commit.block();
+        if block.number <= self.committed {
+            return;
+        }
+        if !self.chain.contains(&block) {
+            warn!(%block, "committed is another block than was executed here: going back to the last committed one");
+            self.roll_back(self.committed, io);
+            self.commit_ahead = Some(commit);
+            return;
+        }
+        self.committed = block.number;
+        self.made_progress();
+        io.append(Entry::Commit(commit.clone()));
+        io.event(ChainEvent::Committed(Arc::new(commit.clone())));
+        self.commit_shown = Some(commit);
+    }
+
+    /// Votes to close the open term, once: stores the vote, and hands it to the control plane.
+    pub(super) fn vote_to_close(&mut self, why: &str, io: &mut impl ReplicaIo) {
+        match self.voter.close() {
+            Ok(voted) => {
+                info!(term = voted.statement.term, why, "voting to close the term");
+                counter!("horae_close_votes").increment(1);
+                let after = io.append(Entry::Vote(voted.record));
+                self.closing = Some((after, voted.statement));
+            }
+            Err(why) => debug!(%why, "no close vote"),
+        }
+    }
+}

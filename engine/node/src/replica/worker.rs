@@ -1,0 +1,295 @@
+//! The replica as a worker of the node: its inputs are rings and an inbox, its edges the journal, the peers and the query side.
+
+use std::collections::{HashMap, VecDeque};
+
+use alloy_primitives::{Address, B256};
+use bytes::Bytes;
+use horae_control::{CloseVote, Record as Promise};
+use horae_runtime::{Cell, Consumer, Poll, Progress, StopReason, Stopper};
+use horae_stages::{Recovered, StateSource};
+use metrics::counter;
+use tokio::sync::mpsc;
+use tracing::error;
+
+use super::inbox::InboxReader;
+use super::io::{Entry, Lsn, ReplicaIo};
+use super::message::PeerMessage;
+use super::{Replica, RunningSlot};
+use crate::chain_view::{ChainEvent, ChainFeed, ChainView, FeedError};
+use crate::edges::journal::{Durable, JournalWriter, Lsn as JournalLsn, Record};
+use crate::edges::peers::{NodeKey, Peers};
+use crate::pipeline::{Entrance, Forgotten, Parcel};
+
+/// Kind of every record that a replica writes: a borsh-encoded [`Entry`].
+pub const ENTRY_KIND: u8 = 1;
+/// Events that may wait for the query side before the replica stops working until it catches up.
+const EVENTS_WAITING: usize = 1_024;
+/// Journal records that may wait for the disk before the replica stops working until it catches up.
+const RECORDS_WAITING: usize = 1_024;
+/// Blocks between two prunings of the journal.
+const PRUNE_EVERY_BLOCKS: u64 = 2_048;
+
+/// A peer's question for blocks that only the store has.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredQuestion {
+    /// Who asks.
+    pub to: NodeKey,
+    /// First height wanted.
+    pub from: u64,
+}
+
+/// The edges of a replica in a node.
+pub struct NodeIo {
+    journal: JournalWriter,
+    durable: Durable,
+    records: VecDeque<Record>,
+    /// End of the last record that was handed to [`ReplicaIo::append`], in the journal or still waiting.
+    appended: u64,
+    /// Where each recent block begins in the journal.
+    blocks_at: VecDeque<(u64, JournalLsn)>,
+    pruned: u64,
+    view: ChainView,
+    feed: ChainFeed,
+    events: VecDeque<ChainEvent>,
+    peers: Peers,
+    node_keys: HashMap<Address, NodeKey>,
+    votes: mpsc::UnboundedSender<CloseVote>,
+    questions: mpsc::Sender<StoredQuestion>,
+    entrance: Entrance,
+    forgotten: Forgotten,
+    /// Transactions that found no room in the pipeline, to be put into it later.
+    resubmitted: VecDeque<Vec<u8>>,
+    retained_blocks: u64,
+    failure: Option<String>,
+}
+
+/// What [`NodeIo`] is made of.
+pub struct NodeEdges {
+    /// The journal.
+    pub journal: JournalWriter,
+    /// The query side, to read from.
+    pub view: ChainView,
+    /// The query side, to tell.
+    pub feed: ChainFeed,
+    /// Other validators.
+    pub peers: Peers,
+    /// Their node keys.
+    pub node_keys: HashMap<Address, NodeKey>,
+    /// The control plane.
+    pub votes: mpsc::UnboundedSender<CloseVote>,
+    /// Whoever answers from the store.
+    pub questions: mpsc::Sender<StoredQuestion>,
+    /// The pipeline.
+    pub entrance: Entrance,
+    /// The pipeline's duplicate check.
+    pub forgotten: Forgotten,
+    /// Blocks that stay in the journal below the store's.
+    pub retained_blocks: u64,
+}
+
+impl NodeIo {
+    /// Edges for one replica.
+    pub fn new(edges: NodeEdges) -> Self {
+        let NodeEdges { journal, view, feed, peers, node_keys, votes, questions, entrance, forgotten, retained_blocks } =
+            edges;
+        Self {
+            durable: journal.durable(),
+            appended: journal.next().0,
+            journal,
+            records: VecDeque::new(),
+            blocks_at: VecDeque::new(),
+            pruned: view.durable_height(),
+            view,
+            feed,
+            events: VecDeque::new(),
+            peers,
+            node_keys,
+            votes,
+            questions,
+            entrance,
+            forgotten,
+            resubmitted: VecDeque::new(),
+            retained_blocks,
+            failure: None,
+        }
+    }
+
+    /// Why the replica cannot go on, if it cannot.
+    pub fn failure(&self) -> Option<String> {
+        let journal = self.durable.failure().map(|why| why.to_string());
+        let query = self.view.fault().map(|why| why.to_string());
+        self.failure.clone().or(journal).or(query)
+    }
+
+    /// Moves on what waits.
+    fn flush(&mut self) {
+        while let Some(record) = self.records.front() {
+            match self.journal.append(std::slice::from_ref(record)) {
+                Ok(_) => drop(self.records.pop_front()),
+                Err(crate::edges::journal::AppendError::Busy { .. }) => break,
+                Err(why) => {
+                    self.failure = Some(why.to_string());
+                    break;
+                }
+            }
+        }
+        while let Some(event) = self.events.pop_front() {
+            match self.feed.try_send(event) {
+                Ok(()) => {}
+                Err(FeedError::Full(event)) => {
+                    self.events.push_front(*event);
+                    break;
+                }
+                Err(FeedError::Stopped) => {
+                    self.failure = Some("the chain view has stopped".to_owned());
+                    break;
+                }
+            }
+        }
+        while let Some(raw) = self.resubmitted.front() {
+            if !self.entrance.offer_unanswered(raw) {
+                break;
+            }
+            self.resubmitted.pop_front();
+        }
+    }
+
+    /// Lets go of what the store holds durably: the promises that still bind are written again first.
+    fn prune(&mut self, promises: impl FnOnce() -> Vec<Promise>) {
+        let needed = self.view.durable_height().saturating_sub(self.retained_blocks);
+        if needed < self.pruned.saturating_add(PRUNE_EVERY_BLOCKS) {
+            return;
+        }
+        let below = JournalLsn(self.appended);
+        for promise in promises() {
+            self.append(Entry::Vote(promise));
+        }
+        while self.blocks_at.front().is_some_and(|(number, _)| *number <= needed) {
+            self.blocks_at.pop_front();
+        }
+        let block_at = self.blocks_at.front().map_or(below, |(_, at)| *at);
+        self.journal.prune_below(below.min(block_at));
+        self.pruned = needed;
+    }
+}
+
+impl ReplicaIo for NodeIo {
+    fn has_room(&self) -> bool {
+        self.events.len() < EVENTS_WAITING && self.records.len() < RECORDS_WAITING
+    }
+
+    fn append(&mut self, entry: Entry) -> Lsn {
+        if let Entry::Block { block, .. } = &entry {
+            let number = block.header().number;
+            while self.blocks_at.back().is_some_and(|(earlier, _)| *earlier >= number) {
+                self.blocks_at.pop_back();
+            }
+            self.blocks_at.push_back((number, JournalLsn(self.appended)));
+        }
+        let payload = Bytes::from(borsh::to_vec(&entry).expect("writing to memory does not fail"));
+        let record = Record { kind: ENTRY_KIND, payload };
+        self.appended += record.journal_bytes();
+        self.records.push_back(record);
+        self.flush();
+        self.appended
+    }
+
+    fn durable(&self) -> Lsn {
+        self.durable.lsn().0
+    }
+
+    fn stored(&self) -> u64 {
+        self.view.stored_height()
+    }
+
+    fn send(&mut self, to: Address, message: &PeerMessage) {
+        if let Some(key) = self.node_keys.get(&to) {
+            self.peers.send(key, message.encode());
+        }
+    }
+
+    fn broadcast(&mut self, message: &PeerMessage) {
+        self.peers.broadcast(&message.encode());
+    }
+
+    fn send_stored(&mut self, to: Address, from: u64) {
+        let Some(to) = self.node_keys.get(&to).copied() else { return };
+        if self.questions.try_send(StoredQuestion { to, from }).is_err() {
+            counter!("horae_block_questions_dropped").increment(1);
+        }
+    }
+
+    fn event(&mut self, event: ChainEvent) {
+        self.events.push_back(event);
+        self.flush();
+    }
+
+    fn close_vote(&mut self, vote: CloseVote) {
+        // A council that is gone has stopped the node.
+        let _ = self.votes.send(vote);
+    }
+
+    fn resubmit(&mut self, raw: &[u8]) {
+        self.resubmitted.push_back(raw.to_vec());
+    }
+
+    fn forget(&mut self, hash: B256) {
+        self.forgotten.force_push(hash);
+    }
+}
+
+/// The replica between its rings and its edges.
+pub struct ReplicaWorker<S: StateSource> {
+    replica: Replica<S>,
+    inbox: InboxReader,
+    lanes: Vec<Consumer<Recovered<Parcel>>>,
+    next_lane: usize,
+    io: NodeIo,
+    running: Cell<RunningSlot>,
+    stopper: Stopper,
+}
+
+impl<S: StateSource> ReplicaWorker<S> {
+    /// A worker that reads the recoverers' rings in turn.
+    pub fn new(
+        replica: Replica<S>,
+        inbox: InboxReader,
+        lanes: Vec<Consumer<Recovered<Parcel>>>,
+        io: NodeIo,
+        running: Cell<RunningSlot>,
+        stopper: Stopper,
+    ) -> Self {
+        Self { replica, inbox, lanes, next_lane: 0, io, running, stopper }
+    }
+}
+
+impl<S: StateSource> Poll for ReplicaWorker<S> {
+    fn poll(&mut self, now_ms: u64) -> Progress {
+        self.io.flush();
+        if let Some(message) = self.io.failure() {
+            error!(%message, "the replica cannot go on");
+            self.stopper.stop(StopReason::Failed { worker: "replica".to_owned(), message });
+            return Progress::IDLE;
+        }
+        let (inbox, lanes, next_lane) = (&self.inbox, &mut self.lanes, &mut self.next_lane);
+        let mut transactions = || {
+            for _ in 0..lanes.len() {
+                let lane = *next_lane;
+                *next_lane = (lane + 1) % lanes.len();
+                if let Some(tx) = lanes[lane].pop() {
+                    return Some(tx);
+                }
+            }
+            None
+        };
+        let progress = self.replica.poll(now_ms, &mut || inbox.pop(), &mut transactions, &mut self.io);
+        self.io.flush();
+        let (replica, io) = (&self.replica, &mut self.io);
+        io.prune(|| replica.promises());
+        let running = self.replica.running();
+        if **self.running.read() != running {
+            self.running.set(running);
+        }
+        progress
+    }
+}

@@ -1,0 +1,134 @@
+//! What the node says of itself a few times a second: the slot, the epoch, the validators, and where its workers' time goes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes};
+use horae_control::ControlState;
+use horae_control::dkg::GroupKey;
+use horae_mpc::ShareLayout;
+use horae_runtime::{Cell, Meter};
+use horae_tendermint::Handle;
+use metrics::counter;
+use tokio::sync::watch;
+
+use crate::chain_view::{ChainEvent, ChainFeed, ChainView, EpochStatus, NodeStatus, SlotStatus, ValidatorStatus};
+use crate::replica::RunningSlot;
+
+/// How often the status is looked at; it is published when it has changed.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// What the status is made of.
+pub struct Reporting {
+    /// This validator.
+    pub me: Address,
+    /// The query side.
+    pub view: ChainView,
+    /// The way to it.
+    pub feed: ChainFeed,
+    /// The slot that runs.
+    pub running: Cell<RunningSlot>,
+    /// What the control plane has decided.
+    pub control_state: watch::Receiver<Arc<ControlState>>,
+    /// The links.
+    pub engine: Handle,
+    /// The workers' meters.
+    pub meters: Vec<(String, Meter)>,
+}
+
+/// Publishes until the query side is gone.
+pub async fn report(reporting: Reporting) {
+    let mut last = NodeStatus::default();
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        meter(&reporting.meters);
+        let status = compose(&reporting);
+        if status != last {
+            last = status.clone();
+            // A full queue means that newer events wait already; the next look tries again.
+            if reporting.feed.try_send(ChainEvent::Status(Arc::new(status))).is_err() {
+                last = NodeStatus::default();
+            }
+        }
+        if reporting.view.fault().is_some() {
+            return;
+        }
+    }
+}
+
+fn meter(meters: &[(String, Meter)]) {
+    for (name, meter) in meters {
+        let reading = meter.read();
+        for (regime, ns) in [("idle", reading.idle_ns), ("working", reading.working_ns), ("blocked", reading.blocked_ns)] {
+            counter!("horae_worker_ns", "worker" => name.clone(), "regime" => regime).absolute(ns);
+        }
+    }
+}
+
+fn compose(reporting: &Reporting) -> NodeStatus {
+    let state = reporting.control_state.borrow().clone();
+    let running = reporting.running.latest();
+    let linked: HashSet<[u8; 32]> = reporting.engine.peers().iter().map(|peer| peer.node_key).collect();
+    let epoch = state.epoch();
+    let view = state.l1_view();
+    NodeStatus {
+        own: epoch.set.get(&reporting.me).map(|validator| validator.signer),
+        slot: SlotStatus {
+            slot: running.slot,
+            term: running.term,
+            epoch: epoch.number,
+            sequencer: running.sequencer.unwrap_or_default(),
+            next_sequencer: running.next_sequencer.unwrap_or_default(),
+            first_block: running.first_block,
+            began_ms: running.began_ms,
+            ..SlotStatus::default()
+        },
+        epoch: epoch_status(&state),
+        validators: epoch
+            .set
+            .validators()
+            .iter()
+            .map(|validator| ValidatorStatus {
+                signer: validator.signer,
+                node_key: B256::from(validator.node_key),
+                stake: validator.stake.to_string(),
+                weight: validator.weight,
+                connected: validator.signer == reporting.me || linked.contains(&validator.node_key),
+                ..ValidatorStatus::default()
+            })
+            .collect(),
+        control_height: state.height(),
+        l1_view_number: view.number,
+        l1_view_hash: view.hash,
+        peers: u32::try_from(linked.len()).unwrap_or(u32::MAX),
+        highest_known_block: running.highest_known,
+        ..NodeStatus::default()
+    }
+}
+
+fn epoch_status(state: &ControlState) -> EpochStatus {
+    let epoch = state.epoch();
+    let weights: Vec<_> = epoch.set.validators().iter().map(|v| (v.signer, v.weight)).collect();
+    let layout = ShareLayout::new(&weights).ok();
+    EpochStatus {
+        epoch: epoch.number,
+        first_slot: epoch.first_slot,
+        first_block: 1,
+        group_key: epoch.group_key.map(compressed),
+        key_index: state.l1().installed().map_or(0, |installed| installed.key_index),
+        shares: layout.as_ref().map_or(0, |layout| layout.total().into()),
+        threshold: layout.as_ref().map_or(0, |layout| layout.threshold().into()),
+        total_weight: epoch.set.total(),
+        ..EpochStatus::default()
+    }
+}
+
+/// SEC 1 compressed form: 02 or 03, then x.
+fn compressed(key: GroupKey) -> Bytes {
+    let mut bytes = vec![if key.parity == 27 { 2 } else { 3 }];
+    bytes.extend_from_slice(&key.px.to_be_bytes::<32>());
+    bytes.into()
+}
