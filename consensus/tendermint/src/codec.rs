@@ -65,8 +65,10 @@ impl BorshDeserialize for Decided {
 
 impl From<Decided> for RawDecidedValue<Plane> {
     fn from(decided: Decided) -> Self {
-        let certificate =
-            ExtendedCommitCertificate::from_commit_certificate_and_extensions(decided.certificate, VoteExtensions::new(Vec::new()));
+        let certificate = ExtendedCommitCertificate::from_commit_certificate_and_extensions(
+            decided.certificate,
+            VoteExtensions::new(Vec::new()),
+        );
         Self::new(decided.value, certificate)
     }
 }
@@ -77,7 +79,10 @@ pub(crate) fn response_to_bytes(response: &Response<Plane>) -> io::Result<Vec<u8
     let values: Vec<Decided> = response
         .values
         .iter()
-        .map(|raw| Decided { value: raw.value_bytes.clone(), certificate: raw.certificate.clone().trim_vote_extensions() })
+        .map(|raw| Decided {
+            value: raw.value_bytes.clone(),
+            certificate: raw.certificate.clone().trim_vote_extensions(),
+        })
         .collect();
     borsh::to_vec(&(response.start_height, values))
 }

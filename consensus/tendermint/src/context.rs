@@ -364,7 +364,14 @@ impl Context for Plane {
         set.proposer(height, round)
     }
 
-    fn new_proposal(&self, height: Height, round: Round, value: ValueHash, pol_round: Round, proposer: Signer) -> Proposal {
+    fn new_proposal(
+        &self,
+        height: Height,
+        round: Round,
+        value: ValueHash,
+        pol_round: Round,
+        proposer: Signer,
+    ) -> Proposal {
         Proposal { height, round, value, pol_round, proposer }
     }
 
@@ -410,7 +417,10 @@ mod tests {
         let members = Members::new(&set(&[2, 1, 1])).unwrap();
         for h in 0..9 {
             for r in 0..9 {
-                assert_eq!(members.proposer(Height(h), Round::new(r)), members.proposer(Height(h + u64::from(r)), Round::new(0)));
+                assert_eq!(
+                    members.proposer(Height(h), Round::new(r)),
+                    members.proposer(Height(h + u64::from(r)), Round::new(0))
+                );
             }
         }
     }

@@ -2,13 +2,7 @@
 
 use std::{collections::VecDeque, io, path::Path};
 
-use crate::{
-    StartError,
-    codec::Decided,
-    context::ValueHash,
-    limits,
-    records::RecordFile,
-};
+use crate::{StartError, codec::Decided, context::ValueHash, limits, records::RecordFile};
 
 const MAGIC: [u8; 8] = *b"HORAEDL1";
 
@@ -63,7 +57,10 @@ impl DecidedLog {
                 return Ok(());
             }
             if height != last + 1 {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("height {height} does not follow {last}")));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("height {height} does not follow {last}"),
+                ));
             }
         }
         let offset = self.records.append(&borsh::to_vec(decided)?)?;

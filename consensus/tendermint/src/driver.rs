@@ -37,10 +37,11 @@ use crate::{
     network::{Network, Received},
     signing::VoteSigner,
     values::Values,
+    wal,
 };
 use judge::Judge;
-pub(crate) use rest::Wake;
 use rest::Phase;
+pub(crate) use rest::Wake;
 
 /// What the node tells the driver.
 #[derive(Debug)]
@@ -130,7 +131,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn finished(done: Result<Done, JoinError>) -> Done {
     match done {
         Ok(done) => done,
-        Err(error) if error.is_panic() => Done::Failed(Fatal { why: format!("a task of the driver failed: {error}"), file: None }),
+        Err(error) if error.is_panic() => {
+            Done::Failed(Fatal { why: format!("a task of the driver failed: {error}"), file: None })
+        }
         Err(_) => Done::Nothing,
     }
 }
@@ -186,7 +189,10 @@ impl Driver {
             match commands.recv().await {
                 Some(Command::Shutdown(reply)) => return Stop::Shutdown(Some(reply)),
                 Some(Command::Prune(_, reply)) => {
-                    let _ = reply.send(Err(io::Error::new(io::ErrorKind::WouldBlock, "not while decided heights are delivered")));
+                    let _ = reply.send(Err(io::Error::new(
+                        io::ErrorKind::WouldBlock,
+                        "not while decided heights are delivered",
+                    )));
                 }
                 None => return Stop::Shutdown(None),
             }
@@ -270,7 +276,14 @@ impl Driver {
                 let values = self.values.clone();
                 let stored = on_disk(move || values.put(height.0, &value_bytes)).await;
                 let value = stored.map_err(|e| self.cannot_store(e))?;
-                let value = ProposedValue { height, round, valid_round: Round::Nil, proposer, value, validity: Validity::Valid };
+                let value = ProposedValue {
+                    height,
+                    round,
+                    valid_round: Round::Nil,
+                    proposer,
+                    value,
+                    validity: Validity::Valid,
+                };
                 let _ = reply.send(SyncedValueOutcome::Verdict(value));
             }
             AppMsg::Decided { certificate, reply, .. } => {
@@ -288,7 +301,10 @@ impl Driver {
                     });
                 }
                 let Some(value) = state.decided.take() else {
-                    return Err(Fatal { why: format!("the engine finalized height {} without deciding it", self.height), file: None });
+                    return Err(Fatal {
+                        why: format!("the engine finalized height {} without deciding it", self.height),
+                        file: None,
+                    });
                 };
                 state.phase = Phase::Telling(reply);
                 // From here on, what the node knows is in its answer; what it learns later comes with a wake.
@@ -324,7 +340,14 @@ impl Driver {
         Ok(())
     }
 
-    fn propose(&self, state: &mut State, height: Height, round: Round, wait: Duration, reply: Reply<LocallyProposedValue<Plane>>) {
+    fn propose(
+        &self,
+        state: &mut State,
+        height: Height,
+        round: Round,
+        wait: Duration,
+        reply: Reply<LocallyProposedValue<Plane>>,
+    ) {
         let deadline = Instant::now() + wait;
         let (events, values, file) = (self.events.clone(), self.values.clone(), self.files.proposals.clone());
         state.height_tasks.spawn(async move {
@@ -371,7 +394,10 @@ impl Driver {
         state.height_tasks = JoinSet::new();
         let log = self.log.clone();
         let stored = on_disk(move || lock(&log).append(&Decided { value, certificate })).await;
-        stored.map_err(|e| Fatal { why: format!("cannot store the decision of height {height}: {e}"), file: Some(self.files.decided.clone()) })
+        stored.map_err(|e| Fatal {
+            why: format!("cannot store the decision of height {height}: {e}"),
+            file: Some(self.files.decided.clone()),
+        })
     }
 
     fn done(&mut self, state: &mut State, done: Done) -> Result<(), Fatal> {
@@ -390,7 +416,10 @@ impl Driver {
     }
 
     fn next_members(&self, height: Height, next: Option<NextHeight>) -> Result<(Members, bool), Fatal> {
-        let unusable = |what: String| Fatal { why: format!("the node's validator set after height {height} is not usable: {what}"), file: None };
+        let unusable = |what: String| Fatal {
+            why: format!("the node's validator set after height {height} is not usable: {what}"),
+            file: None,
+        };
         let next = next.ok_or_else(|| unusable("there was no answer".into()))?;
         Ok((Members::new(&next).map_err(unusable)?, next.pending))
     }
@@ -406,7 +435,9 @@ impl Driver {
 
     fn start_if_due(&mut self, state: &mut State) -> Result<(), Fatal> {
         let next = Height(self.height.0 + 1);
-        let Some(cause) = state.phase.due(self.heartbeat, &self.wake, self.network.peer_height() >= next.0) else { return Ok(()) };
+        let Some(cause) = state.phase.due(self.heartbeat, &self.wake, self.network.peer_height() >= next.0) else {
+            return Ok(());
+        };
         let Some((reply, members)) = state.phase.leave() else { return Ok(()) };
         metrics::counter!("horae_tendermint_heights_total", "cause" => cause.name()).increment(1);
         self.values.begin(next.0).map_err(|e| self.cannot_store(e))?;
@@ -438,7 +469,8 @@ impl Driver {
                 Err(_) => break,
             }
         }
-        let what = what.unwrap_or_else(|| "it could not be written, or a part of the engine failed: see the log".into());
+        let what =
+            what.unwrap_or_else(|| "it could not be written, or a part of the engine failed: see the log".into());
         let why = format!(
             "the Tendermint engine stopped, so that it cannot sign twice; its write-ahead log: {what}. Free or repair the disk and start \
              again; if the log stays unusable, remove the whole directory and catch up from the peers as a new incarnation"
@@ -453,6 +485,8 @@ impl Driver {
         // After a failure of its log a part of the engine hangs by design.
         let _ = timeout(limits::ENGINE_STOP, actor.wait(None)).await;
         self.links.close().await;
+        self.network.close();
+        wal::released(&self.files.wal, limits::ENGINE_STOP).await;
     }
 
     async fn report(mut self, Fatal { why, file }: Fatal) {

@@ -26,6 +26,12 @@ pub enum StartError {
         /// What is wrong with it.
         what: String,
     },
+    /// Another process, or another engine of this one, uses the directory.
+    #[error("{} is in use; stop the other process first", path.display())]
+    InUse {
+        /// The file that is locked.
+        path: PathBuf,
+    },
     /// The write-ahead log is damaged, or is not of the height that follows the decided log.
     #[error("the write-ahead log {} cannot be used ({what}); what this node signed at the height in progress is lost with it: \
              restore the whole directory from a copy of the same instant, or remove it and catch up from the peers as a new incarnation", path.display())]

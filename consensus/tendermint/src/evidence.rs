@@ -35,7 +35,16 @@ fn pair_of(
 ) -> Option<Evidence> {
     let key = members.get(&signer)?.key;
     let round = round.as_u32()?;
-    Some(Evidence { signer: key.signer, incarnation: key.incarnation, epoch: key.epoch, height, round, kind, first, second })
+    Some(Evidence {
+        signer: key.signer,
+        incarnation: key.incarnation,
+        epoch: key.epoch,
+        height,
+        round,
+        kind,
+        first,
+        second,
+    })
 }
 
 fn signed_vote(vote: &Vote, signature: &VoteSignature) -> SignedStatement {
@@ -47,5 +56,9 @@ fn signed_vote(vote: &Vote, signature: &VoteSignature) -> SignedStatement {
 }
 
 fn signed_proposal(proposal: &Proposal, signature: &VoteSignature) -> SignedStatement {
-    SignedStatement { value: proposal.value.0, pol_round: proposal.pol_round.as_u32(), signature: Signature(signature.0) }
+    SignedStatement {
+        value: proposal.value.0,
+        pol_round: proposal.pol_round.as_u32(),
+        signature: Signature(signature.0),
+    }
 }

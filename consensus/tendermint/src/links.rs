@@ -168,7 +168,8 @@ impl Links {
 
     /// The links that are up.
     pub(crate) fn peers(&self) -> Vec<PeerInfo> {
-        let info = |(key, link): (&NodeKey, &Link)| PeerInfo { node_key: *key, address: link.address, dialled: link.dialled };
+        let info =
+            |(key, link): (&NodeKey, &Link)| PeerInfo { node_key: *key, address: link.address, dialled: link.dialled };
         lock(&self.up).iter().map(info).collect()
     }
 
@@ -309,7 +310,11 @@ impl Links {
     }
 
     /// Authenticates a connection and puts it into service.
-    async fn establish(self: &Arc<Self>, stream: tokio::net::TcpStream, expected: Option<NodeKey>) -> Result<(), LinkError> {
+    async fn establish(
+        self: &Arc<Self>,
+        stream: tokio::net::TcpStream,
+        expected: Option<NodeKey>,
+    ) -> Result<(), LinkError> {
         let stream = stream.into_std()?;
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;

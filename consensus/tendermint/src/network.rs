@@ -53,7 +53,8 @@ pub(crate) struct Network {
     progress: Notify,
     values: Arc<Values>,
     intake: mpsc::Sender<Received>,
-    events: mpsc::Sender<Event>,
+    /// Gone once the engine is closed, so that the node's stream of events ends.
+    events: Mutex<Option<mpsc::Sender<Event>>>,
     number: AtomicU64,
 }
 
@@ -102,7 +103,7 @@ impl Network {
             progress: Notify::new(),
             values,
             intake,
-            events,
+            events: Mutex::new(Some(events)),
             number: AtomicU64::new(0),
         })
     }
@@ -113,7 +114,9 @@ impl Network {
     }
 
     /// Starts the engine's network actor.
-    pub(crate) async fn spawn(self: &Arc<Self>) -> Result<(NetworkRef<Plane>, mpsc::Sender<AppMessage<Plane>>), ractor::SpawnErr> {
+    pub(crate) async fn spawn(
+        self: &Arc<Self>,
+    ) -> Result<(NetworkRef<Plane>, mpsc::Sender<AppMessage<Plane>>), ractor::SpawnErr> {
         let (actor, _) = Actor::spawn(None, NetworkActor(self.clone()), ()).await?;
         let (sender, mut receiver) = mpsc::channel::<AppMessage<Plane>>(1);
         let target = actor.clone();
@@ -125,6 +128,11 @@ impl Network {
             }
         });
         Ok((actor, sender))
+    }
+
+    /// Tells the node nothing more.
+    pub(crate) fn close(&self) {
+        *lock(&self.events) = None;
     }
 
     /// Hands a judged value to the engine.
@@ -195,7 +203,8 @@ impl Network {
     }
 
     fn tell_node(&self, event: Event) {
-        if self.events.try_send(event).is_err() {
+        let sent = lock(&self.events).as_ref().is_none_or(|events| events.try_send(event).is_ok());
+        if !sent {
             metrics::counter!("horae_tendermint_events_dropped_total").increment(1);
         }
     }
@@ -297,7 +306,10 @@ impl Network {
             }
             Msg::DumpState(reply) => reply.send(None)?,
             Msg::UpdatePersistentPeers(_, reply) => reply.send(Err(PersistentPeerError::NetworkStopped))?,
-            Msg::PublishProposalPart(_) | Msg::UpdateValidatorSet(_) | Msg::ValidatorProofVerified { .. } | Msg::NewEvent(_) => {}
+            Msg::PublishProposalPart(_)
+            | Msg::UpdateValidatorSet(_)
+            | Msg::ValidatorProofVerified { .. }
+            | Msg::NewEvent(_) => {}
         }
         Ok(())
     }
@@ -318,8 +330,12 @@ impl Network {
                 self.emit(NetworkEvent::Vote(id, vote));
             }
             Wire::Liveness(LivenessMsg::Vote(vote)) => self.emit(NetworkEvent::Vote(id, vote)),
-            Wire::Liveness(LivenessMsg::PolkaCertificate(certificate)) => self.emit(NetworkEvent::PolkaCertificate(id, certificate)),
-            Wire::Liveness(LivenessMsg::SkipRoundCertificate(certificate)) => self.emit(NetworkEvent::RoundCertificate(id, certificate)),
+            Wire::Liveness(LivenessMsg::PolkaCertificate(certificate)) => {
+                self.emit(NetworkEvent::PolkaCertificate(id, certificate))
+            }
+            Wire::Liveness(LivenessMsg::SkipRoundCertificate(certificate)) => {
+                self.emit(NetworkEvent::RoundCertificate(id, certificate))
+            }
             Wire::Status(tip, min) => {
                 self.settled(&from, tip.0);
                 self.emit(NetworkEvent::Status(id, Status::new(tip, min)));
@@ -397,7 +413,12 @@ impl Actor for NetworkActor {
         Ok(())
     }
 
-    async fn handle(&self, _: ActorRef<Msg<Plane>>, message: Msg<Plane>, (): &mut ()) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        _: ActorRef<Msg<Plane>>,
+        message: Msg<Plane>,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
         self.0.handle(message)
     }
 }

@@ -71,7 +71,8 @@ impl RecordFile {
         mut each: impl FnMut(u64, Vec<u8>) -> Result<(), String>,
     ) -> Result<Self, StartError> {
         let failed = |action| move |source| StartError::File { action, path: path.to_owned(), source };
-        let corrupt = |offset, what: &str| StartError::LogCorrupt { path: path.to_owned(), offset, what: what.to_owned() };
+        let corrupt =
+            |offset, what: &str| StartError::LogCorrupt { path: path.to_owned(), offset, what: what.to_owned() };
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed("open"))?;
         let size = file.metadata().map_err(failed("read"))?.len();
@@ -157,7 +158,9 @@ impl RecordFile {
     /// # Errors
     /// Of the disk, or a checksum that is wrong by now.
     pub(crate) fn read(&self, offset: u64) -> io::Result<Vec<u8>> {
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged at byte {offset}", self.path.display()));
+        let damaged = || {
+            io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged at byte {offset}", self.path.display()))
+        };
         let mut head = [0; HEADER_BYTES];
         self.file.read_exact_at(&mut head, offset)?;
         let mut body = vec![0; body_length(&head).ok_or_else(damaged)?];
@@ -182,7 +185,11 @@ impl RecordFile {
     ///
     /// # Errors
     /// Of the disk; this file is as it was.
-    pub(crate) fn replace(&mut self, magic: [u8; MAGIC_BYTES as usize], offsets: impl Iterator<Item = u64>) -> io::Result<Vec<u64>> {
+    pub(crate) fn replace(
+        &mut self,
+        magic: [u8; MAGIC_BYTES as usize],
+        offsets: impl Iterator<Item = u64>,
+    ) -> io::Result<Vec<u64>> {
         let path = self.path.with_extension("new");
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
         let mut writer = io::BufWriter::new(file);

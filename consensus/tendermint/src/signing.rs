@@ -82,11 +82,21 @@ fn outcome(valid: bool) -> Result<VerificationResult, Error> {
 
 #[async_trait]
 impl Verifier<Plane> for VoteVerifier {
-    async fn verify_signed_vote(&self, vote: &Vote, signature: &VoteSignature, key: &VoteKey) -> Result<VerificationResult, Error> {
+    async fn verify_signed_vote(
+        &self,
+        vote: &Vote,
+        signature: &VoteSignature,
+        key: &VoteKey,
+    ) -> Result<VerificationResult, Error> {
         outcome(vote.voter.0 == key.signer && signed_by(vote_digest(&self.0, key, vote), signature, key))
     }
 
-    async fn verify_signed_proposal(&self, proposal: &Proposal, signature: &VoteSignature, key: &VoteKey) -> Result<VerificationResult, Error> {
+    async fn verify_signed_proposal(
+        &self,
+        proposal: &Proposal,
+        signature: &VoteSignature,
+        key: &VoteKey,
+    ) -> Result<VerificationResult, Error> {
         outcome(proposal.proposer.0 == key.signer && signed_by(proposal_digest(&self.0, key, proposal), signature, key))
     }
 
@@ -164,7 +174,11 @@ impl EngineSigner<Plane> for VoteSigner {
         Ok(self.proposal(proposal))
     }
 
-    async fn sign_vote_extension(&self, _: VoteExtensionScope<Plane>, _: Bytes) -> Result<SignedMessage<Plane, Bytes>, Error> {
+    async fn sign_vote_extension(
+        &self,
+        _: VoteExtensionScope<Plane>,
+        _: Bytes,
+    ) -> Result<SignedMessage<Plane, Bytes>, Error> {
         Err(Error::from_source("vote extensions are not used"))
     }
 

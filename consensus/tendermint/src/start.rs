@@ -101,7 +101,9 @@ pub async fn spawn(config: Config) -> Result<(Handle, mpsc::Receiver<Event>), St
 
     let listener = match config.listen {
         Listen::Bound(listener) => listener,
-        Listen::Address(address) => TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?,
+        Listen::Address(address) => {
+            TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?
+        }
     };
     let address = listener.local_addr().map_err(file_failed("use the port for"))?;
     let (events, receiver) = mpsc::channel(limits::EVENT_QUEUE);
@@ -122,7 +124,8 @@ pub async fn spawn(config: Config) -> Result<(Handle, mpsc::Receiver<Event>), St
         }
     };
     let wake = Arc::new(Wake::default());
-    let handle = Handle { commands: command_sender, network: network.clone(), links: links.clone(), wake: wake.clone() };
+    let handle =
+        Handle { commands: command_sender, network: network.clone(), links: links.clone(), wake: wake.clone() };
     let driver = Driver {
         failures: channels.events.subscribe(),
         channels,

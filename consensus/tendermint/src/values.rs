@@ -37,7 +37,8 @@ impl Values {
     pub(crate) fn open(path: &Path, height: u64) -> Result<Self, StartError> {
         let mut held = Held { height, values: HashMap::new() };
         let log = RecordFile::open(path, MAGIC, |_, body| {
-            let (at, value): (u64, Vec<u8>) = borsh::from_slice(&body).map_err(|e| format!("a record does not decode: {e}"))?;
+            let (at, value): (u64, Vec<u8>) =
+                borsh::from_slice(&body).map_err(|e| format!("a record does not decode: {e}"))?;
             if at == height {
                 held.values.insert(ValueHash::of(&value), value.into());
             }

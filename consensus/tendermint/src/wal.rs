@@ -6,7 +6,12 @@
 //! Format of `arc-malachitebft-wal` 0.8: version (u32) and height (u64), big-endian; then entries: compressed (u8), length (u64), CRC-32 (u32),
 //! data.
 
-use std::{fs::OpenOptions, io, path::Path};
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read},
+    path::Path,
+    time::Duration,
+};
 
 use crate::StartError;
 
@@ -21,10 +26,21 @@ const VERSION: u32 = 1;
 pub(crate) fn check(path: &Path, decided: u64, new: bool) -> Result<(), StartError> {
     let failed = |action| move |source| StartError::File { action, path: path.to_owned(), source };
     let corrupt = |what: String| StartError::WalCorrupt { path: path.to_owned(), what };
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
+    let read = || {
+        let mut file = File::open(path)?;
+        if is_locked(&file) {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map(|_| Some(bytes))
+    };
+    let bytes = match read() {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Err(StartError::InUse { path: path.to_owned() }),
         Err(e) if e.kind() == io::ErrorKind::NotFound && new => return Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(corrupt("it is missing, though heights were decided".into())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Err(corrupt("it is missing, though heights were decided".into()));
+        }
         Err(e) => return Err(failed("read")(e)),
     };
     if bytes.is_empty() && new {
@@ -39,7 +55,9 @@ pub(crate) fn check(path: &Path, decided: u64, new: bool) -> Result<(), StartErr
     }
     let height = be(&head[4..]);
     if height > decided + 1 || (height < decided && !new) {
-        return Err(corrupt(format!("it is of height {height}, but the decided log ends at {decided}: one of them is an older copy")));
+        return Err(corrupt(format!(
+            "it is of height {height}, but the decided log ends at {decided}: one of them is an older copy"
+        )));
     }
 
     let mut at = 0;
@@ -58,6 +76,23 @@ pub(crate) fn check(path: &Path, decided: u64, new: bool) -> Result<(), StartErr
         return file.set_len(offset as u64).and_then(|()| file.sync_all()).map_err(failed("cut"));
     }
     Ok(())
+}
+
+/// Returns once the engine has let go of the log, at the latest after `wait`.
+pub(crate) async fn released(path: &Path, wait: Duration) {
+    let waiting = async {
+        while File::open(path).is_ok_and(|file| is_locked(&file)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if tokio::time::timeout(wait, waiting).await.is_err() {
+        tracing::warn!(path = %path.display(), "the engine still holds its log");
+    }
+}
+
+/// Whether an engine has the file open: it holds an advisory lock then.
+fn is_locked(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
 fn be(bytes: &[u8]) -> u64 {
@@ -116,6 +151,18 @@ mod tests {
             result.unwrap();
             assert_eq!(after, bytes);
         }
+    }
+
+    #[test]
+    fn a_log_in_use_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("consensus.wal");
+        std::fs::write(&path, log(5, &[])).unwrap();
+        let other = File::open(&path).unwrap();
+        other.lock().unwrap();
+        assert!(matches!(check(&path, 4, false), Err(StartError::InUse { .. })));
+        drop(other);
+        check(&path, 4, false).unwrap();
     }
 
     #[test]

@@ -95,7 +95,8 @@ mod tests {
         let voter = Signer(Address::repeat_byte(3));
         let (height, round) = (Height(8), Round::new(1));
         let value = NilOrVal::Val(ValueHash::of(b"v"));
-        let vote = SignedMessage::new(Vote { kind: VoteType::Prevote, height, round, value, voter }, VoteSignature([4; 65]));
+        let vote =
+            SignedMessage::new(Vote { kind: VoteType::Prevote, height, round, value, voter }, VoteSignature([4; 65]));
         let proposal = Proposal { height, round, value: ValueHash::of(b"v"), pol_round: Round::Nil, proposer: voter };
         let proposal = SignedMessage::new(proposal, VoteSignature([5; 65]));
         vec![

@@ -31,7 +31,6 @@ pub(super) struct Judge {
     early: Vec<Received>,
 }
 
-
 impl Judge {
     pub(super) fn new() -> Self {
         Self::default()
@@ -56,7 +55,8 @@ impl Judge {
 
     /// Takes the proposals that came before their height.
     pub(super) fn due(&mut self, height: Height) -> Vec<Received> {
-        let (due, early) = std::mem::take(&mut self.early).into_iter().partition(|received| received.proposal.height == height);
+        let (due, early) =
+            std::mem::take(&mut self.early).into_iter().partition(|received| received.proposal.height == height);
         self.early = early;
         due
     }

@@ -151,7 +151,8 @@ impl Pace {
         if self.credit < 1.0 {
             let now = Instant::now();
             let rate = f64::from(limits::PEER_MESSAGES_PER_SECOND);
-            self.credit = (self.credit + (now - self.at).as_secs_f64() * rate).min(f64::from(limits::PEER_MESSAGE_BURST));
+            self.credit =
+                (self.credit + (now - self.at).as_secs_f64() * rate).min(f64::from(limits::PEER_MESSAGE_BURST));
             self.at = now;
             if self.credit < 1.0 {
                 metrics::counter!("horae_tendermint_peer_throttled_total").increment(1);

@@ -36,7 +36,8 @@ impl Queue {
     /// Adds a message; `false` if there is no room or the queue is closed.
     pub(super) fn push(&self, message: Bytes) -> bool {
         let mut state = self.state();
-        let full = state.messages.len() >= limits::PEER_QUEUE_MESSAGES || state.bytes + message.len() > limits::PEER_QUEUE_BYTES;
+        let full = state.messages.len() >= limits::PEER_QUEUE_MESSAGES
+            || state.bytes + message.len() > limits::PEER_QUEUE_BYTES;
         if state.closed || full {
             return false;
         }
@@ -49,7 +50,8 @@ impl Queue {
     /// Takes everything, after waiting for something for at most `wait`; `None` once closed.
     pub(super) fn take(&self, wait: Duration) -> Option<VecDeque<Bytes>> {
         let empty = |state: &mut State| state.messages.is_empty() && !state.closed;
-        let (mut state, _) = self.filled.wait_timeout_while(self.state(), wait, empty).unwrap_or_else(|e| e.into_inner());
+        let (mut state, _) =
+            self.filled.wait_timeout_while(self.state(), wait, empty).unwrap_or_else(|e| e.into_inner());
         if state.closed {
             return None;
         }
