@@ -11,9 +11,11 @@ use super::*;
 use crate::edges::intake::{Reply, ReplyTo, encode_request};
 use crate::edges::tcp_client::{self, TcpReceiver};
 
+type Offered = (Vec<u8>, ReplyTo);
+
 /// Hands every transaction to the test, which answers when it likes.
 #[derive(Clone)]
-struct Handed(Arc<Mutex<Sender<(Vec<u8>, ReplyTo)>>>);
+struct Handed(Arc<Mutex<Sender<Offered>>>);
 
 impl Intake for Handed {
     fn offer(&self, bytes: &[u8], reply: ReplyTo) {
@@ -39,7 +41,7 @@ fn config(backend: Backend, limits: Limits) -> Config {
     Config { listen: "127.0.0.1:0".parse().unwrap(), backend, limits, core: None }
 }
 
-fn handed(backend: Backend, limits: Limits) -> (TcpIngest, Receiver<(Vec<u8>, ReplyTo)>) {
+fn handed(backend: Backend, limits: Limits) -> (TcpIngest, Receiver<Offered>) {
     let (sender, receiver) = channel();
     let intake = Handed(Arc::new(Mutex::new(sender)));
     (TcpIngest::start(config(backend, limits), intake).unwrap(), receiver)
