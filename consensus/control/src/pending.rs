@@ -42,7 +42,7 @@ enum Slot {
 pub enum Added {
     /// It is kept; pass it on to the others.
     New,
-    /// It was there already.
+    /// It, or another in its place, was there already: the first one of a kind stays.
     Known,
     /// It contradicts what its author said before, which is kept.
     Evidence(Evidence),
@@ -96,17 +96,15 @@ impl PendingCommands {
     /// Takes in a command from this node or another, if it may still be decided.
     pub fn add(&mut self, command: Pending, state: &ControlState) -> Result<Added, NotPending> {
         let key = key(&command);
-        if self.commands.get(&key) == Some(&command) {
+        let kept = self.commands.get(&key);
+        if kept == Some(&command) {
             return Ok(Added::Known);
         }
         standing(&command, state)?;
-        verify(&command, state)?;
-        if let (Some(Pending::Close(first)), Pending::Close(second)) = (self.commands.get(&key), &command) {
-            let (first, second) = (Box::new(first.clone()), Box::new(second.clone()));
-            if first.term == second.term {
-                return Ok(Added::Evidence(Evidence::DoubleClose { first, second }));
-            }
+        if let Some(kept) = kept.filter(|kept| !supersedes(&command, kept)) {
+            return contradiction(kept, &command, state);
         }
+        verify(&command, state)?;
         self.commands.insert(key, command);
         Ok(Added::New)
     }
@@ -149,6 +147,23 @@ fn key(command: &Pending) -> (Slot, Address) {
         Pending::DkgShares(m) => (Slot::Shares, m.validator),
         Pending::DkgConfirm(m) => (Slot::Confirm, m.validator),
     }
+}
+
+/// Whether `new` takes the place of `old`, which is of the same kind and author: only if it is about something later.
+fn supersedes(new: &Pending, old: &Pending) -> bool {
+    match (new, old) {
+        (Pending::Close(new), Pending::Close(old)) => new.term > old.term,
+        (Pending::RegisterIncarnation(new), Pending::RegisterIncarnation(old)) => new.incarnation > old.incarnation,
+        _ => dkg_message(new).map(|m| m.attempt()) > dkg_message(old).map(|m| m.attempt()),
+    }
+}
+
+/// What a second command in the place of a kept one shows: two close votes convict, the rest is nothing new.
+fn contradiction(kept: &Pending, second: &Pending, state: &ControlState) -> Result<Added, NotPending> {
+    let (Pending::Close(first), Pending::Close(second)) = (kept, second) else { return Ok(Added::Known) };
+    second.verify_author(state.open_term().ok_or(NotPending::Early)?)?;
+    let (first, second) = (Box::new(first.clone()), Box::new(second.clone()));
+    Ok(Added::Evidence(Evidence::DoubleClose { first, second }))
 }
 
 /// The message of a key generation, if the command is one.

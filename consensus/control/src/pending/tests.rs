@@ -94,6 +94,17 @@ fn commands_that_do_not_count_are_not_kept() {
 }
 
 #[test]
+fn the_first_message_of_a_phase_stays() {
+    let state = state(&[1, 1, 1, 1], 8);
+    let key = &keys_of(&state.epoch().set)[0];
+    let mut pool = PendingCommands::new();
+    let sign = |payload| Pending::DkgCommitments(DkgCommitments::sign(&domain(), 0, 0, 0, payload, key));
+    assert_eq!(pool.add(sign(vec![1]), &state), Ok(Added::New));
+    assert_eq!(pool.add(sign(vec![2]), &state), Ok(Added::Known));
+    assert_eq!(pool.commands().collect::<Vec<_>>(), [&sign(vec![1])]);
+}
+
+#[test]
 fn two_close_votes_are_evidence() {
     let (state, term) = opened();
     let mut pool = PendingCommands::new();
@@ -166,6 +177,7 @@ fn registrations_are_dropped_once_decided() {
     let register = |n| Pending::RegisterIncarnation(RegisterIncarnation::sign(&domain(), n, &keys[0]));
     assert_eq!(pool.add(register(1), &state), Ok(Added::New));
     assert_eq!(pool.add(register(2), &state), Ok(Added::New));
+    assert_eq!(pool.add(register(1), &state), Ok(Added::Known), "the later one stays");
     assert_eq!(pool.len(), 1, "one of a kind for each validator");
     let block = state.propose(&pool, &nothing_held).unwrap();
     state.apply(&block).unwrap();
