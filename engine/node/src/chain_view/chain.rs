@@ -132,9 +132,9 @@ impl Chain {
         while let Some(block) = self.blocks.pop_back_if(|b| b.header().number > to) {
             self.head = BlockId { number: block.header().number - 1, hash: block.header().parent };
             self.index.remove(&block.executed);
+            self.certificates.retain(|_, certificate| certificate.block != block.id());
         }
         self.certified = self.certified.min(to);
-        self.certificates.retain(|number, _| *number <= to);
         self.changes.push(Change::RolledBack { to });
         Ok(())
     }
@@ -177,10 +177,11 @@ impl Chain {
     /// Takes out what shows the blocks up to `number` committed, for the store.
     pub(super) fn take_proofs(&mut self, number: u64) -> (Vec<Arc<Certificate>>, Vec<Arc<Commit>>) {
         let above = self.certificates.split_off(&(number + 1));
-        let certificates = std::mem::replace(&mut self.certificates, above).into_values().collect();
+        let certificates = std::mem::replace(&mut self.certificates, above).into_values();
         let above = self.commits.split_off(&(number + 1));
-        let commits = std::mem::replace(&mut self.commits, above).into_values().collect();
-        (certificates, commits)
+        let commits = std::mem::replace(&mut self.commits, above).into_values();
+        let certificates = certificates.filter(|c| self.has(&c.block)).collect();
+        (certificates, commits.filter(|c| self.has(&c.block())).collect())
     }
 
     /// The store holds everything up to `number`: old blocks leave memory.

@@ -14,6 +14,8 @@ mod root_worker;
 mod snapshot;
 mod status;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
