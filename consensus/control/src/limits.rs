@@ -21,7 +21,7 @@ pub const MAX_L1_EVENTS: usize = 256;
 /// Commands in one control block.
 pub const MAX_COMMANDS: usize = 512;
 
-/// Acks of one height are tallied up to this many windows above the highest commit.
+/// Windows of heights at which the tally keeps one validator's acks: twice what an honest one has open at once.
 pub const TALLY_WINDOWS: u64 = 2;
 
 /// Terms whose outcome is remembered after they closed.

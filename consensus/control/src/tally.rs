@@ -1,7 +1,9 @@
 //! Acks to certificates to commits, for the sequencer and the one after it (and whoever else wants to know).
 //!
-//! Bounded: acks count from the highest commit known up to [`TALLY_WINDOWS`] windows above it, one block a height and
-//! validator. Each signature is checked once, and nothing is checked for what is known already.
+//! Bounded: above the highest commit known, each validator's acks count at its [`TALLY_WINDOWS`] windows of highest
+//! heights, one block a height. There is no bound on the heights themselves: after a restart the highest commit may be
+//! unknown here, and acks far above must still count. Each signature is checked once, and nothing is checked for what is
+//! known already.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,13 +31,11 @@ pub enum Junk {
     /// It is not of this term, not signed by whom it names, or otherwise does not count.
     #[error(transparent)]
     Statement(#[from] StatementError),
-    /// It is too far above the highest commit known.
-    #[error("block {number} is too far above the highest commit known, {committed}")]
-    Beyond {
+    /// It is for a block that the term does not build.
+    #[error("block {number} is not above the parent of its term")]
+    BelowTerm {
         /// Height named.
         number: u64,
-        /// Highest committed height known.
-        committed: u64,
     },
 }
 
@@ -102,9 +102,8 @@ impl Tally {
             .ok_or(StatementError::UnknownValidator { validator: ack.validator })?
             .weight;
         let number = ack.block.number;
-        let most = self.committed.saturating_add(TALLY_WINDOWS.saturating_mul(self.term.window_blocks));
-        if number > most || number <= self.term.parent.id.number {
-            return Err(Junk::Beyond { number, committed: self.committed });
+        if number <= self.term.parent.id.number {
+            return Err(Junk::BelowTerm { number });
         }
         let first = self.heights.get(&number).and_then(|height| height.first.get(&ack.validator)).copied();
         if let Some(first) = first.filter(|first| first.block != ack.block) {
@@ -165,6 +164,7 @@ impl Tally {
     /// Counts a verified first ack of its author at its height.
     fn count(&mut self, ack: &Ack, weight: u64) -> Option<Certificate> {
         let number = ack.block.number;
+        self.make_room(&ack.validator);
         let height = self.heights.entry(number).or_default();
         height.first.insert(ack.validator, *ack);
         let at = height.counts.iter().position(|c| (c.block, c.slot) == (ack.block, ack.slot)).unwrap_or_else(|| {
@@ -193,6 +193,25 @@ impl Tally {
         };
         self.certificates.insert(number, certificate.clone());
         Some(certificate)
+    }
+
+    /// Forgets a validator's lowest ack if as many as may be are kept of it.
+    fn make_room(&mut self, validator: &Address) {
+        let most = TALLY_WINDOWS.saturating_mul(self.term.window_blocks).max(1);
+        let mut kept = self.heights.iter_mut().filter(|(_, height)| height.first.contains_key(validator));
+        let Some((_, lowest)) = kept.next() else { return };
+        if kept.count() as u64 + 1 < most {
+            return;
+        }
+        let weight = self.term.set.get(validator).map_or(0, |v| v.weight);
+        lowest.first.remove(validator);
+        for count in &mut lowest.counts {
+            if count.acks.remove(validator).is_some() {
+                count.weight -= weight;
+            }
+        }
+        lowest.counts.retain(|count| !count.acks.is_empty());
+        self.heights.retain(|_, height| !height.first.is_empty());
     }
 
     /// The highest certificate above the last commit that > 2/3 hold, or one above it.
