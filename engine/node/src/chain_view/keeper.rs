@@ -117,7 +117,9 @@ impl KeeperHandle {
 
     /// Waits for the thread to end by itself, which it does when every feed is dropped or on a fault.
     pub fn join(self) -> Result<(), Arc<KeeperError>> {
-        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let Self { events, thread } = self;
+        drop(events);
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// The thread has ended.

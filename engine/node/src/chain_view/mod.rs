@@ -99,6 +99,11 @@ impl ChainView {
         self.inner.changes.subscribe()
     }
 
+    /// How many listen to changes now.
+    pub fn subscribers(&self) -> usize {
+        self.inner.changes.receiver_count()
+    }
+
     /// The store below.
     pub fn store(&self) -> &Store {
         &self.inner.store

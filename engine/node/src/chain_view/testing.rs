@@ -51,10 +51,21 @@ pub(crate) fn open(path: &Path) -> Store {
 
 /// Signs an EIP-1559 transaction; `to` nobody creates a contract.
 pub(crate) fn sign(from: &PrivateKeySigner, nonce: u64, to: Option<Address>, value: u64, data: Bytes) -> Bytes {
+    sign_with_gas(from, nonce, to, value, data, 500_000)
+}
+
+pub(crate) fn sign_with_gas(
+    from: &PrivateKeySigner,
+    nonce: u64,
+    to: Option<Address>,
+    value: u64,
+    data: Bytes,
+    gas_limit: u64,
+) -> Bytes {
     let transaction = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
-        gas_limit: 500_000,
+        gas_limit,
         max_fee_per_gas: 10_000_000_000,
         max_priority_fee_per_gas: 1_000_000_000,
         to: to.map_or(TxKind::Create, TxKind::Call),

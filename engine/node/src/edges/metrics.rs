@@ -79,3 +79,37 @@ fn describe() {
     describe_gauge!(names::RPC_SUBSCRIPTIONS, "Open JSON-RPC subscriptions");
     describe_counter!(names::RPC_SLOW_SUBSCRIBERS, "Subscriptions closed because the client did not keep up");
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    fn scrape(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn exports_descriptions_and_values_and_refuses_a_busy_port() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let refused = serve(taken.local_addr().unwrap()).unwrap_err();
+        assert!(refused.to_string().contains("in use"), "{refused}");
+        let address = taken.local_addr().unwrap();
+        drop(taken);
+        serve(address).unwrap();
+        gauge!(names::HEAD_COMMITTED).set(7.0);
+        metrics::histogram!(names::RPC_SECONDS, "method" => "eth_call").record(0.003);
+        let answer = tokio::task::spawn_blocking(move || scrape(address)).await.unwrap();
+        assert!(answer.contains("# HELP horae_head_committed Highest block committed"), "{answer}");
+        assert!(answer.contains("process_start_time_seconds 1"), "{answer}");
+        assert!(answer.contains("horae_rpc_seconds_bucket{method=\"eth_call\",le=\"0.005\"} 1"), "{answer}");
+    }
+}

@@ -76,11 +76,11 @@ pub trait Eth {
 
     /// Price of gas for a legacy transaction in the next block.
     #[method(name = "gasPrice")]
-    fn gas_price(&self) -> RpcResult<U256>;
+    async fn gas_price(&self) -> RpcResult<U256>;
 
     /// Priority fee that gets a transaction into the next block.
     #[method(name = "maxPriorityFeePerGas")]
-    fn max_priority_fee_per_gas(&self) -> RpcResult<U256>;
+    async fn max_priority_fee_per_gas(&self) -> RpcResult<U256>;
 
     /// Base fees and priority fees of past blocks.
     #[method(name = "feeHistory")]

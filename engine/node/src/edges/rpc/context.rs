@@ -8,7 +8,7 @@ use jsonrpsee::core::RpcResult;
 use jsonrpsee::types::ErrorObjectOwned;
 use tokio::sync::Semaphore;
 
-use super::limits::{HEAVY_CALLS, HEAVY_CALLS_WAITING, SYNC_WAITERS};
+use super::limits::{HEAVY_CALLS, HEAVY_CALLS_WAITING, LIGHT_CALLS, SYNC_WAITERS};
 use super::{RpcOptions, TransactionIntake, error};
 use crate::chain_view::{ChainView, Snapshot, StateAt, ViewedBlock};
 
@@ -24,6 +24,8 @@ struct Shared {
     options: RpcOptions,
     /// Height at which the node began.
     began_at: u64,
+    /// Light calls that run.
+    light_running: Semaphore,
     /// Heavy calls that run or wait.
     heavy_admitted: Semaphore,
     /// Heavy calls that run.
@@ -39,6 +41,7 @@ impl Context {
             intake,
             options,
             began_at,
+            light_running: Semaphore::new(LIGHT_CALLS),
             heavy_admitted: Semaphore::new(HEAVY_CALLS + HEAVY_CALLS_WAITING),
             heavy_running: Semaphore::new(HEAVY_CALLS),
             sync_waiters: Arc::new(Semaphore::new(SYNC_WAITERS)),
@@ -87,11 +90,19 @@ impl Context {
     ) -> RpcResult<T> {
         let _admitted = self.shared.heavy_admitted.try_acquire().map_err(|_| error::busy())?;
         let _running = self.shared.heavy_running.acquire().await.map_err(|_| error::busy())?;
-        self.light(work).await
+        self.apart(work).await
     }
 
     /// Reads on a thread that may block: for what takes a lookup or two.
     pub(super) async fn light<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Context) -> RpcResult<T> + Send + 'static,
+    ) -> RpcResult<T> {
+        let _running = self.shared.light_running.acquire().await.map_err(|_| error::busy())?;
+        self.apart(work).await
+    }
+
+    async fn apart<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Context) -> RpcResult<T> + Send + 'static,
     ) -> RpcResult<T> {

@@ -12,6 +12,8 @@ use crate::edges::store::StoreError;
 const SERVER_ERROR: i32 = -32000;
 /// EIP-1474: a limit of the node.
 const LIMIT_EXCEEDED: i32 = -32005;
+/// go-ethereum: blocks that the node no longer keeps.
+const PRUNED: i32 = 4444;
 /// go-ethereum: the call reverted; the data is the revert data.
 const REVERTED: i32 = 3;
 /// EIP-7966: the transaction was taken, but not confirmed in time; the data is its hash.
@@ -43,6 +45,11 @@ pub(super) fn refused(why: &Shed) -> ErrorObjectOwned {
 
 pub(super) fn header_not_found() -> ErrorObjectOwned {
     server("header not found")
+}
+
+pub(super) fn pruned(lowest: u64) -> ErrorObjectOwned {
+    let message = format!("pruned history unavailable: this node keeps blocks from {lowest} on");
+    ErrorObjectOwned::owned(PRUNED, message, None::<()>)
 }
 
 pub(super) fn not_confirmed(hash: B256, timeout_ms: u64, strength: &str) -> ErrorObjectOwned {

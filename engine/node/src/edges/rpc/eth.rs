@@ -138,12 +138,12 @@ impl EthServer for Context {
         self.heavy(estimate).await.map(U64::from)
     }
 
-    fn gas_price(&self) -> RpcResult<U256> {
-        Ok(U256::from(fees::next_fee(self)?) + U256::from(fees::suggested_priority_fee(self)?))
+    async fn gas_price(&self) -> RpcResult<U256> {
+        self.light(|c| Ok(U256::from(fees::next_fee(c)?) + U256::from(fees::suggested_priority_fee(c)?))).await
     }
 
-    fn max_priority_fee_per_gas(&self) -> RpcResult<U256> {
-        fees::suggested_priority_fee(self).map(U256::from)
+    async fn max_priority_fee_per_gas(&self) -> RpcResult<U256> {
+        self.light(|c| fees::suggested_priority_fee(c).map(U256::from)).await
     }
 
     async fn fee_history(

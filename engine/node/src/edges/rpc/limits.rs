@@ -12,6 +12,8 @@ pub const MAX_CONNECTIONS: u32 = 1_024;
 pub const MAX_SUBSCRIPTIONS_PER_CONNECTION: u32 = 64;
 /// Messages that may wait for one WebSocket client before it counts as slow.
 pub const MESSAGES_WAITING_PER_CONNECTION: u32 = 1_024;
+/// Reads of the store that run at the same time; more wait.
+pub const LIGHT_CALLS: usize = 32;
 /// Calls into the EVM, and searches through logs, that run at the same time.
 pub const HEAVY_CALLS: usize = 8;
 /// Of these, how many may wait for their turn; more are refused as busy.

@@ -26,6 +26,10 @@ pub(super) fn find(context: &Context, filter: &Filter) -> RpcResult<Vec<Log>> {
             (from, to.min(snapshot.heads().committed))
         }
     };
+    let lowest = snapshot.store().lowest_height().map_err(|e| error::store(&e))?;
+    if lowest > 1 && from < lowest {
+        return Err(error::pruned(lowest));
+    }
     if to.saturating_sub(from) >= MAX_LOG_BLOCKS {
         let message = format!("query exceeds max block range {MAX_LOG_BLOCKS}: ask for fewer blocks at a time");
         return Err(error::limit(message));

@@ -73,6 +73,10 @@ impl TransactionIntake for SealAtOnce {
     }
 }
 
+fn sign_big(nonce: u64, data: &Bytes) -> Bytes {
+    crate::chain_view::testing::sign_with_gas(&signer(1), nonce, Some(TO), 0, data.clone(), 5_000_000)
+}
+
 struct Setup {
     _home: TempDir,
     intake: Arc<SealAtOnce>,
@@ -192,6 +196,8 @@ async fn alloy_sends_deploys_calls_and_reads_logs() {
         word.to_be_bytes::<32>()
     );
     assert_eq!(alloy.get_storage_at(contract, U256::ZERO).await.unwrap(), word);
+    let padded = setup.result("eth_getStorageAt", json!([contract, B256::ZERO, "latest"])).await;
+    assert_eq!(padded, json!(B256::from(word)));
 
     let topic = B256::from(U256::from(42));
     let logs = alloy.get_logs(&Filter::new().from_block(0).address(contract).event_signature(topic)).await.unwrap();
@@ -487,4 +493,59 @@ async fn a_busy_port_says_so() {
     };
     let refused = serve(setup.view.clone(), setup.intake.clone(), options).await.err().unwrap();
     assert!(refused.to_string().contains(&setup.address().to_string()), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pruned_history_is_refused_and_not_passed_over() {
+    let setup = Setup::start(true).await;
+    for _ in 0..4 {
+        let block = setup.seal(vec![]);
+        setup.commit(&block);
+    }
+    setup.until(|heads| heads.committed == 4).await;
+    while setup.view.stored_height() < 4 {
+        tokio::task::yield_now().await;
+    }
+    setup.view.store().prune(3).unwrap();
+    // The next block makes the view take in what the store has become.
+    let block = setup.seal(vec![]);
+    setup.commit(&block);
+    setup.until(|heads| heads.committed == 5).await;
+    assert_eq!(setup.error("eth_getLogs", json!([{"fromBlock": "0x1"}])).await.0, 4444);
+    assert_eq!(setup.result("eth_getLogs", json!([{"fromBlock": "0x3"}])).await, json!([]));
+}
+
+/// A client that subscribes and never reads. Only as much waits for it as its connection's buffers hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_that_does_not_read_is_dropped_and_others_go_on() {
+    let setup = Setup::start(true).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut deaf = socket.connect(setup.address()).await.unwrap();
+    let handshake = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    deaf.write_all(handshake.as_bytes()).await.unwrap();
+    let mut answer = [0; 1_024];
+    let read = deaf.read(&mut answer).await.unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 101"));
+    let call =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newPendingTransactions", true]});
+    let call = call.to_string().into_bytes();
+    // A final text frame, masked with zeros (RFC 6455, section 5.2).
+    let mut frame = vec![0x81, 0x80 | call.len() as u8, 0, 0, 0, 0];
+    frame.extend(call);
+    deaf.write_all(&frame).await.unwrap();
+    while setup.view.subscribers() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let big = Bytes::from(vec![0; 30_000]);
+    let mut nonce = 0;
+    while setup.view.subscribers() > 0 {
+        assert!(nonce < 20_000, "the deaf subscriber is still served");
+        let transactions: Vec<_> = (nonce..nonce + 2).map(|n| sign_big(n, &big)).collect();
+        nonce += 2;
+        let block = setup.seal(transactions);
+        setup.commit(&block);
+    }
+    assert_eq!(setup.result("eth_chainId", json!([])).await, json!("0x1092"));
 }

@@ -31,7 +31,7 @@ pub use writer::{CommittedBlock, Finality};
 pub const DEFAULT_CACHE_BYTES: usize = 64 << 20;
 
 /// Blocks kept below the lowest one that is still needed: hashes for `BLOCKHASH`, receipts and logs for clients.
-pub const DEFAULT_KEPT_BLOCKS: u64 = 100_000;
+pub const DEFAULT_KEPT_BLOCKS: u64 = 50_000;
 
 /// Blocks that one call of [`Store::prune`] takes out at most, so that it never holds up the writer for long.
 pub const PRUNED_AT_ONCE: u64 = 256;

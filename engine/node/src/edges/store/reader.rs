@@ -72,12 +72,12 @@ impl StoreReader {
 
     /// Height of a block.
     pub fn number(&self, hash: &B256) -> Result<Option<u64>, StoreError> {
-        self.get(NUMBERS, hash.0, |v| Ok(v))
+        self.get(NUMBERS, hash.0, Ok)
     }
 
     /// Where a transaction is: height and index in the block.
     pub fn transaction(&self, hash: &B256) -> Result<Option<(u64, u32)>, StoreError> {
-        self.get(TRANSACTIONS, hash.0, |v| Ok(v))
+        self.get(TRANSACTIONS, hash.0, Ok)
     }
 
     /// The block as it was sealed: for batches and for nodes that catch up.
