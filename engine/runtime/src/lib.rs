@@ -21,6 +21,7 @@ pub mod pin;
 pub mod pool;
 pub mod ring;
 pub mod stop;
+mod sync;
 pub mod wake;
 pub mod worker;
 

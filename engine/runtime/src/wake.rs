@@ -7,12 +7,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicBool, Thread, current, fence, park, park_timeout};
 
 #[derive(Default)]
 struct Bell {
@@ -102,7 +103,7 @@ impl Parker {
     /// Ties the parker to the calling thread, for good.
     #[must_use]
     pub fn bind(self) -> BoundParker {
-        self.bell.thread.get_or_init(std::thread::current);
+        self.bell.thread.get_or_init(current);
         BoundParker { bell: self.bell, _not_send: PhantomData }
     }
 }
@@ -125,7 +126,8 @@ pub struct BoundParker {
 impl BoundParker {
     /// Says that this thread is about to sleep. Whatever is written from now on comes with a wake-up.
     pub fn announce(&self) {
-        self.bell.asleep.store(true, Ordering::Relaxed);
+        // A swap, not a store: it comes after a late swap of a waker that rang for an earlier sleep, in every memory model.
+        self.bell.asleep.swap(true, Ordering::AcqRel);
         fence(Ordering::SeqCst);
     }
 
@@ -140,13 +142,13 @@ impl BoundParker {
         // An old unpark token or a spurious return ends `park` early: the flag says whether it was for us.
         while self.bell.asleep.load(Ordering::Acquire) {
             match deadline {
-                None => std::thread::park(),
+                None => park(),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         break;
                     }
-                    std::thread::park_timeout(left);
+                    park_timeout(left);
                 }
             }
         }
