@@ -44,18 +44,18 @@ pub mod limits {
     pub const PEER_MESSAGES_PER_SECOND: u32 = 5000;
     /// Messages that one peer may send at once beyond [`PEER_MESSAGES_PER_SECOND`].
     pub const PEER_MESSAGE_BURST: u32 = 10_000;
-    /// Different values of one height that are put to the node.
-    pub const CANDIDATES: usize = 64;
-    /// Proposals held until their height begins.
-    pub const EARLY_PROPOSALS: usize = 64;
+    /// Different values of one round that are put to the node. A correct proposer signs one.
+    pub const VALUES_PER_ROUND: usize = 2;
+    /// Proposals from one peer held until their height begins.
+    pub const EARLY_PROPOSALS: usize = 4;
     /// Bytes of the values of [`EARLY_PROPOSALS`].
-    pub const EARLY_BYTES: usize = 64 << 20;
+    pub const EARLY_BYTES: usize = 16 << 20;
     /// How many heights ahead a proposal may be to be held.
     pub const EARLY_HEIGHTS: u64 = 4;
     /// Rounds ahead of the present one in which proposals are looked at (as in the engine).
     pub const ROUNDS_AHEAD: u32 = 10;
     /// Proposals that may wait to be looked at.
-    pub const INTAKE_QUEUE: usize = 256;
+    pub const INTAKE_QUEUE: usize = 32;
     /// Decided values in one answer to a peer that is catching up.
     pub const SYNC_BATCH_VALUES: u64 = 32;
     /// Questions for decided values under way at one time.
@@ -70,6 +70,10 @@ pub mod limits {
     pub const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
     /// Own messages of the height in progress that a peer gets when its link comes up.
     pub const RECENT_MESSAGES: usize = 64;
+    /// Heights, back from the present one, in which double votes are looked for.
+    pub const WITNESSED_HEIGHTS: u64 = 4;
+    /// The last round of a height in which double votes are looked for.
+    pub const WITNESSED_ROUNDS: u32 = 16;
     /// Largest sum of weights in a set: the proposer schedule has that many entries.
     pub const TOTAL_WEIGHT_MAX: u64 = 10_000;
 }

@@ -32,7 +32,7 @@ use crate::{
     codec::Decided,
     context::{Height, Members, Plane, ValueHash},
     decided::DecidedLog,
-    evidence, limits,
+    limits,
     links::Links,
     network::{Network, Received},
     signing::VoteSigner,
@@ -247,6 +247,7 @@ impl Driver {
         match message {
             AppMsg::ConsensusReady { reply } => {
                 let params = self.enter(self.members.clone());
+                self.network.begin(self.height);
                 let _ = reply.send((self.height, params));
             }
             AppMsg::StartedRound { height, round, reply_value, .. } => {
@@ -291,9 +292,7 @@ impl Driver {
                 let _ = reply.send(());
             }
             AppMsg::Finalized { evidence, reply, .. } => {
-                for evidence in evidence::all(&self.members, &evidence) {
-                    tracing::warn!(signer = %evidence.signer, height = evidence.height, kind = ?evidence.kind, "a validator signed twice");
-                    metrics::counter!("horae_tendermint_evidence_total").increment(1);
+                for evidence in self.network.found(&evidence) {
                     let events = self.events.clone();
                     state.tasks.spawn(async move {
                         let _ = events.send(Event::Evidence(Box::new(evidence))).await;
@@ -429,6 +428,7 @@ impl Driver {
         if let Some(own) = members.get(&crate::context::Signer(self.signer.address())) {
             self.signer.enter(own.key);
         }
+        self.network.enter(self.height, members.clone());
         self.members = members;
         HeightParams::new(self.members.clone(), self.timeouts, None)
     }

@@ -42,7 +42,7 @@ pub struct NextHeight {
 }
 
 /// What somebody signed twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EvidenceKind {
     /// Two prevotes at one height and round.
     Prevote,

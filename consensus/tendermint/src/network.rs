@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_malachitebft_app_channel::NetworkMsg as AppMessage;
-use arc_malachitebft_core_consensus::{LivenessMsg, SignedConsensusMsg};
+use arc_malachitebft_core_consensus::{LivenessMsg, MisbehaviorEvidence, SignedConsensusMsg};
 use arc_malachitebft_core_types::SignedProposal;
 use arc_malachitebft_engine::{
     network::{Msg, NetworkEvent, NetworkRef, PersistentPeerError, Status, Subscriber},
@@ -20,12 +20,14 @@ use arc_malachitebft_network::Channel;
 use arc_malachitebft_peer::PeerId;
 use arc_malachitebft_sync::{InboundRequestId, OutboundFailureReason, OutboundRequestId};
 use bytes::Bytes;
+use horae_control::Domain;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    Event, NodeKey,
-    context::{CheckedValue, Height, Plane},
+    Event, Evidence, NodeKey,
+    context::{CheckedValue, Height, Members, Plane},
+    evidence::Witness,
     limits,
     links::{Junk, Links, Sink},
     values::Values,
@@ -56,6 +58,7 @@ pub(crate) struct Network {
     /// Gone once the engine is closed, so that the node's stream of events ends.
     events: Mutex<Option<mpsc::Sender<Event>>>,
     number: AtomicU64,
+    witness: Mutex<Witness>,
 }
 
 struct PeerState {
@@ -92,7 +95,12 @@ fn peer_id(key: &NodeKey) -> Result<PeerId, Junk> {
 }
 
 impl Network {
-    pub(crate) fn new(values: Arc<Values>, intake: mpsc::Sender<Received>, events: mpsc::Sender<Event>) -> Arc<Self> {
+    pub(crate) fn new(
+        domain: Domain,
+        values: Arc<Values>,
+        intake: mpsc::Sender<Received>,
+        events: mpsc::Sender<Event>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             links: OnceLock::new(),
             subscribers: Mutex::default(),
@@ -105,6 +113,7 @@ impl Network {
             intake,
             events: Mutex::new(Some(events)),
             number: AtomicU64::new(0),
+            witness: Mutex::new(Witness::new(domain)),
         })
     }
 
@@ -146,9 +155,9 @@ impl Network {
         self.resting.store(resting, Ordering::Relaxed);
     }
 
-    /// Tells peers that this node begins a height.
+    /// Tells peers, also those whose link comes up later, that this node begins a height.
     pub(crate) fn begin(&self, height: Height) {
-        self.broadcast(Wire::Begin(height));
+        self.publish(height, Wire::Begin(height));
     }
 
     /// The highest height that any connected peer says it works on.
@@ -202,10 +211,29 @@ impl Network {
         }
     }
 
-    fn tell_node(&self, event: Event) {
+    fn tell_node(&self, event: Event) -> bool {
         let sent = lock(&self.events).as_ref().is_none_or(|events| events.try_send(event).is_ok());
         if !sent {
             metrics::counter!("horae_tendermint_events_dropped_total").increment(1);
+        }
+        sent
+    }
+
+    /// A height begins with these members.
+    pub(crate) fn enter(&self, height: Height, members: Members) {
+        lock(&self.witness).enter(height, members);
+    }
+
+    /// What the engine found that the node was not told yet.
+    pub(crate) fn found(&self, found: &MisbehaviorEvidence<Plane>) -> Vec<Evidence> {
+        lock(&self.witness).found(found)
+    }
+
+    fn witnessed(&self, evidence: Option<Evidence>) {
+        if let Some(evidence) = evidence
+            && !self.tell_node(Event::Evidence(Box::new(evidence.clone())))
+        {
+            lock(&self.witness).unreported(&evidence);
         }
     }
 
@@ -318,6 +346,8 @@ impl Network {
         match message {
             Wire::Proposal(proposal, value) => {
                 self.reached(&from, proposal.height.0);
+                let evidence = lock(&self.witness).proposal(&proposal);
+                self.witnessed(evidence);
                 self.emit(NetworkEvent::Proposal(id, proposal.clone()));
                 if let Some(value) = value
                     && self.intake.try_send(Received { from: id, proposal, value }).is_err()
@@ -327,9 +357,15 @@ impl Network {
             }
             Wire::Vote(vote) => {
                 self.reached(&from, vote.height.0);
+                let evidence = lock(&self.witness).vote(&vote);
+                self.witnessed(evidence);
                 self.emit(NetworkEvent::Vote(id, vote));
             }
-            Wire::Liveness(LivenessMsg::Vote(vote)) => self.emit(NetworkEvent::Vote(id, vote)),
+            Wire::Liveness(LivenessMsg::Vote(vote)) => {
+                let evidence = lock(&self.witness).vote(&vote);
+                self.witnessed(evidence);
+                self.emit(NetworkEvent::Vote(id, vote));
+            }
             Wire::Liveness(LivenessMsg::PolkaCertificate(certificate)) => {
                 self.emit(NetworkEvent::PolkaCertificate(id, certificate))
             }
@@ -356,7 +392,9 @@ impl Network {
                     self.emit(NetworkEvent::SyncResponse(OutboundRequestId::new(number), id, Some(response)));
                 }
             }
-            Wire::Message(bytes) => self.tell_node(Event::Message { from, bytes: bytes.into() }),
+            Wire::Message(bytes) => {
+                self.tell_node(Event::Message { from, bytes: bytes.into() });
+            }
         }
         Ok(())
     }

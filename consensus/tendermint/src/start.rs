@@ -109,7 +109,7 @@ pub async fn spawn(config: Config) -> Result<(Handle, mpsc::Receiver<Event>), St
     let (events, receiver) = mpsc::channel(limits::EVENT_QUEUE);
     let (intake_sender, intake) = mpsc::channel(limits::INTAKE_QUEUE);
     let (command_sender, commands) = mpsc::channel(16);
-    let network = Network::new(values.clone(), intake_sender, events.clone());
+    let network = Network::new(config.domain, values.clone(), intake_sender, events.clone());
     let links = Links::start(config.node_key, listener, &config.peers, &config.allowed, network.clone())
         .map_err(|source| StartError::Listen { address, source })?;
     network.attach(links.clone());

@@ -28,6 +28,8 @@ struct Candidate {
 pub(super) struct Judge {
     round: u32,
     candidates: HashMap<ValueHash, Candidate>,
+    /// How many values were first seen in each round.
+    values: HashMap<Round, usize>,
     early: Vec<Received>,
 }
 
@@ -40,6 +42,7 @@ impl Judge {
     pub(super) fn begin(&mut self, height: Height) {
         self.round = 0;
         self.candidates.clear();
+        self.values.clear();
         self.early.retain(|received| received.proposal.height >= height);
     }
 
@@ -62,8 +65,12 @@ impl Judge {
     }
 
     fn hold(&mut self, received: Received) {
-        let bytes: usize = self.early.iter().map(|r| r.value.len()).sum();
-        if self.early.len() < limits::EARLY_PROPOSALS && bytes + received.value.len() <= limits::EARLY_BYTES {
+        let (mut proposals, mut bytes) = (1, received.value.len());
+        for held in self.early.iter().filter(|held| held.from == received.from) {
+            proposals += 1;
+            bytes += held.value.len();
+        }
+        if proposals <= limits::EARLY_PROPOSALS && bytes <= limits::EARLY_BYTES {
             self.early.push(received);
         } else {
             dropped("early");
@@ -95,15 +102,19 @@ impl Driver {
             return;
         }
         let known = state.judge.candidates.contains_key(&proposal.value);
-        if !known && state.judge.candidates.len() >= limits::CANDIDATES {
-            dropped("too many");
-            return;
+        if !known {
+            let values = state.judge.values.entry(proposal.round).or_default();
+            if *values >= limits::VALUES_PER_ROUND {
+                dropped("too many");
+                return;
+            }
+            *values += 1;
         }
         let candidate = state.judge.candidates.entry(proposal.value).or_default();
         match candidate.verdict {
             Some(verdict) => self.give(received.from, proposal, verdict),
             None => {
-                if candidate.waiting.len() < limits::CANDIDATES {
+                if !candidate.waiting.iter().any(|(_, other)| *other == proposal) {
                     candidate.waiting.push((received.from, proposal));
                 }
                 if !known {

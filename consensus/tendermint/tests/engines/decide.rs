@@ -147,7 +147,7 @@ async fn a_heartbeat_decides_a_height_without_an_extra_round() {
     let mut net = Net::four();
     net.heartbeat = Duration::from_millis(400);
     let start = Instant::now();
-    let nodes = net.start_all(|n, app| by(n, app)).await;
+    let nodes = net.start_all(by).await;
     for node in &nodes {
         node.until_height(8).await;
     }

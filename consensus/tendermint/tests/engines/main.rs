@@ -4,4 +4,5 @@
 
 mod common;
 mod decide;
+mod measure;
 mod restart;
