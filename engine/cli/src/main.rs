@@ -1,2 +1,70 @@
-//! x
-fn main() {}
+//! `horae`: runs a node, a whole devnet, a load; shows slots, epochs and validators; rebuilds the chain from L1.
+
+mod args;
+mod derive;
+mod devnet;
+mod error;
+mod init;
+mod keys;
+mod load;
+mod logs;
+mod node;
+mod rpc;
+mod signals;
+mod status;
+mod under;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use error::CliError;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Fails only if there is a provider already, which is then as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    logs::start(cli.log_format, cli.log.as_deref(), matches!(cli.command, Command::Node(_)));
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, CliError> {
+    // `under` must not have threads, and a node chooses its own from its profile.
+    match command {
+        Command::Under(options) => return Err(under::run(&options)),
+        Command::Node(options) => return node::run(&options).map(|()| ExitCode::SUCCESS),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| CliError::new(format!("the system gave no threads: {e}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Devnet(options) => devnet::run(options).await,
+            Command::Init(options) => init::run(&options).map(done),
+            Command::Slot { command } => status::slot(&command).await.map(done),
+            Command::Epoch { command } => status::epoch(&command).await.map(done),
+            Command::Validators(options) => status::validators(&options).await.map(done),
+            Command::Keys(options) => keys::run(&options).map(done),
+            Command::Load(options) => load::run(options).await,
+            Command::Derive(options) => derive::run(&options).await,
+            Command::Under(_) | Command::Node(_) => Ok(ExitCode::SUCCESS),
+        }
+    })
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}

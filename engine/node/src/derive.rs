@@ -234,3 +234,152 @@ impl StateSource for Shared {
         self.0.borrow().block_hash(number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::genesis::testing::genesis;
+    use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+    use alloy_eips::eip2718::Encodable2718;
+    use alloy_primitives::{TxKind, keccak256};
+    use horae_contracts::{Batch, Signature, batch_digest};
+    use horae_control::SignerKey;
+    use horae_stages::{Block, L1View, genesis::GenesisAccount, pack::{UnpackedBlock, pack}, rules::HeaderChoices};
+
+    fn key() -> SignerKey {
+        SignerKey::from_bytes(&[5; 32]).unwrap()
+    }
+
+    fn funded() -> GenesisFile {
+        let mut genesis = genesis();
+        let account = GenesisAccount { balance: U256::from(10u128.pow(21)), ..Default::default() };
+        genesis.l2.alloc.insert(key().address(), account);
+        genesis
+    }
+
+    fn transfer(genesis: &GenesisFile, nonce: u64) -> Bytes {
+        let transaction = TxEip1559 {
+            chain_id: genesis.l2.params.chain_id,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 100_000_000_000,
+            max_priority_fee_per_gas: 0,
+            to: TxKind::Call(Address::repeat_byte(9)),
+            value: U256::from(7),
+            access_list: Default::default(),
+            input: Bytes::new(),
+        };
+        let signature = key().sign(transaction.signature_hash()).0;
+        let signature = alloy_primitives::Signature::from_bytes_and_parity(&signature[..64], signature[64] == 1);
+        TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
+    }
+
+    /// Executes blocks with one transfer each until the rule ends the batch, and packs them.
+    fn next_batch(live: &mut Derivation<'_>, genesis: &GenesisFile, nonce: &mut u64) -> AcceptedBatch {
+        let params = &genesis.l2.params;
+        let (first, index, previous) = (live.head.number + 1, live.next_index, live.last_digest);
+        let mut blocks: Vec<Block> = Vec::new();
+        while blocks.last().is_none_or(|block| !ends_batch(&block.header, params)) {
+            let parent = live.head.clone();
+            let choices = HeaderChoices {
+                epoch: 0,
+                term: 1,
+                slot: 1,
+                timestamp_ms: parent.timestamp_ms + 1_000,
+                control_height: parent.control_height + 1,
+                l1_view: L1View { number: parent.l1_view.number + 1, hash: B256::repeat_byte(3) },
+                fee_recipient: Address::repeat_byte(8),
+                ends_slot: false,
+            };
+            let unpacked = UnpackedBlock { choices, transactions: vec![transfer(genesis, *nonce)] };
+            *nonce += 1;
+            let executed = rebuild(&mut live.executor, params, &parent, &unpacked).unwrap();
+            live.state.0.borrow_mut().apply(executed.block.header.number, executed.hash, &executed.changes);
+            live.executor.state_mut().forget_below(executed.block.header.number);
+            live.head = executed.block.header.clone();
+            live.hashes.push(executed.hash);
+            blocks.push(executed.block);
+        }
+        let data = pack(&blocks).unwrap().bytes;
+        let batch = Batch {
+            index,
+            previousDigest: previous,
+            firstBlock: first,
+            lastBlock: live.head.number,
+            lastBlockHash: live.head_hash(),
+            dataHash: keccak256(&data),
+            stateRoot: state_root(live.state.0.borrow().accounts()),
+            l1View: live.head.l1_view.number,
+        };
+        let digest = batch_digest(genesis.l1.chain_id, genesis.l1.inbox, &batch);
+        live.next_index += 1;
+        live.last_digest = digest;
+        let none = U256::ZERO;
+        AcceptedBatch {
+            digest,
+            batch,
+            signature: Signature { rx: none, ry: none, z: none },
+            data,
+            l1_tx: B256::ZERO,
+            carrier: Address::ZERO,
+            l1_block: L1View::default(),
+        }
+    }
+
+    fn two_batches(genesis: &GenesisFile) -> (Vec<AcceptedBatch>, B256, Vec<B256>) {
+        let mut live = Derivation::new(genesis);
+        let mut nonce = 0;
+        let batches = vec![next_batch(&mut live, genesis, &mut nonce), next_batch(&mut live, genesis, &mut nonce)];
+        let root = state_root(live.state.0.borrow().accounts());
+        (batches, root, live.hashes)
+    }
+
+    #[test]
+    fn batches_give_the_live_chain_again() {
+        let genesis = funded();
+        let (batches, root, hashes) = two_batches(&genesis);
+        let mut derivation = Derivation::new(&genesis);
+        let read: Vec<_> = batches.iter().map(|batch| derivation.apply(batch).unwrap()).collect();
+        assert_eq!(derivation.hashes(), hashes);
+        assert_eq!(derivation.state_root(), root);
+        assert_eq!(read[0].last_block + 1, read[1].first_block);
+        assert_eq!(read[0].transactions, read[0].last_block);
+    }
+
+    #[test]
+    fn what_the_group_signed_must_come_out() {
+        let genesis = funded();
+        let (batches, ..) = two_batches(&genesis);
+        let differs = |change: &dyn Fn(&mut AcceptedBatch)| {
+            let mut wrong = batches[0].clone();
+            change(&mut wrong);
+            match Derivation::new(&genesis).apply(&wrong) {
+                Err(DeriveError::Differs { what, .. }) => what,
+                other => panic!("expected a difference, got {other:?}"),
+            }
+        };
+        assert_eq!(differs(&|b| b.batch.stateRoot.0[0] ^= 1), "the state root");
+        assert_eq!(differs(&|b| b.batch.lastBlockHash.0[0] ^= 1), "the hash of the last block");
+        assert_eq!(differs(&|b| b.batch.lastBlock += 1), "the last block");
+        assert_eq!(differs(&|b| b.batch.l1View += 1), "the L1 view");
+        assert_eq!(differs(&|b| b.batch.index += 1), "the index");
+        assert_eq!(differs(&|b| b.batch.previousDigest.0[0] ^= 1), "the digest of the batch before");
+        let mut derivation = Derivation::new(&genesis);
+        assert!(matches!(derivation.apply(&batches[1]), Err(DeriveError::Differs { what: "the index", .. })));
+    }
+
+    #[test]
+    fn damaged_data_and_another_genesis_are_errors() {
+        let genesis = funded();
+        let (batches, ..) = two_batches(&genesis);
+        let mut cut = batches[0].clone();
+        cut.data = cut.data.slice(..cut.data.len() / 2);
+        assert!(matches!(Derivation::new(&genesis).apply(&cut), Err(DeriveError::Unpack { index: 0, .. })));
+        let mut poorer = genesis.clone();
+        poorer.l2.alloc.clear();
+        let error = Derivation::new(&poorer).apply(&batches[0]).unwrap_err();
+        assert!(matches!(error, DeriveError::Block { index: 0, block: 1, .. }), "{error}");
+        assert!(error.to_string().contains("genesis.json is of another chain"), "{error}");
+    }
+}

@@ -268,12 +268,13 @@ impl GenesisFile {
     }
 }
 
+/// A genesis for tests of this crate.
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
+pub(crate) mod testing {
     use super::*;
     use horae_stages::ChainParams;
 
+    /// Four validators of one unit each.
     pub(crate) fn genesis() -> GenesisFile {
         let origin = L1View { number: 9, hash: B256::repeat_byte(9) };
         GenesisFile {
@@ -303,6 +304,13 @@ mod tests {
                 .collect(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use super::testing::genesis;
 
     #[test]
     fn a_genesis_comes_back_as_it_was_saved() {

@@ -143,6 +143,14 @@ impl Home {
             return Err(HomeError::NotAHome { path: self.root.clone(), missing: "node.toml" });
         }
         self.create_directories()?;
+        self.lock_directory()
+    }
+
+    /// Takes a directory for this process, whatever is in it: a node's home, a devnet's.
+    ///
+    /// # Errors
+    /// [`HomeError::InUse`] with the holder's process id, [`HomeError::Io`].
+    pub fn lock_directory(&self) -> Result<HomeLock, HomeError> {
         let path = self.lock_file();
         let mut file = OpenOptions::new()
             .read(true)

@@ -1,15 +1,16 @@
 //! The node: the pure parts wired together, and the edges through which they touch the world.
 
 pub mod chain_view;
+pub mod clock;
 pub mod config;
+pub mod council;
+pub mod derive;
 pub mod edges;
 pub mod genesis;
 pub mod home;
 pub mod keys;
-pub mod clock;
+pub mod node;
 pub mod pipeline;
 pub mod replica;
-pub mod council;
-pub mod node;
 pub mod serving;
 pub mod status;

@@ -3,8 +3,8 @@
 pub mod intake;
 pub mod journal;
 pub mod l1;
-pub mod peers;
 pub mod metrics;
+pub mod peers;
 pub mod quic_client;
 pub mod quic_ingest;
 pub mod rpc;

@@ -1,0 +1,219 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use alloy_primitives::Address;
+use clap::{Args, Parser, Subcommand};
+
+use crate::logs::LogFormat;
+
+/// Where a devnet keeps everything unless told otherwise.
+pub const DEVNET_HOME: &str = "target/devnet";
+/// Where a node listens unless told otherwise.
+const DEFAULT_RPC: &str = "http://127.0.0.1:8545";
+
+/// A decentralized sequencer for an Ethereum L2.
+#[derive(Debug, Parser)]
+#[command(name = "horae", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// Log filter, as for Rust's tracing: `info`, `debug`, `horae_node=debug,warn`.
+    #[arg(long, global = true, env = "HORAE_LOG", value_name = "FILTER", help_heading = "Logs")]
+    pub log: Option<String>,
+    /// How log lines look.
+    #[arg(long, global = true, env = "HORAE_LOG_FORMAT", value_enum, default_value_t, help_heading = "Logs")]
+    pub log_format: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a whole chain on this machine: an L1 (anvil), its contracts, and nodes, all real.
+    Devnet(DevnetOptions),
+    /// Run a node.
+    Node(NodeOptions),
+    /// Make a home directory with new keys.
+    Init(InitOptions),
+    /// Show the sequencing slot.
+    Slot {
+        /// What to show.
+        #[command(subcommand)]
+        command: StatusCommand,
+    },
+    /// Show the epoch.
+    Epoch {
+        /// What to show.
+        #[command(subcommand)]
+        command: StatusCommand,
+    },
+    /// List the validators of the epoch.
+    Validators(RpcOptions),
+    /// Show the public keys of a home.
+    Keys(KeysOptions),
+    /// Send signed transfers at a rate and measure how fast they are confirmed.
+    Load(LoadOptions),
+    /// Rebuild the chain from L1 alone.
+    Derive(DeriveOptions),
+    /// Run a command that ends when another process does.
+    #[command(hide = true)]
+    Under(UnderOptions),
+}
+
+/// `horae devnet`
+#[derive(Debug, Args)]
+pub struct DevnetOptions {
+    /// Number of validators.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub nodes: u8,
+    /// Where the devnet keeps its homes, logs and the L1's state. A second start resumes it.
+    #[arg(long, value_name = "DIR", default_value = DEVNET_HOME)]
+    pub home: PathBuf,
+    /// Throw away what an earlier devnet left there and begin anew.
+    #[arg(long)]
+    pub reset: bool,
+    /// Stop by itself once this many batches are accepted on L1; fails if that takes more than 5 minutes.
+    #[arg(long, value_name = "K")]
+    pub until_batches: Option<u64>,
+    /// Send this many transfers a second meanwhile.
+    #[arg(long, value_name = "R")]
+    pub load: Option<u32>,
+    /// Write a report (one JSON object) when it stops, with the L1's state beside it.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// First port: L1 there, then six for each node. Free ports are chosen without it.
+    #[arg(long, value_name = "PORT")]
+    pub base_port: Option<u16>,
+}
+
+/// `horae node`
+#[derive(Debug, Args)]
+pub struct NodeOptions {
+    /// Home directory, made by `horae init`.
+    #[arg(long, value_name = "DIR")]
+    pub home: PathBuf,
+}
+
+/// `horae init`
+#[derive(Debug, Args)]
+pub struct InitOptions {
+    /// Home directory to make.
+    #[arg(long, value_name = "DIR")]
+    pub home: PathBuf,
+    /// The chain's genesis.json, copied into the home.
+    #[arg(long, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
+    /// HTTP endpoint of Ethereum.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8544")]
+    pub l1: String,
+    /// Where JSON-RPC listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8545")]
+    pub rpc: SocketAddr,
+    /// Where control-plane peers connect (TCP).
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:26656")]
+    pub control: SocketAddr,
+    /// Where block streams connect (UDP).
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:26657")]
+    pub stream: SocketAddr,
+    /// File whose first line seals the keys; otherwise HORAE_PASSPHRASE does.
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Seal the keys with a key that lies beside them: for devnets only.
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub devnet_keys: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `horae slot`, `horae epoch`
+#[derive(Clone, Debug, Subcommand)]
+pub enum StatusCommand {
+    /// As it is now.
+    Status(RpcOptions),
+}
+
+/// A node to ask.
+#[derive(Clone, Debug, Args)]
+pub struct RpcOptions {
+    /// JSON-RPC endpoint of a node.
+    #[arg(long, value_name = "URL", env = "HORAE_RPC", default_value = DEFAULT_RPC)]
+    pub rpc: String,
+    /// Print one JSON value.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `horae keys`
+#[derive(Debug, Args)]
+pub struct KeysOptions {
+    /// Home directory.
+    #[arg(long, value_name = "DIR")]
+    pub home: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `horae load`
+#[derive(Debug, Args)]
+pub struct LoadOptions {
+    /// Send over JSON-RPC, to this URL.
+    #[arg(long, value_name = "URL", required_unless_present_any = ["quic", "tcp"], env = "HORAE_RPC")]
+    pub rpc: Option<String>,
+    /// Send over QUIC, to this address; --rpc then only measures.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "tcp")]
+    pub quic: Option<SocketAddr>,
+    /// Send over framed TCP, to this address; --rpc then only measures.
+    #[arg(long, value_name = "ADDRESS")]
+    pub tcp: Option<SocketAddr>,
+    /// Accounts that send.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub accounts: u32,
+    /// Transactions in all.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub transactions: u64,
+    /// Transactions a second, sent whether or not earlier ones are answered; 0 sends as fast as it can.
+    #[arg(long, value_name = "R", default_value_t = 1_000)]
+    pub rate: u32,
+    /// Private key (hex) that funds the accounts; the first test account of a devnet unless told.
+    #[arg(long, value_name = "HEX", env = "HORAE_LOAD_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+    /// Give up when nothing more is committed for this long, in seconds.
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub patience: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `horae derive`
+#[derive(Debug, Args)]
+pub struct DeriveOptions {
+    /// HTTP endpoint of Ethereum.
+    #[arg(long, value_name = "URL")]
+    pub l1: String,
+    /// The BatchInbox; the one in genesis.json unless told.
+    #[arg(long, value_name = "ADDRESS")]
+    pub inbox: Option<Address>,
+    /// Directory with the chain's genesis.json.
+    #[arg(long, value_name = "DIR")]
+    pub home: PathBuf,
+    /// JSON-RPC endpoint of a node to compare with.
+    #[arg(long, value_name = "URL")]
+    pub compare: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `horae under`
+#[derive(Debug, Args)]
+pub struct UnderOptions {
+    /// The process to end with.
+    pub parent: i32,
+    /// The command and its arguments.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}

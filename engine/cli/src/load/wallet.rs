@@ -1,0 +1,67 @@
+//! Accounts that send plain transfers.
+
+use alloy::{
+    consensus::{SignableTransaction, TxEip1559, TxEnvelope},
+    eips::eip2718::Encodable2718,
+};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use horae_control::SignerKey;
+
+/// Gas of a plain transfer.
+pub const TRANSFER_GAS: u64 = 21_000;
+
+/// A signed transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Its hash.
+    pub hash: B256,
+    /// Its EIP-2718 encoding.
+    pub raw: Bytes,
+}
+
+/// What every transfer of a run shares.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Most that is paid, in wei a gas.
+    pub max_fee: u128,
+    /// Of that, the tip.
+    pub tip: u128,
+}
+
+/// Signs a transfer of `value` wei.
+pub fn transfer(key: &SignerKey, terms: Terms, nonce: u64, to: Address, value: U256) -> Signed {
+    let transaction = TxEip1559 {
+        chain_id: terms.chain_id,
+        nonce,
+        gas_limit: TRANSFER_GAS,
+        max_fee_per_gas: terms.max_fee,
+        max_priority_fee_per_gas: terms.tip,
+        to: TxKind::Call(to),
+        value,
+        access_list: Default::default(),
+        input: Bytes::new(),
+    };
+    let signature = key.sign(transaction.signature_hash()).0;
+    let signature = alloy_primitives::Signature::from_bytes_and_parity(&signature[..64], signature[64] == 1);
+    let envelope = TxEnvelope::from(transaction.into_signed(signature));
+    Signed { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloy::{consensus::transaction::SignerRecoverable, eips::eip2718::Decodable2718};
+
+    #[test]
+    fn a_transfer_decodes_to_its_sender() {
+        let key = SignerKey::from_bytes(&[7; 32]).unwrap();
+        let terms = Terms { chain_id: 5, max_fee: 10, tip: 1 };
+        let signed = transfer(&key, terms, 3, Address::repeat_byte(9), U256::from(1));
+        let read = TxEnvelope::decode_2718(&mut signed.raw.as_ref()).unwrap();
+        assert_eq!(read.recover_signer().unwrap(), key.address());
+        assert_eq!(*read.tx_hash(), signed.hash);
+    }
+}

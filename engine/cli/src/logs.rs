@@ -1,0 +1,31 @@
+//! Logs go to standard error, so that what a command prints can be piped.
+
+use std::io::{IsTerminal, stderr};
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging: at `info` for a node, at `warn` for the commands, unless `filter` says otherwise.
+pub fn start(format: LogFormat, filter: Option<&str>, is_node: bool) {
+    let default = if is_node { "info" } else { "warn" };
+    let filter = filter.unwrap_or(default);
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
+        eprintln!("warning: --log `{filter}` is no filter ({error}); `{default}` is used");
+        EnvFilter::new(default)
+    });
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
+    match format {
+        LogFormat::Human => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

@@ -1,0 +1,20 @@
+//! `horae node`.
+
+use horae_node::{config::NodeConfig, home::Home};
+
+use crate::{args::NodeOptions, error::CliError, signals::asked_to_stop};
+
+/// Runs until a signal comes or the node cannot go on.
+pub fn run(options: &NodeOptions) -> Result<(), CliError> {
+    let config = NodeConfig::load(Home::new(&options.home))?;
+    let shutdown = async {
+        match asked_to_stop() {
+            Ok(signal) => tracing::info!("{}: stopping", signal.await),
+            Err(error) => {
+                tracing::error!(%error, "the node can be stopped by SIGKILL only");
+                std::future::pending().await
+            }
+        }
+    };
+    horae_node::node::run(config, shutdown).map_err(|error| CliError::new(error.to_string()))
+}

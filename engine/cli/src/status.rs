@@ -1,0 +1,67 @@
+//! `horae slot status`, `horae epoch status`, `horae validators`.
+
+use horae_node::chain_view::{EpochStatus, SlotStatus, ValidatorStatus};
+use serde::Serialize;
+
+use crate::{
+    args::{RpcOptions, StatusCommand},
+    error::CliError,
+    rpc::Rpc,
+};
+
+/// Wei in one METIS.
+const WEI: u128 = 1_000_000_000_000_000_000;
+
+/// Prints the slot.
+pub async fn slot(command: &StatusCommand) -> Result<(), CliError> {
+    let StatusCommand::Status(options) = command;
+    let slot: SlotStatus = Rpc::new(&options.rpc)?.ask("horae_slot", []).await?;
+    show(options, &slot, |slot| {
+        println!("slot            {} (epoch {}, term {})", slot.slot, slot.epoch, slot.term);
+        println!("sequencer       {}", slot.sequencer);
+        println!("next sequencer  {}", slot.next_sequencer);
+        println!("first block     {}", slot.first_block);
+        println!("length          at most {} ms, {} blocks", slot.slot_ms, slot.slot_blocks);
+    })
+}
+
+/// Prints the epoch.
+pub async fn epoch(command: &StatusCommand) -> Result<(), CliError> {
+    let StatusCommand::Status(options) = command;
+    let epoch: EpochStatus = Rpc::new(&options.rpc)?.ask("horae_epoch", []).await?;
+    show(options, &epoch, |epoch| {
+        println!("epoch           {}", epoch.epoch);
+        println!("since           slot {}, block {}", epoch.first_slot, epoch.first_block);
+        println!("least length    {} slots", epoch.least_slots);
+        match &epoch.group_key {
+            Some(key) => println!("group key       {key} (number {})", epoch.key_index),
+            None => println!("group key       none yet: key generation is running"),
+        }
+        println!("signing shares  {} of {}", epoch.threshold, epoch.shares);
+        println!("total weight    {}", epoch.total_weight);
+    })
+}
+
+/// Prints the validators.
+pub async fn validators(options: &RpcOptions) -> Result<(), CliError> {
+    let validators: Vec<ValidatorStatus> = Rpc::new(&options.rpc)?.ask("horae_validators", []).await?;
+    show(options, &validators, |validators| {
+        println!("{:<42}  {:>12}  {:>6}  {:>9}  {:>10}  link", "signer", "stake METIS", "weight", "acked", "schedule");
+        for v in validators {
+            let stake = v.stake.parse::<u128>().map_or_else(|_| v.stake.clone(), |wei| (wei / WEI).to_string());
+            let schedule = if v.skipped { "skipped" } else { "in turn" };
+            let link = if v.connected { "up" } else { "down" };
+            println!("{}  {stake:>12}  {:>6}  {:>9}  {schedule:>10}  {link}", v.signer, v.weight, v.acked);
+        }
+    })
+}
+
+fn show<T: Serialize>(options: &RpcOptions, value: &T, print: impl FnOnce(&T)) -> Result<(), CliError> {
+    if options.json {
+        let text = serde_json::to_string(value).map_err(|e| CliError::because("cannot print the answer", e))?;
+        println!("{text}");
+    } else {
+        print(value);
+    }
+    Ok(())
+}
