@@ -40,17 +40,12 @@ fn a_plain_transfer_takes_21000() {
 fn an_estimate_is_enough_and_little_more() {
     // Calls 0xbb with all gas; 0xbb writes ten new slots. What EIP-150 holds back makes more necessary than is used.
     let write: Vec<u8> = (1..=10u8).flat_map(|slot| [0x60, 1, 0x60, slot, 0x55]).collect();
-    let call =
-        [&hex!("5f5f5f5f5f73")[..], Address::repeat_byte(0xbb).as_slice(), &hex!("5af1156035575f5ffd5b00")].concat();
-    let mut call = call;
-    let target = call.iter().rposition(|byte| *byte == 0x5b).unwrap() as u8;
-    let invalid = [&call[..28], &[0x15, 0x15, 0x60, target + 1, 0x57, 0x5f, 0x5f, 0xfd, 0x5b, 0x00]].concat();
-    call = invalid;
-    let (state, header) = state(&[(0xaa, &call), (0xbb, &write)]);
+    // CALL 0xbb, then a jump over the revert that is reached when the call failed.
+    let caller = [&hex!("5f5f5f5f5f73")[..], &[0xbb; 20], &hex!("5af16022575f5ffd5b00")].concat();
+    assert_eq!(caller[0x22], 0x5b, "the jump lands on its destination");
+    let (state, header) = state(&[(0xaa, &caller), (0xbb, &write)]);
     let estimate = estimate_gas(&state, &header, CHAIN_ID, &to(0xaa), CAP).unwrap();
-    let run = |gas| {
-        super::super::call::call(&state, &header, CHAIN_ID, &CallRequest { gas: Some(gas), ..to(0xaa) }, CAP).unwrap()
-    };
+    let run = |gas| call(&state, &header, CHAIN_ID, &CallRequest { gas: Some(gas), ..to(0xaa) }, CAP).unwrap();
     let CallOutcome::Returned { gas_used, .. } = run(estimate) else { panic!("the estimate is too low") };
     assert!(gas_used > 200_000 && estimate > gas_used, "{gas_used} {estimate}");
     assert!(!matches!(run(estimate * 96 / 100), CallOutcome::Returned { .. }), "the estimate is generous");
@@ -83,7 +78,7 @@ fn a_call_needs_no_key_no_nonce_and_no_money() {
     let (state, header) = state(&[(0xaa, &hex!("335f52486020523a60405260605ff3")), (0xbb, &[0])]);
     let from = Address::repeat_byte(0xbb);
     let words = |request: &CallRequest| {
-        let output = returned(super::super::call::call(&state, &header, CHAIN_ID, request, CAP).unwrap());
+        let output = returned(call(&state, &header, CHAIN_ID, request, CAP).unwrap());
         output.chunks(32).map(U256::from_be_slice).collect::<Vec<_>>()
     };
     let free = CallRequest { from, ..to(0xaa) };
@@ -92,7 +87,7 @@ fn a_call_needs_no_key_no_nonce_and_no_money() {
     let paid = CallRequest { from: Wallet::new(1).address, max_fee_per_gas: Some(price), ..to(0xaa) };
     assert_eq!(words(&paid)[1..], [U256::from(header.base_fee), U256::from(price)]);
     let low = CallRequest { max_fee_per_gas: Some(1), ..paid };
-    let error = super::super::call::call(&state, &header, CHAIN_ID, &low, CAP).unwrap_err();
+    let error = call(&state, &header, CHAIN_ID, &low, CAP).unwrap_err();
     assert!(matches!(error, CallError::Invalid(Shed::FeeCapTooLow { .. })), "{error}");
 }
 
@@ -100,7 +95,7 @@ fn a_call_needs_no_key_no_nonce_and_no_money() {
 fn a_creation_returns_the_code() {
     let (state, header) = state(&[]);
     let request = CallRequest { to: TxKind::Create, data: hex!("60fe5f5360015ff3").into(), ..CallRequest::default() };
-    let error = super::super::call::call(&state, &header, CHAIN_ID, &request, CAP).unwrap();
+    let error = call(&state, &header, CHAIN_ID, &request, CAP).unwrap();
     assert_eq!(returned(error).as_ref(), [0xfe]);
     assert!(estimate_gas(&state, &header, CHAIN_ID, &request, CAP).unwrap() > 53_000);
 }

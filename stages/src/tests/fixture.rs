@@ -175,7 +175,7 @@ impl Line {
                 Offered::Shed(rejected) => {
                     self.admit.lost(
                         rejected.parcel.sender(),
-                        rejected.parcel.envelope().map_or(0, |tx| alloy_consensus::Transaction::nonce(tx)),
+                        rejected.parcel.envelope().map_or(0, alloy_consensus::Transaction::nonce),
                     );
                     self.shed.push(rejected.why);
                 }
