@@ -109,9 +109,9 @@ impl Home {
         self.root.join("consensus")
     }
 
-    /// The node core's own records: acks, close votes, begun slots.
+    /// The control plane's state as of the last height applied: one file.
     pub fn control(&self) -> PathBuf {
-        self.root.join("control")
+        self.root.join("control.state")
     }
 
     /// Held by the process that runs on this home; contains its id.
@@ -178,9 +178,7 @@ impl Home {
     }
 
     fn create_directories(&self) -> Result<(), HomeError> {
-        for path in
-            [self.root.clone(), self.keys(), self.journal(), self.state(), self.consensus(), self.control()]
-        {
+        for path in [self.root.clone(), self.keys(), self.journal(), self.state(), self.consensus()] {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(DIRECTORY_MODE)
