@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use alloy_primitives::B256;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use horae_control::BlockId;
 use horae_stages::ChainParams;
@@ -229,6 +230,7 @@ impl Keeper {
     }
 
     fn work(&mut self, queue: &Receiver<Message>, flush_interval: Duration) -> Result<(), KeeperError> {
+        self.compute_missing_root()?;
         let mut flush_at = Instant::now() + flush_interval;
         loop {
             let mut stop = false;
@@ -349,16 +351,31 @@ impl Keeper {
             undone.into_iter().for_each(|undo| window.push(undo));
             self.chain.stored(number);
             if ends_batch(last.header(), &params) {
-                self.record_roots()?;
-                let job = RootJob { reader: self.inner.store.reader(), hash: last.executed.hash };
-                if !self.worker.submit(job) {
-                    return Err(KeeperError::RootWorkerGone);
-                }
-                self.roots_under_way += 1;
+                self.compute_root(last.executed.hash)?;
             }
         }
         self.publish();
         metrics::gauge!(names::STORE_HEIGHT).set(self.inner.store.stored_height() as f64);
+        Ok(())
+    }
+
+    /// Has the root computed at the height where the store stands.
+    fn compute_root(&mut self, hash: B256) -> Result<(), KeeperError> {
+        self.record_roots()?;
+        if !self.worker.submit(RootJob { reader: self.inner.store.reader(), hash }) {
+            return Err(KeeperError::RootWorkerGone);
+        }
+        self.roots_under_way += 1;
+        Ok(())
+    }
+
+    /// A store that was filled without a keeper (by derivation, say) may end at a batch boundary without its root.
+    fn compute_missing_root(&mut self) -> Result<(), KeeperError> {
+        let reader = self.inner.store.reader();
+        let Some(header) = reader.header(reader.height())? else { return Ok(()) };
+        if ends_batch(&header, &self.params) && reader.state_root(header.number)?.is_none() {
+            self.compute_root(header.hash())?;
+        }
         Ok(())
     }
 

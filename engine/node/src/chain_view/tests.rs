@@ -190,6 +190,26 @@ fn roots_are_computed_where_batches_end() {
 }
 
 #[test]
+fn a_root_that_is_missing_where_the_store_stands_is_computed_at_the_start() {
+    let home = tempdir().unwrap();
+    let path = home.path().join("state.redb");
+    let store = open(&path);
+    let mut chain = TestChain::new(&store);
+    for nonce in 0..BATCH_BLOCKS {
+        store.apply_executed(&chain.seal(vec![transfer(1, nonce, TO, 1)]).unwrap()).unwrap();
+    }
+    let root = store.reader().compute_root().unwrap();
+    store.flush().unwrap();
+    drop((chain, store));
+    let (told, roots) = channel();
+    let node = TestNode::start(&path, |o| o.on_root = Box::new(move |root| told.send(root).unwrap()));
+    let computed = roots.recv().unwrap();
+    assert_eq!((computed.block, computed.root), (BATCH_BLOCKS, root));
+    node.keeper.stop().unwrap();
+    assert_eq!(node.view.store().reader().state_root(BATCH_BLOCKS).unwrap(), Some(root));
+}
+
+#[test]
 fn stopping_makes_everything_committed_durable_and_nothing_else() {
     let home = tempdir().unwrap();
     let path = home.path().join("state.redb");

@@ -76,7 +76,7 @@ impl Context {
     /// The root in a block's header: zero for one that does not end a batch, or whose root is still being computed.
     pub(super) fn state_root(&self, block: &ViewedBlock) -> RpcResult<B256> {
         let header = block.header();
-        if header.number != 0 && !horae_stages::rules::ends_batch(header, &self.shared.options.params) {
+        if !horae_stages::rules::ends_batch(header, &self.shared.options.params) {
             return Ok(B256::ZERO);
         }
         let root = self.view().state_root(header.number).map_err(|e| error::store(&e))?;
