@@ -21,7 +21,8 @@ contract BatchInbox is IBatchInbox {
     /// @inheritdoc IBatchInbox
     mapping(bytes32 digest => uint64) public emergencyStartedAt;
 
-    /// @param pool Whose validators install the first key. @param emergencyDelay In seconds.
+    /// @param pool Whose validators install the first key.
+    /// @param emergencyDelay In seconds.
     constructor(ILockingPool pool, uint64 emergencyDelay) {
         POOL = pool;
         EMERGENCY_DELAY = emergencyDelay;

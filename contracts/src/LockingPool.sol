@@ -35,7 +35,9 @@ contract LockingPool is ILockingPool, Ownable2Step {
     uint64[] private _active;
     uint64 private _lastId;
 
-    /// @param metis The METIS token. @param owner Who keeps the whitelist. @param exitDelay In seconds; 21 days.
+    /// @param metis The METIS token.
+    /// @param owner Who keeps the whitelist.
+    /// @param exitDelay In seconds; 21 days.
     constructor(IERC20 metis, address owner, uint64 exitDelay) Ownable(owner) {
         ESCROW = new LockingEscrow(metis);
         EXIT_DELAY = exitDelay;

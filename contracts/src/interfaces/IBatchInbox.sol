@@ -89,8 +89,10 @@ interface IBatchInbox {
     function submit(Batch calldata batch, Frost.Signature calldata signature, bytes calldata data) external;
 
     /// @notice Installs the first group key, on behalf of the validators that `LockingPool` lists now.
-    /// @param px Abscissa of the key. @param parity 27 if its ordinate is even, 28 if odd.
-    /// @param signers As in `LockingPool.snapshot`. @param weights Likewise.
+    /// @param px Abscissa of the key.
+    /// @param parity 27 if its ordinate is even, 28 if odd.
+    /// @param signers As in `LockingPool.snapshot`.
+    /// @param weights Likewise.
     /// @param signatures One a signer, in the same order, over `installationDigest(1, ...)`: 65 bytes r || s || v (v
     /// 27 or 28, low s), or empty for who has not signed. More than 2/3 of the weights must.
     function installFirstKey(
@@ -102,7 +104,8 @@ interface IBatchInbox {
     ) external;
 
     /// @notice Replaces the key in force by one that it has signed.
-    /// @param signers The validators the new key is made for, ascending. @param weights Theirs, above zero.
+    /// @param signers The validators the new key is made for, ascending.
+    /// @param weights Theirs, above zero.
     /// @param signature Of the key in force, over `rotationDigest(keyIndex + 1, ...)`.
     function rotate(
         uint256 px,
@@ -115,7 +118,8 @@ interface IBatchInbox {
     /// @notice Starts to replace a key that can no longer sign, on behalf of the validators it was made for. Any batch
     /// or rotation accepted before it is finished cancels it, for its digest names the key and the last batch.
     /// @param nextSnapshotHash The validators the new key is made for.
-    /// @param signers The validators the key in force was made for. @param weights Likewise.
+    /// @param signers The validators the key in force was made for.
+    /// @param weights Likewise.
     /// @param signatures As in `installFirstKey`, over `installationDigest(keyIndex + 1, ...)`.
     function startEmergencyRotation(
         uint256 px,
@@ -127,7 +131,8 @@ interface IBatchInbox {
     ) external;
 
     /// @notice Finishes what `startEmergencyRotation` started, once the delay is over.
-    /// @param signers The validators the new key is made for. @param weights Theirs.
+    /// @param signers The validators the new key is made for.
+    /// @param weights Theirs.
     function finishEmergencyRotation(uint256 px, uint8 parity, address[] calldata signers, uint64[] calldata weights)
         external;
 
