@@ -156,6 +156,12 @@ impl Snapshot {
         &self.store
     }
 
+    /// The same chain over an older store, as it is between a commit and its way to the disk.
+    #[cfg(test)]
+    pub(crate) fn over(&self, store: Arc<StoreReader>) -> Self {
+        Self { store, ..self.clone() }
+    }
+
     /// The blocks in memory, lowest first: the newest committed ones and all that are ordered above them.
     pub fn recent(&self) -> &[Arc<ViewedBlock>] {
         &self.blocks

@@ -49,7 +49,7 @@ fn height(snapshot: &Snapshot, tag: BlockNumberOrTag) -> u64 {
     }
 }
 
-fn search(snapshot: &Snapshot, filter: &Filter, from: u64, to: u64) -> RpcResult<Vec<Log>> {
+pub(super) fn search(snapshot: &Snapshot, filter: &Filter, from: u64, to: u64) -> RpcResult<Vec<Log>> {
     let stored = snapshot.store().height().min(to);
     let mut found = Vec::new();
     let blooms = snapshot.store().log_blooms(from..=stored).map_err(|e| error::store(&e))?;

@@ -265,6 +265,7 @@ proptest! {
         let store = open(&home.path().join("state.redb"));
         let mut chain = TestChain::new(&store);
         let mut map = MemoryState::default();
+        map.apply(0, genesis().header().hash(), &genesis().changes());
         let mut before: BTreeMap<u64, (Vec<Option<Account>>, Vec<U256>)> = BTreeMap::new();
         let addresses: Vec<_> = (0u8..6).map(Address::repeat_byte).collect();
         let slots: Vec<_> = addresses.iter().flat_map(|a| (0u64..4).map(move |k| (*a, U256::from(k)))).collect();
@@ -293,6 +294,7 @@ proptest! {
             for (address, slot) in &slots {
                 prop_assert_eq!(reader.storage(*address, *slot).unwrap(), map.storage(*address, *slot).unwrap());
             }
+            prop_assert_eq!(reader.compute_root().unwrap(), state_root(map.accounts()));
         }
     }
 }

@@ -10,7 +10,7 @@ use alloy_primitives::{B256, Bytes, U256, hex};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chain_view::testing::{CHAIN_ID, signer, transfer};
+use crate::chain_view::testing::{CHAIN_ID, sign, signer, transfer};
 use crate::chain_view::{BatchRecord, ChainEvent, NodeStatus, SlotStatus};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -201,4 +201,34 @@ async fn calls_revert_estimate_and_take_overrides() {
     // A loop without end stops at the gas cap.
     let (code, message) = setup.error("eth_call", json!([{"data": "0x5b600056"}])).await;
     assert_eq!(code, -32000, "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_are_found_whether_their_block_is_stored_or_still_in_memory() {
+    let setup = Setup::start(true).await;
+    let deploy = setup.seal(vec![sign(&signer(1), 0, None, 0, STORE_AND_LOG)]);
+    setup.commit(&deploy);
+    while setup.view.snapshot().store().height() < 1 {
+        tokio::task::yield_now().await;
+    }
+    let before = setup.view.store().reader();
+    let contract = deploy.receipts[0].contract_address.unwrap();
+    for nonce in 1..4 {
+        let block = setup.seal(vec![sign(&signer(1), nonce, Some(contract), 0, Bytes::from(vec![1; 32]))]);
+        setup.commit(&block);
+    }
+    setup.until(|heads| heads.committed == 4).await;
+    while setup.view.snapshot().store().height() < 4 {
+        tokio::task::yield_now().await;
+    }
+    let stored = setup.view.snapshot();
+    let in_memory = stored.over(before);
+    assert_eq!(in_memory.store().height(), 1);
+    for snapshot in [stored.as_ref(), &in_memory] {
+        for from in 0..5 {
+            let found = logs::search(snapshot, &Filter::new().address(contract), from, 4).unwrap();
+            let blocks: Vec<_> = found.iter().filter_map(|log| log.block_number).collect();
+            assert_eq!(blocks, (from.max(2)..=4).collect::<Vec<_>>());
+        }
+    }
 }
