@@ -1,7 +1,9 @@
 //! Answers the engine: puts its questions to the node, keeps what it decides, and lets it rest between heights.
 
+mod answer;
 mod judge;
 mod rest;
+mod stop;
 
 use std::{
     io,
@@ -10,21 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_malachitebft_app_channel::{
-    AppMsg, Channels, EngineHandle, Reply,
-    app::types::{LocallyProposedValue, ProposedValue},
-};
-use arc_malachitebft_core_consensus::VoteExtensionError;
-use arc_malachitebft_core_types::{CommitCertificate, HeightParams, LinearTimeouts, Round, Validity};
-use arc_malachitebft_engine::{
-    host::{Next, SyncedValueOutcome},
-    util::events,
-};
+use arc_malachitebft_app_channel::{Channels, EngineHandle};
+use arc_malachitebft_core_types::{HeightParams, LinearTimeouts};
+use arc_malachitebft_engine::{host::Next, util::events};
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinSet},
-    time::{sleep_until, timeout, timeout_at},
+    time::sleep_until,
 };
 
 use crate::{
@@ -32,16 +27,15 @@ use crate::{
     codec::Decided,
     context::{Height, Members, Plane, ValueHash},
     decided::DecidedLog,
-    limits,
     links::Links,
     network::{Network, Received},
     signing::VoteSigner,
     values::Values,
-    wal,
 };
 use judge::Judge;
 use rest::Phase;
 pub(crate) use rest::Wake;
+use stop::{Fatal, Stop};
 
 /// What the node tells the driver.
 #[derive(Debug)]
@@ -58,25 +52,6 @@ pub(crate) struct Files {
     pub wal: PathBuf,
     pub proposals: PathBuf,
     pub decided: PathBuf,
-}
-
-/// Why the engine cannot go on.
-#[derive(Debug)]
-pub(crate) struct Fatal {
-    why: String,
-    file: Option<PathBuf>,
-}
-
-/// Why the driver ends.
-enum Stop {
-    Shutdown(Option<oneshot::Sender<()>>),
-    Fatal(Fatal),
-}
-
-impl From<Fatal> for Stop {
-    fn from(fatal: Fatal) -> Self {
-        Self::Fatal(fatal)
-    }
 }
 
 /// What a task beside the driver came to.
@@ -183,22 +158,6 @@ impl Driver {
         Ok(())
     }
 
-    /// Returns when the node wants the driver to stop; other commands are not served.
-    async fn stopped(commands: &mut mpsc::Receiver<Command>) -> Stop {
-        loop {
-            match commands.recv().await {
-                Some(Command::Shutdown(reply)) => return Stop::Shutdown(Some(reply)),
-                Some(Command::Prune(_, reply)) => {
-                    let _ = reply.send(Err(io::Error::new(
-                        io::ErrorKind::WouldBlock,
-                        "not while decided heights are delivered",
-                    )));
-                }
-                None => return Stop::Shutdown(None),
-            }
-        }
-    }
-
     async fn serve(&mut self) -> Stop {
         let mut state = State {
             phase: Phase::Deciding,
@@ -241,162 +200,6 @@ impl Driver {
                 return Stop::Fatal(fatal);
             }
         }
-    }
-
-    async fn answer(&mut self, state: &mut State, message: AppMsg<Plane>) -> Result<(), Fatal> {
-        match message {
-            AppMsg::ConsensusReady { reply } => {
-                let params = self.enter(self.members.clone());
-                self.network.begin(self.height);
-                let _ = reply.send((self.height, params));
-            }
-            AppMsg::StartedRound { height, round, reply_value, .. } => {
-                let _ = reply_value.send(Vec::new());
-                if round != Round::ZERO {
-                    tracing::info!(%height, %round, "a round passed without a decision");
-                    metrics::counter!("horae_tendermint_extra_rounds_total").increment(1);
-                }
-                state.judge.round(round);
-                for received in state.judge.due(height) {
-                    self.received(state, received);
-                }
-            }
-            AppMsg::GetValue { height, round, timeout, reply } => self.propose(state, height, round, timeout, reply),
-            AppMsg::ReceivedProposalPart { part, reply, .. } => {
-                let value = part.content.into_data().map(|checked| ProposedValue {
-                    height: checked.proposal.height,
-                    round: checked.proposal.round,
-                    valid_round: checked.proposal.pol_round,
-                    proposer: checked.proposal.proposer,
-                    value: checked.proposal.value,
-                    validity: checked.validity,
-                });
-                let _ = reply.send(value);
-            }
-            AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
-                let values = self.values.clone();
-                let stored = on_disk(move || values.put(height.0, &value_bytes)).await;
-                let value = stored.map_err(|e| self.cannot_store(e))?;
-                let value = ProposedValue {
-                    height,
-                    round,
-                    valid_round: Round::Nil,
-                    proposer,
-                    value,
-                    validity: Validity::Valid,
-                };
-                let _ = reply.send(SyncedValueOutcome::Verdict(value));
-            }
-            AppMsg::Decided { certificate, reply, .. } => {
-                self.keep(state, certificate).await?;
-                let _ = reply.send(());
-            }
-            AppMsg::Finalized { evidence, reply, .. } => {
-                for evidence in self.network.found(&evidence) {
-                    let events = self.events.clone();
-                    state.tasks.spawn(async move {
-                        let _ = events.send(Event::Evidence(Box::new(evidence))).await;
-                        Done::Nothing
-                    });
-                }
-                let Some(value) = state.decided.take() else {
-                    return Err(Fatal {
-                        why: format!("the engine finalized height {} without deciding it", self.height),
-                        file: None,
-                    });
-                };
-                state.phase = Phase::Telling(reply);
-                // From here on, what the node knows is in its answer; what it learns later comes with a wake.
-                self.wake.clear();
-                let telling = tell(self.events.clone(), self.height, value);
-                state.tasks.spawn(async move { Done::Told(telling.await) });
-            }
-            AppMsg::GetHistoryMinHeight { reply } => {
-                let first = lock(&self.log).heights().map_or(self.height, |(first, _)| Height(first));
-                let _ = reply.send(first);
-            }
-            AppMsg::GetDecidedValues { range, reply } => {
-                let log = self.log.clone();
-                state.tasks.spawn(async move {
-                    let values = on_disk(move || lock(&log).range(range.start().0, range.end().0)).await;
-                    if let Err(error) = &values {
-                        tracing::error!(%error, "cannot read the decided log for a peer");
-                    }
-                    let _ = reply.send(values.unwrap_or_default().into_iter().map(Into::into).collect());
-                    Done::Nothing
-                });
-            }
-            AppMsg::ExtendVote { reply, .. } => {
-                let _ = reply.send(None);
-            }
-            AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
-                let refuse = |(address, _)| (address, Err(VoteExtensionError::InvalidVoteExtension));
-                let _ = reply.send(extensions.into_iter().map(refuse).collect());
-            }
-            // The signed proposal that the engine publishes next carries the value.
-            AppMsg::RestreamProposal { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn propose(
-        &self,
-        state: &mut State,
-        height: Height,
-        round: Round,
-        wait: Duration,
-        reply: Reply<LocallyProposedValue<Plane>>,
-    ) {
-        let deadline = Instant::now() + wait;
-        let (events, values, file) = (self.events.clone(), self.values.clone(), self.files.proposals.clone());
-        state.height_tasks.spawn(async move {
-            let ask = async {
-                let (reply, answer) = oneshot::channel();
-                let round = round.as_u32().unwrap_or(0);
-                events.send(Event::Propose { height: height.0, round, deadline, reply }).await.ok()?;
-                answer.await.ok()
-            };
-            let value: Bytes = match timeout_at(deadline.into(), ask).await {
-                Ok(Some(value)) if value.len() <= limits::VALUE_MAX_BYTES => value.into(),
-                Ok(Some(value)) => {
-                    tracing::error!(bytes = value.len(), "the proposed value is too large");
-                    return Done::Nothing;
-                }
-                Ok(None) | Err(_) => {
-                    tracing::warn!(%height, %round, "nothing was proposed in time");
-                    metrics::counter!("horae_tendermint_missed_proposals_total").increment(1);
-                    return Done::Nothing;
-                }
-            };
-            match on_disk(move || values.put(height.0, &value)).await {
-                Ok(hash) => {
-                    let _ = reply.send(LocallyProposedValue::new(height, round, hash));
-                    Done::Proposed(hash)
-                }
-                Err(e) => Done::Failed(Fatal { why: format!("cannot store a proposed value: {e}"), file: Some(file) }),
-            }
-        });
-    }
-
-    /// Puts a decision on stable storage.
-    async fn keep(&mut self, state: &mut State, certificate: CommitCertificate<Plane>) -> Result<(), Fatal> {
-        let height = certificate.height;
-        let Some(value) = self.values.get(&certificate.value_id) else {
-            let why = format!(
-                "height {height} was decided, but the log of proposed values lacks its value; restore the whole directory from a copy \
-                 of the same instant, or remove it and catch up from the peers as a new incarnation"
-            );
-            return Err(Fatal { why, file: Some(self.files.proposals.clone()) });
-        };
-        metrics::gauge!("horae_tendermint_height").set(height.0 as f64);
-        state.decided = Some(value.clone());
-        state.height_tasks = JoinSet::new();
-        let log = self.log.clone();
-        let stored = on_disk(move || lock(&log).append(&Decided { value, certificate })).await;
-        stored.map_err(|e| Fatal {
-            why: format!("cannot store the decision of height {height}: {e}"),
-            file: Some(self.files.decided.clone()),
-        })
     }
 
     fn done(&mut self, state: &mut State, done: Done) -> Result<(), Fatal> {
@@ -450,55 +253,5 @@ impl Driver {
         }
         let _ = reply.send(Next::Start(next, params));
         Ok(())
-    }
-
-    fn cannot_store(&self, error: io::Error) -> Fatal {
-        Fatal { why: format!("cannot store a proposed value: {error}"), file: Some(self.files.proposals.clone()) }
-    }
-
-    /// Why the engine stopped by itself, as far as it says.
-    fn failure(&mut self) -> Fatal {
-        let mut what = None;
-        loop {
-            use tokio::sync::broadcast::error::TryRecvError;
-            match self.failures.try_recv() {
-                Ok(events::Event::WalCorrupted(error)) => what = Some(error.to_string()),
-                Ok(events::Event::WalReplayError(error)) => what = Some(error.to_string()),
-                Ok(events::Event::WalResetError(error)) => what = Some(error.to_string()),
-                Ok(_) | Err(TryRecvError::Lagged(_)) => {}
-                Err(_) => break,
-            }
-        }
-        let what =
-            what.unwrap_or_else(|| "it could not be written, or a part of the engine failed: see the log".into());
-        let why = format!(
-            "the Tendermint engine stopped, so that it cannot sign twice; its write-ahead log: {what}. Free or repair the disk and start \
-             again; if the log stays unusable, remove the whole directory and catch up from the peers as a new incarnation"
-        );
-        Fatal { why, file: Some(self.files.wal.clone()) }
-    }
-
-    async fn close(&mut self) {
-        let actor = self.engine.actor.clone();
-        actor.get_cell().stop_children(None);
-        actor.stop(None);
-        // After a failure of its log a part of the engine hangs by design.
-        let _ = timeout(limits::ENGINE_STOP, actor.wait(None)).await;
-        self.links.close().await;
-        self.network.close();
-        wal::released(&self.files.wal, limits::ENGINE_STOP).await;
-    }
-
-    async fn report(mut self, Fatal { why, file }: Fatal) {
-        tracing::error!(why, ?file, "the control plane stopped for good");
-        metrics::counter!("horae_tendermint_fatal_total").increment(1);
-        let told = self.events.send(Event::Fatal { why, file });
-        let stop = tokio::select! {
-            _ = told => Self::stopped(&mut self.commands).await,
-            stop = Self::stopped(&mut self.commands) => stop,
-        };
-        if let Stop::Shutdown(Some(reply)) = stop {
-            let _ = reply.send(());
-        }
     }
 }

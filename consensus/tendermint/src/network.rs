@@ -1,6 +1,9 @@
 //! Stands between the engine and the links: what the engine publishes goes to the peers, what they send goes to the engine, to value sync,
 //! to the driver or to the node.
 
+mod publish;
+mod receive;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -10,18 +13,17 @@ use std::{
 };
 
 use arc_malachitebft_app_channel::NetworkMsg as AppMessage;
-use arc_malachitebft_core_consensus::{LivenessMsg, MisbehaviorEvidence, SignedConsensusMsg};
+use arc_malachitebft_core_consensus::MisbehaviorEvidence;
 use arc_malachitebft_core_types::SignedProposal;
 use arc_malachitebft_engine::{
-    network::{Msg, NetworkEvent, NetworkRef, PersistentPeerError, Status, Subscriber},
+    network::{NetworkEvent, NetworkRef, Subscriber},
     util::streaming::{StreamContent, StreamId, StreamMessage},
 };
-use arc_malachitebft_network::Channel;
 use arc_malachitebft_peer::PeerId;
-use arc_malachitebft_sync::{InboundRequestId, OutboundFailureReason, OutboundRequestId};
+use arc_malachitebft_sync::InboundRequestId;
 use bytes::Bytes;
 use horae_control::Domain;
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::Actor;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
@@ -29,10 +31,12 @@ use crate::{
     context::{CheckedValue, Height, Members, Plane},
     evidence::Witness,
     limits,
-    links::{Junk, Links, Sink},
+    links::{Junk, Links},
     values::Values,
     wire::Wire,
 };
+
+use publish::NetworkActor;
 
 /// A proposal from a peer whose value the node has to judge.
 #[derive(Debug)]
@@ -273,190 +277,5 @@ impl Network {
             }
         }
         links.broadcast(&bytes);
-    }
-
-    fn handle(&self, message: Msg<Plane>) -> Result<(), ActorProcessingErr> {
-        match message {
-            Msg::Subscribe(subscriber) => {
-                let mut subscribers = lock(&self.subscribers);
-                subscriber.send(NetworkEvent::Listening("/memory/0".parse()?));
-                for state in lock(&self.peers).values() {
-                    subscriber.send(NetworkEvent::PeerConnected(state.id));
-                    subscriber.send(NetworkEvent::PeerSubscribed(state.id, Channel::Sync));
-                }
-                subscribers.push(subscriber);
-            }
-            Msg::PublishConsensusMsg(SignedConsensusMsg::Vote(vote)) => self.publish(vote.height, Wire::Vote(vote)),
-            Msg::PublishConsensusMsg(SignedConsensusMsg::Proposal(proposal)) => {
-                let value = self.values.get(&proposal.value);
-                self.publish(proposal.height, Wire::Proposal(proposal, value));
-            }
-            Msg::PublishLivenessMsg(message) => {
-                if !self.resting.load(Ordering::Relaxed) {
-                    self.broadcast(Wire::Liveness(message));
-                }
-            }
-            Msg::BroadcastStatus(status) => {
-                if let (Some(links), Some(bytes)) =
-                    (self.links.get(), Self::encode(Wire::Status(status.tip_height, status.history_min_height)))
-                {
-                    lock(&self.recent).status = Some(bytes.clone());
-                    links.broadcast(&bytes);
-                }
-            }
-            Msg::OutgoingRequest(id, request, reply) => {
-                let number = self.number.fetch_add(1, Ordering::Relaxed);
-                let request_id = OutboundRequestId::new(number);
-                let key = self.key_of(&id);
-                if let Some(key) = key {
-                    lock(&self.requests).asking.insert(number, key);
-                }
-                let sent = key.is_some_and(|key| self.send(&key, Wire::Request(number, request)));
-                reply.send(request_id.clone())?;
-                if !sent {
-                    lock(&self.requests).asking.remove(&number);
-                    self.emit(NetworkEvent::SyncRequestFailed(request_id, id, OutboundFailureReason::ConnectionClosed));
-                }
-            }
-            Msg::CancelRequest(id) => {
-                if let Ok(number) = id.to_string().parse() {
-                    lock(&self.requests).asking.remove(&number);
-                }
-            }
-            Msg::OutgoingResponse(id, response) => {
-                let asked = lock(&self.requests).asked.remove(&id);
-                if let Some((key, number)) = asked {
-                    self.send(&key, Wire::Response(number, response));
-                }
-            }
-            Msg::CancelInboundRequest(id) => {
-                lock(&self.requests).asked.remove(&id);
-            }
-            Msg::DumpState(reply) => reply.send(None)?,
-            Msg::UpdatePersistentPeers(_, reply) => reply.send(Err(PersistentPeerError::NetworkStopped))?,
-            Msg::PublishProposalPart(_)
-            | Msg::UpdateValidatorSet(_)
-            | Msg::ValidatorProofVerified { .. }
-            | Msg::NewEvent(_) => {}
-        }
-        Ok(())
-    }
-
-    fn receive(&self, from: NodeKey, id: PeerId, message: Wire) -> Result<(), Junk> {
-        match message {
-            Wire::Proposal(proposal, value) => {
-                self.reached(&from, proposal.height.0);
-                let evidence = lock(&self.witness).proposal(&proposal);
-                self.witnessed(evidence);
-                self.emit(NetworkEvent::Proposal(id, proposal.clone()));
-                if let Some(value) = value
-                    && self.intake.try_send(Received { from: id, proposal, value }).is_err()
-                {
-                    metrics::counter!("horae_tendermint_proposals_dropped_total").increment(1);
-                }
-            }
-            Wire::Vote(vote) => {
-                self.reached(&from, vote.height.0);
-                let evidence = lock(&self.witness).vote(&vote);
-                self.witnessed(evidence);
-                self.emit(NetworkEvent::Vote(id, vote));
-            }
-            Wire::Liveness(LivenessMsg::Vote(vote)) => {
-                let evidence = lock(&self.witness).vote(&vote);
-                self.witnessed(evidence);
-                self.emit(NetworkEvent::Vote(id, vote));
-            }
-            Wire::Liveness(LivenessMsg::PolkaCertificate(certificate)) => {
-                self.emit(NetworkEvent::PolkaCertificate(id, certificate))
-            }
-            Wire::Liveness(LivenessMsg::SkipRoundCertificate(certificate)) => {
-                self.emit(NetworkEvent::RoundCertificate(id, certificate))
-            }
-            Wire::Status(tip, min) => {
-                self.settled(&from, tip.0);
-                self.emit(NetworkEvent::Status(id, Status::new(tip, min)));
-            }
-            Wire::Begin(height) => self.reached(&from, height.0),
-            Wire::Request(number, request) => {
-                let request_id = InboundRequestId::new(format!("{id}/{number}"));
-                lock(&self.requests).asked.insert(request_id.clone(), (from, number));
-                self.emit(NetworkEvent::SyncRequest(request_id, id, request));
-            }
-            Wire::Response(number, response) => {
-                let asked = {
-                    let mut requests = lock(&self.requests);
-                    let expected = requests.asking.get(&number) == Some(&from);
-                    if expected { requests.asking.remove(&number) } else { None }
-                };
-                if asked.is_some() {
-                    self.emit(NetworkEvent::SyncResponse(OutboundRequestId::new(number), id, Some(response)));
-                }
-            }
-            Wire::Message(bytes) => {
-                self.tell_node(Event::Message { from, bytes: bytes.into() });
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Sink for Network {
-    fn up(&self, peer: NodeKey) {
-        let Ok(id) = peer_id(&peer) else { return };
-        lock(&self.peers).insert(peer, PeerState { id, height: 0 });
-        self.emit(NetworkEvent::PeerConnected(id));
-        self.emit(NetworkEvent::PeerSubscribed(id, Channel::Sync));
-        self.tell_node(Event::PeerUp { peer });
-        let catch_up: Vec<Bytes> = {
-            let recent = lock(&self.recent);
-            recent.status.iter().chain(&recent.messages).cloned().collect()
-        };
-        if let Some(links) = self.links.get() {
-            for message in catch_up {
-                links.send(&peer, message);
-            }
-        }
-    }
-
-    fn down(&self, peer: NodeKey) {
-        let Some(state) = lock(&self.peers).remove(&peer) else { return };
-        {
-            let mut requests = lock(&self.requests);
-            requests.asking.retain(|_, key| *key != peer);
-            requests.asked.retain(|_, (key, _)| *key != peer);
-        }
-        self.emit(NetworkEvent::PeerDisconnected(state.id));
-        self.tell_node(Event::PeerDown { peer });
-    }
-
-    fn message(&self, from: NodeKey, bytes: Bytes) -> Result<(), Junk> {
-        let message = Wire::decode(&bytes).map_err(|e| Junk(format!("a message does not decode: {e}")))?;
-        let id = lock(&self.peers).get(&from).map(|state| state.id);
-        match id {
-            Some(id) => self.receive(from, id, message),
-            None => Ok(()),
-        }
-    }
-}
-
-struct NetworkActor(Arc<Network>);
-
-#[ractor::async_trait]
-impl Actor for NetworkActor {
-    type Msg = Msg<Plane>;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Msg<Plane>>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Msg<Plane>>,
-        message: Msg<Plane>,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        self.0.handle(message)
     }
 }
