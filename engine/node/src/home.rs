@@ -99,9 +99,9 @@ impl Home {
         self.root.join("journal")
     }
 
-    /// State database and checkpoints.
+    /// The store: state, checkpoints, what JSON-RPC looks up. One file.
     pub fn state(&self) -> PathBuf {
-        self.root.join("state")
+        self.root.join("state.redb")
     }
 
     /// The Tendermint engine's logs.
@@ -178,7 +178,7 @@ impl Home {
     }
 
     fn create_directories(&self) -> Result<(), HomeError> {
-        for path in [self.root.clone(), self.keys(), self.journal(), self.state(), self.consensus()] {
+        for path in [self.root.clone(), self.keys(), self.journal(), self.consensus()] {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(DIRECTORY_MODE)
