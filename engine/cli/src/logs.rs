@@ -15,9 +15,14 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging: at `info` for a node, at `warn` for the commands, unless `filter` says otherwise.
+/// What a node logs unless told: the consensus engine's every vote is of use only to who looks for its faults.
+const NODE: &str = "info,arc_malachitebft=warn";
+/// What the other commands log unless told.
+const COMMAND: &str = "warn";
+
+/// Starts logging as `filter` says, or by default.
 pub fn start(format: LogFormat, filter: Option<&str>, is_node: bool) {
-    let default = if is_node { "info" } else { "warn" };
+    let default = if is_node { NODE } else { COMMAND };
     let filter = filter.unwrap_or(default);
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
         eprintln!("warning: --log `{filter}` is no filter ({error}); `{default}` is used");

@@ -1,4 +1,4 @@
-//! Ctrl-C and `kill`: ask to stop once, insist the second time.
+//! Ctrl-C and `kill`.
 
 use tokio::signal::unix::{SignalKind, signal};
 

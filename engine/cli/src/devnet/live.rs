@@ -86,6 +86,8 @@ pub async fn wait_until_up(devnet: &mut Devnet, screen: &Screen, limit: Duration
     let rpc = Rpc::new(&devnet.ground.rpc_urls()[0])?;
     let until = Instant::now() + limit;
     let (mut answered, mut generated, mut installed) = (false, false, false);
+    // After a restart there are committed blocks; a slot is open when there is a new one.
+    let mut stored = 0;
     let mut step = screen.step("waiting for the nodes to answer");
     loop {
         for process in devnet.nodes.iter_mut().chain([devnet.anvil.process()]) {
@@ -96,6 +98,7 @@ pub async fn wait_until_up(devnet: &mut Devnet, screen: &Screen, limit: Duration
         if let Ok(status) = rpc.status().await {
             if !answered {
                 answered = true;
+                stored = status.heads.committed;
                 step = screen.step("key generation");
             }
             if !generated && status.group_key.is_some() {
@@ -108,7 +111,7 @@ pub async fn wait_until_up(devnet: &mut Devnet, screen: &Screen, limit: Duration
                 step.done("the first group key is installed on L1");
                 step = screen.step("waiting for the first slot");
             }
-            if installed && status.heads.committed > 0 {
+            if installed && status.heads.committed > stored {
                 step.done(&format!("slot {} is open: {}", status.slot, name_of(devnet, &status)));
                 return Ok(());
             }
@@ -118,7 +121,7 @@ pub async fn wait_until_up(devnet: &mut Devnet, screen: &Screen, limit: Duration
                 (false, ..) => "node-0 does not answer",
                 (_, false, _) => "key generation has not ended",
                 (.., false) => "the first key is not on L1",
-                _ => "no block is committed",
+                _ => "no new block is committed",
             };
             let (seconds, logs) = (limit.as_secs(), devnet.ground.logs());
             return Err(CliError::new(format!("{stage} after {seconds} s; see the logs in {}", logs.display())));

@@ -84,7 +84,10 @@ pub async fn run(options: DevnetOptions) -> Result<ExitCode, CliError> {
     if let Ok(why) = &ended {
         screen.line(why);
     }
-    let written = devnet.finish(&sent, options.report.as_deref(), &screen).await;
+    let written = tokio::select! {
+        written = devnet.finish(&sent, options.report.as_deref(), &screen) => written,
+        name = asked_to_stop()? => Err(CliError::new(format!("{name} again: what still ran was killed, nothing was written"))),
+    };
     ended?;
     written?;
     Ok(ExitCode::SUCCESS)
