@@ -53,15 +53,14 @@ pub fn transfer(key: &SignerKey, terms: Terms, nonce: u64, to: Address, value: U
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use alloy::{consensus::transaction::SignerRecoverable, eips::eip2718::Decodable2718};
+    use horae_stages::BlockTx;
 
     #[test]
     fn a_transfer_decodes_to_its_sender() {
         let key = SignerKey::from_bytes(&[7; 32]).unwrap();
         let terms = Terms { chain_id: 5, max_fee: 10, tip: 1 };
         let signed = transfer(&key, terms, 3, Address::repeat_byte(9), U256::from(1));
-        let read = TxEnvelope::decode_2718(&mut signed.raw.as_ref()).unwrap();
-        assert_eq!(read.recover_signer().unwrap(), key.address());
-        assert_eq!(*read.tx_hash(), signed.hash);
+        let read = BlockTx::recover(&signed.raw).unwrap();
+        assert_eq!((read.sender, read.hash), (key.address(), signed.hash));
     }
 }
