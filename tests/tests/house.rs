@@ -117,7 +117,8 @@ fn every_source_opens_with_what_it_is_for() {
 fn unsafe_stands_only_where_it_may() {
     let mut wrong = Vec::new();
     for (path, text) in our_sources() {
-        if UNSAFE_FOLDERS.iter().any(|folder| path.starts_with(folder)) || path == file!() || path.ends_with("house.rs") {
+        if UNSAFE_FOLDERS.iter().any(|folder| path.starts_with(folder)) || path == file!() || path.ends_with("house.rs")
+        {
             continue;
         }
         for (number, line) in text.lines().enumerate() {

@@ -45,6 +45,9 @@ pub fn run(options: &InitOptions) -> Result<(), CliError> {
     println!("signer    {signer}   lock stake for it in the LockingPool, and give it ether on L1");
     println!("node key  {node_key}   registered with the stake");
     let missing = if options.genesis.is_some() { "" } else { "the chain's genesis.json into the home, " };
-    println!("next      put {missing}the other validators under [[peers]] in node.toml, then `horae node --home {}`", options.home.display());
+    println!(
+        "next      put {missing}the other validators under [[peers]] in node.toml, then `horae node --home {}`",
+        options.home.display()
+    );
     Ok(())
 }

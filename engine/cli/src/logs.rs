@@ -28,7 +28,8 @@ pub fn start(format: LogFormat, filter: Option<&str>, is_node: bool) {
         eprintln!("warning: --log `{filter}` is no filter ({error}); `{default}` is used");
         EnvFilter::new(default)
     });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
     match format {
         LogFormat::Human => builder.init(),
         LogFormat::Json => builder.json().init(),

@@ -140,7 +140,9 @@ impl Rpc {
     ) -> Result<Vec<R>, CliError> {
         let mut answers = Vec::new();
         for answer in self.try_many(method, params).await.map_err(|error| self.explain(method, &error))? {
-            answers.push(answer.map_err(|(_, message)| CliError::because(format!("{} refused {method}", self.url), message))?);
+            answers.push(
+                answer.map_err(|(_, message)| CliError::because(format!("{} refused {method}", self.url), message))?,
+            );
         }
         Ok(answers)
     }
@@ -172,9 +174,11 @@ impl Rpc {
     fn explain(&self, method: &str, error: &Error) -> CliError {
         match error {
             Error::Call(refusal) => CliError::because(format!("{} refused {method}", self.url), refusal.message()),
-            Error::RequestTimeout => {
-                CliError::new(format!("{} did not answer {method} within {} s; is the node stuck?", self.url, TIMEOUT.as_secs()))
-            }
+            Error::RequestTimeout => CliError::new(format!(
+                "{} did not answer {method} within {} s; is the node stuck?",
+                self.url,
+                TIMEOUT.as_secs()
+            )),
             Error::Transport(why) => CliError::new(format!(
                 "no node answers at {} ({}); start one, or name another with --rpc",
                 self.url,

@@ -11,7 +11,10 @@ use std::{
 use serde_json::Value;
 
 fn horae(arguments: &[&str]) -> Output {
-    run(Command::new(env!("CARGO_BIN_EXE_horae")).args(arguments).env_remove("HORAE_RPC").env_remove("HORAE_PASSPHRASE"))
+    run(Command::new(env!("CARGO_BIN_EXE_horae"))
+        .args(arguments)
+        .env_remove("HORAE_RPC")
+        .env_remove("HORAE_PASSPHRASE"))
 }
 
 fn run(command: &mut Command) -> Output {
@@ -55,7 +58,8 @@ fn every_command_and_every_option_has_help() {
     ] {
         let help = stdout(&horae(&[command.clone(), vec!["--help"]].concat()));
         for option in options {
-            let line = help.lines().position(|line| line.contains(option)).unwrap_or_else(|| panic!("{option}: {help}"));
+            let line =
+                help.lines().position(|line| line.contains(option)).unwrap_or_else(|| panic!("{option}: {help}"));
             let said: usize = help.lines().skip(line).take(2).map(|text| text.trim().len()).sum();
             assert!(said > option.len() + 12, "{command:?} {option} says nothing");
         }
@@ -118,7 +122,8 @@ fn a_missing_anvil_is_said_with_the_way_to_get_it() {
     // A copy outside of the checkout, from where no anvil is in sight.
     let binary = dir.path().join("horae");
     std::fs::copy(env!("CARGO_BIN_EXE_horae"), &binary).unwrap();
-    let output = run(Command::new(&binary).args(["devnet", "--home", "devnet"]).current_dir(dir.path()).env("PATH", ""));
+    let output =
+        run(Command::new(&binary).args(["devnet", "--home", "devnet"]).current_dir(dir.path()).env("PATH", ""));
     let error = complaint(&output);
     assert!(error.contains("anvil") && error.contains("make tools"), "{error}");
 }

@@ -230,8 +230,8 @@ impl Settings {
     /// # Errors
     /// [`ConfigError::Parse`], [`ConfigError::Value`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        let settings: Self = toml::from_str(text)
-            .map_err(|e| ConfigError::Parse { file: file.to_owned(), problem: e.to_string() })?;
+        let settings: Self =
+            toml::from_str(text).map_err(|e| ConfigError::Parse { file: file.to_owned(), problem: e.to_string() })?;
         settings.check(file)?;
         Ok(settings)
     }

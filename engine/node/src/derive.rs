@@ -40,7 +40,9 @@ pub enum DeriveError {
         why: UnpackError,
     },
     /// A block does not execute.
-    #[error("batch {index}, block {block}: {why}; genesis.json is of another chain, or this version executes differently")]
+    #[error(
+        "batch {index}, block {block}: {why}; genesis.json is of another chain, or this version executes differently"
+    )]
     Block {
         /// Index of the batch.
         index: u64,
@@ -111,7 +113,16 @@ impl<'a> Derivation<'a> {
         let state = Shared(Rc::new(RefCell::new(memory)));
         let hot = HotState::new(state.clone(), 0, hash, HOT_ENTRIES);
         let executor = Executor::new(hot, genesis.l2.params.chain_id);
-        Self { genesis, state, executor, head, hashes: vec![hash], state_root: root, next_index: 0, last_digest: B256::ZERO }
+        Self {
+            genesis,
+            state,
+            executor,
+            head,
+            hashes: vec![hash],
+            state_root: root,
+            next_index: 0,
+            last_digest: B256::ZERO,
+        }
     }
 
     /// Executes the next batch and compares the outcome with what the group signed.
@@ -125,12 +136,19 @@ impl<'a> Derivation<'a> {
             false => Err(DeriveError::Differs { index, what, rebuilt, signed }),
         };
         same("the index", self.next_index.to_string(), index.to_string())?;
-        same("the digest of the batch before", self.last_digest.to_string(), accepted.batch.previousDigest.to_string())?;
+        same(
+            "the digest of the batch before",
+            self.last_digest.to_string(),
+            accepted.batch.previousDigest.to_string(),
+        )?;
         same("the first block", (self.head.number + 1).to_string(), accepted.batch.firstBlock.to_string())?;
 
         let params = &self.genesis.l2.params;
-        let unpacked = unpack(&accepted.data, &UnpackLimits::new(params))
-            .map_err(|why| DeriveError::Unpack { index, l1_tx: accepted.l1_tx, why })?;
+        let unpacked = unpack(&accepted.data, &UnpackLimits::new(params)).map_err(|why| DeriveError::Unpack {
+            index,
+            l1_tx: accepted.l1_tx,
+            why,
+        })?;
         same("the first block in the data", accepted.batch.firstBlock.to_string(), unpacked.first_block.to_string())?;
         let (mut transactions, mut raw_bytes) = (0, 0);
         for block in &unpacked.blocks {
@@ -245,7 +263,12 @@ mod tests {
     use alloy_primitives::{TxKind, keccak256};
     use horae_contracts::{Batch, Signature, batch_digest};
     use horae_control::SignerKey;
-    use horae_stages::{Block, L1View, genesis::GenesisAccount, pack::{UnpackedBlock, pack}, rules::HeaderChoices};
+    use horae_stages::{
+        Block, L1View,
+        genesis::GenesisAccount,
+        pack::{UnpackedBlock, pack},
+        rules::HeaderChoices,
+    };
 
     fn key() -> SignerKey {
         SignerKey::from_bytes(&[5; 32]).unwrap()

@@ -207,12 +207,8 @@ impl GenesisFile {
 
     /// The validators of epoch 0 as candidates of the control plane.
     pub fn candidates(&self) -> Vec<Candidate> {
-        let candidate = |v: &GenesisValidator| Candidate {
-            id: v.id,
-            signer: v.signer,
-            node_key: v.node_key.0,
-            stake: v.stake,
-        };
+        let candidate =
+            |v: &GenesisValidator| Candidate { id: v.id, signer: v.signer, node_key: v.node_key.0, stake: v.stake };
         self.validators.iter().map(candidate).collect()
     }
 
@@ -309,8 +305,8 @@ pub(crate) mod testing {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::*;
     use super::testing::genesis;
+    use super::*;
 
     #[test]
     fn a_genesis_comes_back_as_it_was_saved() {

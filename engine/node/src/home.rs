@@ -21,7 +21,9 @@ const FILE_MODE: u32 = 0o600;
 #[derive(Debug, Error)]
 pub enum HomeError {
     /// The directory was never set up.
-    #[error("{path} is not a node's home: {missing} is not there; run `horae init --home {path}` first, or name another home with --home")]
+    #[error(
+        "{path} is not a node's home: {missing} is not there; run `horae init --home {path}` first, or name another home with --home"
+    )]
     NotAHome {
         /// The directory.
         path: PathBuf,
@@ -29,7 +31,9 @@ pub enum HomeError {
         missing: &'static str,
     },
     /// A home is there already.
-    #[error("{path} is a node's home already ({found} is there); name another directory with --home, or remove this one if its keys and chain may be lost")]
+    #[error(
+        "{path} is a node's home already ({found} is there); name another directory with --home, or remove this one if its keys and chain may be lost"
+    )]
     AlreadyAHome {
         /// The directory.
         path: PathBuf,
@@ -162,9 +166,7 @@ impl Home {
             .map_err(|source| HomeError::io("opening", &path, source))?;
         if let Err(error) = file.try_lock() {
             return Err(match error {
-                fs::TryLockError::WouldBlock => {
-                    HomeError::InUse { path: self.root.clone(), pid: read_pid(&mut file) }
-                }
+                fs::TryLockError::WouldBlock => HomeError::InUse { path: self.root.clone(), pid: read_pid(&mut file) },
                 fs::TryLockError::Error(source) => HomeError::io("locking", &path, source),
             });
         }
@@ -219,14 +221,11 @@ fn read_pid(file: &mut File) -> String {
 /// What the file system said; the old file is then still there.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
     let mut temporary = name.to_owned();
     temporary.push(".tmp");
     let temporary = directory.join(temporary);
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;

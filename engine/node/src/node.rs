@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use horae_control::{ControlState, SignerKey};
+use horae_control::{ControlState, SignedBlock, SignerKey};
 use horae_runtime::{
     Bundle, Cell, Clock, Crew, IdlePolicy, Poll, Pool, Progress, StopReason, Stopper, Waker, Worker, door, ring,
 };
@@ -35,9 +35,10 @@ use crate::edges::journal::{self, Journal, JournalError};
 use crate::edges::l1::{L1, L1Error, Sender};
 use crate::edges::peers::{self, PeerAddress, Peers, PeersError};
 use crate::edges::rpc::{self, RpcError, RpcOptions};
-use crate::edges::store::{Store, StoreError, StoreOptions};
+use crate::edges::store::{LatestState, Store, StoreError, StoreOptions};
 use crate::edges::{metrics, quic_ingest, tcp_ingest};
 use crate::pipeline::{Entrance, Front, Recoverer, TxCell};
+use crate::replica::chain::{KEPT_BLOCKS, facts_of};
 use crate::replica::io::Entry;
 use crate::replica::message::PeerMessage;
 use crate::replica::restore::{Origin, RestoreError, restore};
@@ -175,8 +176,7 @@ async fn start(
     let keeper_options = KeeperOptions { kept_blocks: settings.retention.blocks, ..KeeperOptions::new(params.clone()) };
     let known_batches = store.reader().batches(..)?.iter().map(|batch| (batch.index, batch.digest)).collect();
     let last_batch = store.reader().last_batch()?;
-    let (header, hash) = tip_of(&store)?;
-    let source = store.latest();
+    let origin = origin_of(&store)?;
     let (view, feed, keeper) = chain_view::start(store, keeper_options)?;
     let journal_options = journal::Options { core: profile.edges.journal_core, ..journal::Options::default() };
     let (opened, writer) = Journal::open(home.journal(), journal_options)?;
@@ -186,8 +186,7 @@ async fn start(
     let mut bundles = bundles_of(&profile);
     let waker_of = |worker: WorkerName| -> Result<Waker, NodeError> {
         let at = profile.threads.iter().position(|thread| thread.workers.contains(&worker));
-        at.map(|at| bundles[at].waker())
-            .ok_or_else(|| NodeError::Worker { profile: settings.profile.clone(), worker })
+        at.map(|at| bundles[at].waker()).ok_or_else(|| NodeError::Worker { profile: settings.profile.clone(), worker })
     };
     let front_waker = waker_of(WorkerName::Decode)?;
     let replica_waker = waker_of(WorkerName::Execute)?;
@@ -224,9 +223,9 @@ async fn start(
         domain: *state.domain(),
         signer: signer_of(&keys),
         incarnation: state.epoch().set.get(&me).map_or(0, |validator| validator.incarnation),
-        origin: Origin { source, header, hash },
+        origin,
         entries,
-        control: update_of(&state),
+        control: ControlUpdate::of(&state),
     };
 
     // The workers.
@@ -238,12 +237,14 @@ async fn start(
         let name = WorkerName::Recover(index);
         let (to_recover, from_front) = ring(profile.rings.decode_to_recover, waker_of(name)?);
         let (to_replica, from_recover) = ring(profile.rings.recover_to_execute, replica_waker.clone());
-        workers.push((name, Worker::new(name.to_string(), Recoverer::new(from_front, Recover::new(), to_replica))));
+        let recoverer = Recoverer::new(from_front, Recover::new(), entrance.traffic(), to_replica);
+        workers.push((name, Worker::new(name.to_string(), recoverer)));
         lanes_in.push(to_recover);
         lanes_out.push(from_recover);
     }
     let decode = Decode::new(DecodePolicy::new(&params));
-    let front = Front::new(hall, decode, Dedup::new(limits::RECENT_HASHES), forgotten, lanes_in);
+    let dedup = Dedup::new(limits::RECENT_HASHES);
+    let front = Front::new(hall, decode, dedup, forgotten, entrance.traffic(), lanes_in);
     workers.push((WorkerName::Decode, Worker::new("decode", front)));
     let (restored, restoration) = std::sync::mpsc::channel();
     let (slot, stop) = (running.clone(), stopper.clone());
@@ -266,9 +267,8 @@ async fn start(
         warn!(thread = failure.thread, why = %failure.error, "a thread runs, but not on its own core");
     }
     let meters = crew.meters().to_vec();
-    tokio::task::block_in_place(|| restoration.recv()).map_err(|_| {
-        NodeError::Stopped(stopper.reason().unwrap_or(StopReason::Asked))
-    })??;
+    tokio::task::block_in_place(|| restoration.recv())
+        .map_err(|_| NodeError::Stopped(stopper.reason().unwrap_or(StopReason::Asked)))??;
 
     // The council.
     let (engine, events) = start_engine(&home, &settings, &keys, &state).await?;
@@ -307,11 +307,21 @@ async fn start(
     // The doors open last.
     let _tcp = settings.ingest.tcp.map(|listen| start_tcp(listen, &profile, entrance.clone())).transpose()?;
     let _quic = settings.ingest.quic.map(|listen| start_quic(listen, entrance.clone())).transpose()?;
-    let rpc_options =
-        RpcOptions { listen: settings.rpc.address, params, min_priority_fee: 0 };
+    let (reported_params, traffic) = (params.clone(), entrance.traffic());
+    let rpc_options = RpcOptions { listen: settings.rpc.address, params, min_priority_fee: 0 };
     let rpc = rpc::serve(view.clone(), Arc::new(entrance), rpc_options).await?;
     info!(rpc = %rpc.address(), "running");
-    let reporting = status::Reporting { me, view: view.clone(), feed, running, control_state, engine: engine.clone(), meters };
+    let reporting = status::Reporting {
+        me,
+        params: reported_params,
+        view: view.clone(),
+        feed,
+        running,
+        control_state,
+        engine: engine.clone(),
+        traffic,
+        meters,
+    };
     tokio::spawn(status::report(reporting));
 
     let ended = wait(shutdown, council, &stopper).await;
@@ -382,13 +392,19 @@ async fn wait(
     }
 }
 
-fn tip_of(store: &Store) -> Result<(horae_stages::Header, alloy_primitives::B256), NodeError> {
+/// The store's tip, and the blocks below it that a peer or a close vote may still speak of.
+fn origin_of(store: &Store) -> Result<Origin<LatestState>, NodeError> {
     let reader = store.reader();
     let number = reader.height();
-    let missing = StoreError::Gap { stored: number, given: number };
-    let header = reader.header(number)?.ok_or(missing)?;
+    let header = reader.header(number)?.ok_or(StoreError::Gap { stored: number, given: number })?;
     let hash = header.hash();
-    Ok((header, hash))
+    let mut below = Vec::new();
+    for (block, signature) in reader.raw_blocks(number.saturating_sub(KEPT_BLOCKS as u64)..=number)? {
+        let Some(signature) = signature else { continue };
+        let carried = reader.certificate(block.header.number.saturating_sub(1))?;
+        below.push((SignedBlock { facts: facts_of(&block.header, block.header.hash()), signature }, carried));
+    }
+    Ok(Origin { source: store.latest(), header, hash, below })
 }
 
 fn read_entries(opened: &journal::Opened) -> Result<Vec<Entry>, NodeError> {
@@ -406,16 +422,6 @@ fn read_entries(opened: &journal::Opened) -> Result<Vec<Entry>, NodeError> {
 
 fn signer_of(keys: &crate::keys::Keys) -> SignerKey {
     SignerKey::from_bytes(&keys.signer.to_secret_bytes()).expect("a secret key is a valid signer key")
-}
-
-fn update_of(state: &ControlState) -> ControlUpdate {
-    let view = state.l1_view();
-    ControlUpdate {
-        height: state.height(),
-        l1_view: L1View { number: view.number, hash: view.hash },
-        term: state.open_term().cloned(),
-        slot_timeout_ms: state.slot_timeout_ms(false),
-    }
 }
 
 fn bundles_of(profile: &Profile) -> Vec<Bundle> {
@@ -517,4 +523,3 @@ fn start_quic(
 ) -> Result<quic_ingest::QuicIngest, quic_ingest::StartError> {
     quic_ingest::QuicIngest::start(listen, quic_ingest::Limits::default(), entrance)
 }
-

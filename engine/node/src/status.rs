@@ -9,11 +9,15 @@ use horae_control::ControlState;
 use horae_control::dkg::GroupKey;
 use horae_mpc::ShareLayout;
 use horae_runtime::{Cell, Meter};
+use horae_stages::ChainParams;
 use horae_tendermint::Handle;
 use metrics::counter;
 use tokio::sync::watch;
 
-use crate::chain_view::{ChainEvent, ChainFeed, ChainView, EpochStatus, NodeStatus, SlotStatus, ValidatorStatus};
+use crate::chain_view::{
+    ChainEvent, ChainFeed, ChainView, EpochStatus, NodeStatus, SlotStatus, TrafficStatus, ValidatorStatus,
+};
+use crate::pipeline::Traffic;
 use crate::replica::RunningSlot;
 
 /// How often the status is looked at; it is published when it has changed.
@@ -23,6 +27,8 @@ const EVERY: Duration = Duration::from_millis(250);
 pub struct Reporting {
     /// This validator.
     pub me: Address,
+    /// The chain rules that are numbers.
+    pub params: ChainParams,
     /// The query side.
     pub view: ChainView,
     /// The way to it.
@@ -33,6 +39,8 @@ pub struct Reporting {
     pub control_state: watch::Receiver<Arc<ControlState>>,
     /// The links.
     pub engine: Handle,
+    /// What clients sent.
+    pub traffic: Arc<Traffic>,
     /// The workers' meters.
     pub meters: Vec<(String, Meter)>,
 }
@@ -62,7 +70,9 @@ pub async fn report(reporting: Reporting) {
 fn meter(meters: &[(String, Meter)]) {
     for (name, meter) in meters {
         let reading = meter.read();
-        for (regime, ns) in [("idle", reading.idle_ns), ("working", reading.working_ns), ("blocked", reading.blocked_ns)] {
+        for (regime, ns) in
+            [("idle", reading.idle_ns), ("working", reading.working_ns), ("blocked", reading.blocked_ns)]
+        {
             counter!("horae_worker_ns", "worker" => name.clone(), "regime" => regime).absolute(ns);
         }
     }
@@ -84,7 +94,8 @@ fn compose(reporting: &Reporting) -> NodeStatus {
             next_sequencer: running.next_sequencer.unwrap_or_default(),
             first_block: running.first_block,
             began_ms: running.began_ms,
-            ..SlotStatus::default()
+            slot_ms: reporting.params.slot_ms,
+            slot_blocks: reporting.params.slot_blocks,
         },
         epoch: epoch_status(&state),
         validators: epoch
@@ -105,7 +116,11 @@ fn compose(reporting: &Reporting) -> NodeStatus {
         l1_view_hash: view.hash,
         peers: u32::try_from(linked.len()).unwrap_or(u32::MAX),
         highest_known_block: running.highest_known,
-        ..NodeStatus::default()
+        traffic: TrafficStatus {
+            received: reporting.traffic.received(),
+            refused: reporting.traffic.refused(),
+            forwarded: reporting.traffic.forwarded(),
+        },
     }
 }
 

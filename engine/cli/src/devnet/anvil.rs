@@ -45,8 +45,22 @@ impl Anvil {
         let (port, state) = (ground.l1_port().to_string(), ground.l1_state());
         let chain_id = L1_CHAIN_ID.to_string();
         let mut arguments: Vec<&OsStr> = [
-            "--host", "127.0.0.1", "--chain-id", &chain_id, "--slots-in-an-epoch", "1", "--block-time", "1",
-            "--mixed-mining", "--gas-limit", GAS_LIMIT, "--state-interval", STATE_INTERVAL_S, "--quiet", "--port", &port,
+            "--host",
+            "127.0.0.1",
+            "--chain-id",
+            &chain_id,
+            "--slots-in-an-epoch",
+            "1",
+            "--block-time",
+            "1",
+            "--mixed-mining",
+            "--gas-limit",
+            GAS_LIMIT,
+            "--state-interval",
+            STATE_INTERVAL_S,
+            "--quiet",
+            "--port",
+            &port,
             "--state",
         ]
         .into_iter()

@@ -83,7 +83,9 @@ impl Chain {
             Ok(()) => l1.require(self.l1_genesis().origin()).await,
             Err(error) => Err(error),
         };
-        checked.map_err(|e| CliError::new(format!("the L1 has lost the chain of the earlier start ({e}); begin anew with --reset")))
+        checked.map_err(|e| {
+            CliError::new(format!("the L1 has lost the chain of the earlier start ({e}); begin anew with --reset"))
+        })
     }
 
     /// Deploys the contracts, makes the homes, locks the stake, writes the genesis. It is remembered only when all is done.
@@ -178,7 +180,8 @@ impl Chain {
             text += &format!("  node-{index}  JSON-RPC {url}  QUIC {quic}  TCP {tcp}  metrics http://{metrics}\n");
         }
         text += &format!("L1, chain id {L1_CHAIN_ID}, http://{}\n", loopback(ground.l1_port()));
-        text += &format!("  BatchInbox   {}\n  LockingPool  {}\n  METIS        {}\n", self.inbox, self.locking, self.metis);
+        text +=
+            &format!("  BatchInbox   {}\n  LockingPool  {}\n  METIS        {}\n", self.inbox, self.locking, self.metis);
         text += "Accounts with 10000 coins on both, FOR TESTS ONLY: everybody knows these keys\n";
         for key in TEST_KEYS {
             let address = test_key_of(key).map(|k| k.address()).unwrap_or_default();

@@ -160,7 +160,10 @@ fn fixed(base: u16, nodes: usize) -> Result<Mark, CliError> {
     let last = usize::from(base) + nodes * PORTS;
     let all: Vec<u16> = (usize::from(base)..=last).filter_map(|port| u16::try_from(port).ok()).collect();
     if base == 0 || all.len() != nodes * PORTS + 1 {
-        return Err(CliError::new(format!("--base-port {base} leaves no room for {} ports; choose 1024 to 60000", nodes * PORTS + 1)));
+        return Err(CliError::new(format!(
+            "--base-port {base} leaves no room for {} ports; choose 1024 to 60000",
+            nodes * PORTS + 1
+        )));
     }
     Ok(assign(&all))
 }

@@ -153,7 +153,10 @@ pub async fn watch(
         }
         let lost = told.iter().filter(|told| **told).count();
         if until_batches.is_some() && 3 * (told.len() - lost) <= 2 * told.len() {
-            return Err(CliError::new(format!("{lost} of {} nodes ended: no batch can be signed any more", told.len())));
+            return Err(CliError::new(format!(
+                "{lost} of {} nodes ended: no batch can be signed any more",
+                told.len()
+            )));
         }
         let accepted = l1.inbox_state().await.map_or(0, |state| state.head.nextIndex);
         let mut shown = None;

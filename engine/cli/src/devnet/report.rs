@@ -103,16 +103,24 @@ pub async fn make(devnet: &Devnet, sent: &Sent, scanned: Scanned) -> Result<Repo
 
 /// Writes the report, and the L1's state to `<report>.l1-state.json` beside it.
 pub fn write(file: &Path, mut report: Report, l1_state: &Path) -> Result<(), CliError> {
-    let beside = std::path::absolute(file.with_extension("l1-state.json")).map_err(|e| CliError::because(file.display(), e))?;
-    fs::copy(l1_state, &beside).map_err(|e| CliError::because(format!("cannot copy the L1's state to {}", beside.display()), e))?;
+    let beside =
+        std::path::absolute(file.with_extension("l1-state.json")).map_err(|e| CliError::because(file.display(), e))?;
+    fs::copy(l1_state, &beside)
+        .map_err(|e| CliError::because(format!("cannot copy the L1's state to {}", beside.display()), e))?;
     report.l1_state = beside;
     let text = serde_json::to_vec_pretty(&report).map_err(|e| CliError::because(file.display(), e))?;
     write_atomic(file, &text).map_err(|e| CliError::because(file.display(), e))
 }
 
-async fn batch_line(l1: &L1, accepted: &AcceptedBatch, limits: &UnpackLimits, scanned: &Scanned) -> Result<BatchLine, CliError> {
+async fn batch_line(
+    l1: &L1,
+    accepted: &AcceptedBatch,
+    limits: &UnpackLimits,
+    scanned: &Scanned,
+) -> Result<BatchLine, CliError> {
     let batch = &accepted.batch;
-    let unpacked = unpack(&accepted.data, limits).map_err(|e| CliError::because(format!("batch {}", batch.index), e))?;
+    let unpacked =
+        unpack(&accepted.data, limits).map_err(|e| CliError::because(format!("batch {}", batch.index), e))?;
     let transactions = || unpacked.blocks.iter().flat_map(|block| &block.transactions);
     let signers = scanned.signers.iter().find(|(last, _)| *last == batch.lastBlock).map_or(0, |(_, count)| *count);
     Ok(BatchLine {

@@ -52,14 +52,19 @@ pub async fn scan(ground: &Ground) -> Result<Scanned, CliError> {
         }
     }
     let Some((rpc, status)) = nodes.first() else {
-        return Err(CliError::new(format!("no node answers, so there is nothing to report; see the logs in {}", ground.logs().display())));
+        return Err(CliError::new(format!(
+            "no node answers, so there is nothing to report; see the logs in {}",
+            ground.logs().display()
+        )));
     };
-    let mut scanned = Scanned { blocks: status.heads.committed, group_key: status.group_key.clone(), ..Default::default() };
+    let mut scanned =
+        Scanned { blocks: status.heads.committed, group_key: status.group_key.clone(), ..Default::default() };
     let mut from = 1;
     while from <= scanned.blocks {
         let to = scanned.blocks.min(from + STRIDE - 1);
         let asked = (from..=to).map(|number| [value(format!("{number:#x}")), value(false)]);
-        for block in rpc.ask_many::<Option<BlockSummary>, 2>("eth_getBlockByNumber", asked).await?.into_iter().flatten() {
+        for block in rpc.ask_many::<Option<BlockSummary>, 2>("eth_getBlockByNumber", asked).await?.into_iter().flatten()
+        {
             scanned.add(&block);
         }
         from = to + 1;
@@ -90,7 +95,10 @@ impl Scanned {
         let mut last_blocks = Vec::new();
         let mut at = safe;
         while let (true, Some(first)) = (at > 0, nodes.first()) {
-            let Ok(Some(block)) = first.ask::<Option<BlockReport>, 1>("horae_block", [value(format!("{at:#x}"))]).await else { break };
+            let Ok(Some(block)) = first.ask::<Option<BlockReport>, 1>("horae_block", [value(format!("{at:#x}"))]).await
+            else {
+                break;
+            };
             let Some(batch) = block.batch else { break };
             last_blocks.push(at);
             at = batch.first_block.saturating_sub(1);

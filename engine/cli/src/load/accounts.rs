@@ -8,7 +8,7 @@ use horae_control::SignerKey;
 use indicatif::ProgressBar;
 use tokio::time::{Instant, sleep};
 
-use super::wallet::{TRANSFER_GAS, Signed, Terms, transfer};
+use super::wallet::{Signed, TRANSFER_GAS, Terms, transfer};
 use crate::{
     args::LoadOptions,
     devnet::test_key,
@@ -82,7 +82,9 @@ async fn fund(rpc: &Rpc, funder: &SignerKey, terms: Terms, poor: &[Address], amo
         while count(rpc, funder.address(), "latest").await? < nonce {
             if Instant::now() >= until {
                 let seconds = FUNDING_LIMIT.as_secs();
-                return Err(CliError::new(format!("the accounts were not funded within {seconds} s; is the chain moving?")));
+                return Err(CliError::new(format!(
+                    "the accounts were not funded within {seconds} s; is the chain moving?"
+                )));
             }
             sleep(POLL).await;
         }

@@ -177,7 +177,13 @@ impl Lane {
     }
 
     fn twin(&self) -> Self {
-        Self { waiting: VecDeque::new(), plan: self.plan.clone(), tally: self.tally.clone(), again: self.again.clone(), stopped: self.stopped.clone() }
+        Self {
+            waiting: VecDeque::new(),
+            plan: self.plan.clone(),
+            tally: self.tally.clone(),
+            again: self.again.clone(),
+            stopped: self.stopped.clone(),
+        }
     }
 }
 

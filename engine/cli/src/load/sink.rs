@@ -49,9 +49,9 @@ impl Sink {
     /// Watches from the present head on.
     pub async fn watch(rpc: Rpc, plan: Arc<Plan>) -> Result<Self, CliError> {
         let head = rpc.status().await?.heads.ordered;
-        let histogram = || Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).map_err(|e| CliError::because("histogram", e));
-        let seen =
-            Seen { latencies: [histogram()?, histogram()?, histogram()?], last: Duration::ZERO, blocks: 0 };
+        let histogram =
+            || Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).map_err(|e| CliError::because("histogram", e));
+        let seen = Seen { latencies: [histogram()?, histogram()?, histogram()?], last: Duration::ZERO, blocks: 0 };
         let (stopped, committed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let watch = Watch {
             rpc,

@@ -317,10 +317,11 @@ impl Council {
         let batch = &accepted.batch;
         let limits = UnpackLimits::new(&self.parts.params);
         let (transactions, raw_bytes) = match unpack(&accepted.data, &limits) {
-            Ok(unpacked) => unpacked.blocks.iter().flat_map(|block| &block.transactions).fold(
-                (0, 0),
-                |(count, bytes): (u64, u64), raw| (count + 1, bytes + raw.len() as u64),
-            ),
+            Ok(unpacked) => unpacked
+                .blocks
+                .iter()
+                .flat_map(|block| &block.transactions)
+                .fold((0, 0), |(count, bytes): (u64, u64), raw| (count + 1, bytes + raw.len() as u64)),
             Err(why) => {
                 error!(index = batch.index, %why, "a batch that L1 accepted does not unpack");
                 (0, 0)

@@ -103,11 +103,7 @@ impl Look {
         let batch_head = if inbox.head.lastBlock == 0 {
             BatchHead::default()
         } else {
-            BatchHead {
-                next_index: inbox.head.nextIndex,
-                digest: inbox.head.digest,
-                last_block: inbox.head.lastBlock,
-            }
+            BatchHead { next_index: inbox.head.nextIndex, digest: inbox.head.digest, last_block: inbox.head.lastBlock }
         };
         tell(news, L1News::Inbox { head: batch_head, key_index: inbox.key.index }).await?;
         tell(news, L1News::Finalized(self.l1.finalized().await?.view.number)).await?;

@@ -281,8 +281,7 @@ impl Council {
         if height <= self.state.height() {
             return Ok(());
         }
-        let undecidable =
-            |why: String| CouncilError::Undecidable { height, why, file: self.parts.state_file.clone() };
+        let undecidable = |why: String| CouncilError::Undecidable { height, why, file: self.parts.state_file.clone() };
         let block = ControlBlock::try_from_slice(value).map_err(|why| undecidable(why.to_string()))?;
         self.keygen.decided(&block, &self.state)?;
         let effects = self.state.apply(&block).map_err(|why| undecidable(why.to_string()))?;
@@ -328,7 +327,9 @@ impl Council {
         let Some(key) = self.state.epoch().group_key else { return };
         match self.keygen.material(&key) {
             Some(material) => self.signing = Some(Signing::new(&self.parts.signer, material.clone())),
-            None => error!("this node has no shares of the group key: it cannot sign batches until the next key generation"),
+            None => {
+                error!("this node has no shares of the group key: it cannot sign batches until the next key generation")
+            }
         }
         if matches!(self.state.opening(), Opening::Installation { .. }) {
             self.installer = Some(Installer::new(&self.state, key, &self.parts.inbox, &self.parts.signer));
@@ -336,16 +337,9 @@ impl Council {
     }
 
     fn publish(&self) {
-        let view = self.state.l1_view();
-        let l1_view = L1View { number: view.number, hash: view.hash };
-        self.parts.agreed.send_replace(l1_view);
+        let update = ControlUpdate::of(&self.state);
+        self.parts.agreed.send_replace(update.l1_view);
         self.parts.published.send_replace(Arc::new(self.state.clone()));
-        let update = ControlUpdate {
-            height: self.state.height(),
-            l1_view,
-            term: self.state.open_term().cloned(),
-            slot_timeout_ms: self.state.slot_timeout_ms(false),
-        };
         self.parts.replica.tell(Input::Control(Box::new(update)));
     }
 

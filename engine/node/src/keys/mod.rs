@@ -159,7 +159,8 @@ mod tests {
     #[test]
     fn the_address_is_the_one_ethereum_gives() {
         // The first account of every development chain.
-        let key = hex::const_decode_to_array(b"ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80").unwrap();
+        let key =
+            hex::const_decode_to_array(b"ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80").unwrap();
         let key = secp256k1::SecretKey::from_secret_bytes(key).unwrap();
         assert_eq!(address_of(&key).to_string(), "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
     }

@@ -304,9 +304,7 @@ fn associated_data(name: &str) -> Vec<u8> {
 
 pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, KeyError> {
     let mut bytes = Zeroizing::new([0; N]);
-    rand::rngs::OsRng
-        .try_fill_bytes(bytes.as_mut_slice())
-        .map_err(|e| KeyError::Randomness(e.to_string()))?;
+    rand::rngs::OsRng.try_fill_bytes(bytes.as_mut_slice()).map_err(|e| KeyError::Randomness(e.to_string()))?;
     Ok(bytes)
 }
 

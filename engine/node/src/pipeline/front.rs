@@ -6,9 +6,9 @@ use alloy_primitives::B256;
 use crossbeam_queue::ArrayQueue;
 use horae_runtime::{Hall, Poll, Pooled, Producer, Progress};
 use horae_stages::{Decode, Dedup, Frame, Fresh, Rejected};
-use metrics::counter;
 use std::sync::Arc;
 
+use super::entrance::Traffic;
 use super::parcel::{Parcel, TxCell};
 
 /// Transactions handled in one turn.
@@ -24,6 +24,7 @@ pub struct Front {
     decode: Decode,
     dedup: Dedup,
     forgotten: Forgotten,
+    traffic: Arc<Traffic>,
     lanes: Vec<Producer<Fresh<Parcel>>>,
     /// Where the next one goes: fan-out is by sequence number, never by a shared queue.
     next_lane: usize,
@@ -39,6 +40,7 @@ impl Front {
         decode: Decode,
         dedup: Dedup,
         forgotten: Forgotten,
+        traffic: Arc<Traffic>,
         lanes: Vec<Producer<Fresh<Parcel>>>,
     ) -> Self {
         assert!(!lanes.is_empty(), "transactions need at least one recoverer");
@@ -47,6 +49,7 @@ impl Front {
             decode,
             dedup,
             forgotten,
+            traffic,
             lanes,
             next_lane: 0,
             arrived: Vec::with_capacity(BURST),
@@ -70,8 +73,8 @@ impl Front {
 }
 
 /// Answers the client of a transaction that leaves early, and counts the reason.
-pub(super) fn refuse(rejected: Rejected<Parcel>) {
-    counter!("horae_transactions_refused", "reason" => rejected.why.label()).increment(1);
+pub(super) fn refuse(rejected: Rejected<Parcel>, traffic: &Traffic) {
+    traffic.count_refused(&rejected.why);
     if let Some(client) = rejected.parcel.take_client() {
         client.answer(Err(rejected.why));
     }
@@ -92,7 +95,7 @@ impl Poll for Front {
             let decoded = self.decode.step(Frame::new(Parcel::new(cell)));
             match decoded.and_then(|decoded| self.dedup.step(decoded)) {
                 Ok(fresh) => self.stalled.push_back(fresh),
-                Err(rejected) => refuse(rejected),
+                Err(rejected) => refuse(rejected, &self.traffic),
             }
         }
         self.deal();

@@ -6,7 +6,7 @@ mod front;
 mod parcel;
 mod recoverer;
 
-pub use entrance::Entrance;
+pub use entrance::{Entrance, Traffic};
 pub use front::{Forgotten, Front};
 pub use parcel::{Client, Parcel, TxCell};
 pub use recoverer::Recoverer;

@@ -1,10 +1,12 @@
 //! A recover worker: senders from signatures, in bursts. There are as many as the profile says.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use horae_runtime::{Consumer, Poll, Producer, Progress};
 use horae_stages::{Fresh, Recover, Recovered};
 
+use super::entrance::Traffic;
 use super::front::refuse;
 use super::parcel::Parcel;
 
@@ -15,6 +17,7 @@ const BURST: usize = 64;
 pub struct Recoverer {
     lane: Consumer<Fresh<Parcel>>,
     recover: Recover,
+    traffic: Arc<Traffic>,
     out: Producer<Recovered<Parcel>>,
     burst: Vec<Fresh<Parcel>>,
     ready: VecDeque<Recovered<Parcel>>,
@@ -22,8 +25,13 @@ pub struct Recoverer {
 
 impl Recoverer {
     /// A worker between two rings.
-    pub fn new(lane: Consumer<Fresh<Parcel>>, recover: Recover, out: Producer<Recovered<Parcel>>) -> Self {
-        Self { lane, recover, out, burst: Vec::with_capacity(BURST), ready: VecDeque::with_capacity(BURST) }
+    pub fn new(
+        lane: Consumer<Fresh<Parcel>>,
+        recover: Recover,
+        traffic: Arc<Traffic>,
+        out: Producer<Recovered<Parcel>>,
+    ) -> Self {
+        Self { lane, recover, traffic, out, burst: Vec::with_capacity(BURST), ready: VecDeque::with_capacity(BURST) }
     }
 }
 
@@ -36,10 +44,10 @@ impl Poll for Recoverer {
         if self.lane.pop_burst(&mut self.burst, BURST) == 0 {
             return Progress::IDLE;
         }
-        let ready = &mut self.ready;
+        let (ready, traffic) = (&mut self.ready, &self.traffic);
         self.recover.burst(&mut self.burst, |result| match result {
             Ok(recovered) => ready.push_back(recovered),
-            Err(rejected) => refuse(rejected),
+            Err(rejected) => refuse(rejected, traffic),
         });
         self.out.push_queued(&mut self.ready);
         Progress::Worked

@@ -1,6 +1,6 @@
 //! The recent chain as one replica executed it: every block that may yet be rolled back, and some below, to answer peers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use alloy_primitives::B256;
@@ -61,13 +61,16 @@ pub struct Chain {
     base: Header,
     base_facts: BlockFacts,
     held: VecDeque<Held>,
+    /// Blocks up to the base that the store had at the start, as far as they are recent: to be acked late, if they were not.
+    below: BTreeMap<u64, (SignedBlock, Option<Certificate>)>,
 }
 
 impl Chain {
-    /// A chain that knows nothing above `base`, the highest stored block (or genesis).
-    pub fn new(base: Header, hash: B256) -> Self {
+    /// A chain that knows nothing above `base`, the highest stored block (or genesis), and `below` up to it.
+    pub fn new(base: Header, hash: B256, below: Vec<(SignedBlock, Option<Certificate>)>) -> Self {
         let base_facts = facts_of(&base, hash);
-        Self { base, base_facts, held: VecDeque::new() }
+        let below = below.into_iter().map(|(block, carried)| (block.facts.id.number, (block, carried))).collect();
+        Self { base, base_facts, held: VecDeque::new(), below }
     }
 
     /// Header of the highest block.
@@ -85,7 +88,15 @@ impl Chain {
         if number == self.base_facts.id.number {
             return Some(self.base_facts);
         }
-        self.get(number).map(|held| held.signed.facts)
+        self.signed(number).map(|(block, _)| block.facts)
+    }
+
+    /// A recent block with its sequencer's signature, and the certificate of the block below that it brought.
+    pub fn signed(&self, number: u64) -> Option<(SignedBlock, Option<&Certificate>)> {
+        match self.get(number) {
+            Some(held) => Some((held.signed, held.carried.as_ref())),
+            None => self.below.get(&number).map(|(block, carried)| (*block, carried.as_ref())),
+        }
     }
 
     /// Header of a block of this chain, if it is still in memory.
@@ -142,6 +153,7 @@ impl Chain {
             self.base = lowest.header().clone();
             self.base_facts = lowest.signed.facts;
             self.held.pop_front();
+            self.below.clear();
         }
     }
 }

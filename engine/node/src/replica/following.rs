@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use horae_control::{Ack, BlockId, Certificate, Commit, Signature, SignedBlock, recover};
-use horae_stages::{BlockError, RecoveredBlock, StateSource, execute_block, recover_block, rules};
+use horae_stages::{BlockError, Header, RecoveredBlock, StateSource, execute_block, recover_block, rules};
 use metrics::counter;
 use tracing::{debug, error, warn};
 
@@ -92,7 +92,9 @@ impl Received {
             PeerMessage::Standing(standing) => Self::Standing(standing),
             PeerMessage::GetBlocks { from } => Self::GetBlocks(from),
             PeerMessage::GetBlock { hash } => Self::GetBlock(hash),
-            PeerMessage::Transactions(_) => return Err("transactions go to the pipeline, not to the replica".to_owned()),
+            PeerMessage::Transactions(_) => {
+                return Err("transactions go to the pipeline, not to the replica".to_owned());
+            }
         })
     }
 }
@@ -249,6 +251,9 @@ impl<S: StateSource> Replica<S> {
         if !settled && !self.knows_view(header.control_height, &header.l1_view) {
             return Turn::Refuse(format!("L1 view {} was not agreed", header.l1_view.number));
         }
+        if !header.ends_slot && self.slot_is_over(header) {
+            return Turn::Refuse(format!("slot {} is over, and the block does not end it", header.slot));
+        }
         let signed = arrived.signed();
         let Some(sequencer) = term.sequencer_of(header.slot) else {
             return Turn::Refuse(format!("slot {} has no sequencer", header.slot));
@@ -258,6 +263,14 @@ impl<S: StateSource> Replica<S> {
             return Turn::Refuse(format!("not signed by {}, who holds slot {}", sequencer.signer, header.slot));
         }
         Turn::Execute
+    }
+
+    /// Whether a block has to be the last of its slot. Not known, and not asked, where the slot's first block is below what
+    /// this replica remembers.
+    fn slot_is_over(&self, header: &Header) -> bool {
+        let (slot, first_block, began_ms) = self.slot_began;
+        slot == header.slot
+            && rules::must_end_slot(began_ms, header.timestamp_ms, header.number - first_block + 1, &self.config.params)
     }
 
     fn execute_arrived(&mut self, now_ms: u64, arrived: Arrived, io: &mut impl ReplicaIo) {
@@ -287,7 +300,7 @@ impl<S: StateSource> Replica<S> {
         }
         let next_base_fee = rules::next_base_fee(held.header(), &self.config.params);
         let header = held.header();
-        if header.slot != self.slot_began.0 {
+        if header.slot != self.chain.head().slot {
             self.slot_began = (header.slot, header.number, header.timestamp_ms);
         }
         self.chain.push(held);

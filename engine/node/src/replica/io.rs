@@ -3,6 +3,7 @@
 use alloy_primitives::{Address, B256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use horae_control::{Certificate, CloseVote, Commit, Record};
+use horae_stages::Shed;
 
 use super::message::{PeerMessage, SealedBlock};
 use crate::chain_view::ChainEvent;
@@ -64,6 +65,12 @@ pub trait ReplicaIo {
 
     /// Puts a transaction into the pipeline again, from the start.
     fn resubmit(&mut self, raw: &[u8]);
+
+    /// Counts a transaction that was refused.
+    fn count_refused(&mut self, why: &Shed);
+
+    /// Counts transactions that were passed on to the sequencer.
+    fn count_forwarded(&mut self, transactions: u64);
 
     /// Lets a transaction with this hash through the duplicate check again.
     fn forget(&mut self, hash: B256);

@@ -77,7 +77,9 @@ impl<S: StateSource> Replica<S> {
                 }
                 true
             }
-            Err(Refused::CertificateMissing { .. } | Refused::NotOurSlot { .. } | Refused::VotedToClose { .. }) => false,
+            Err(Refused::CertificateMissing { .. } | Refused::NotOurSlot { .. } | Refused::VotedToClose { .. }) => {
+                false
+            }
             Err(why) => {
                 warn!(slot, %why, "slot not begun");
                 false

@@ -35,7 +35,8 @@ impl BorshDeserialize for SealedBlock {
     fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
         let rlp = Vec::<u8>::deserialize_reader(reader)?;
         let mut rest = rlp.as_slice();
-        let block = Block::decode(&mut rest).map_err(|why| std::io::Error::new(std::io::ErrorKind::InvalidData, why))?;
+        let block =
+            Block::decode(&mut rest).map_err(|why| std::io::Error::new(std::io::ErrorKind::InvalidData, why))?;
         if !rest.is_empty() {
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "bytes after a block"));
         }

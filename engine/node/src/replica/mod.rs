@@ -38,18 +38,17 @@ use horae_runtime::Progress;
 use horae_stages::admit::{Admit, Verdict};
 use horae_stages::order::{Arrival, Order};
 use horae_stages::{Applied, ChainParams, Executor, L1View, Recovered, Shed, StateSource};
-use metrics::counter;
 use tracing::{debug, error};
 
 use crate::pipeline::Parcel;
 use chain::Chain;
 use following::Arrivals;
+pub use following::Received;
+pub use inbox::ReplicaInbox;
 use io::{Lsn, ReplicaIo};
 use leading::Leading;
 use message::{PeerMessage, Standing};
 use relay::Relay;
-pub use following::Received;
-pub use inbox::ReplicaInbox;
 pub use terms::ControlUpdate;
 
 /// Transactions admitted in one turn.
@@ -134,6 +133,8 @@ pub struct Replica<S: StateSource> {
     questions: Vec<HoldsQuestion>,
     /// The close vote for the open term, and where in the journal it stands.
     closing: Option<(Lsn, CloseVote)>,
+    /// A commit by acks has come in the open term.
+    committed_in_term: bool,
     /// A commit has come since the last look at the clock.
     progressed: bool,
     progress_ms: u64,
@@ -318,7 +319,7 @@ impl<S: StateSource> Replica<S> {
     /// A transaction leaves for good after its client was answered, or with its client's answer: it is counted, said, and
     /// may come again.
     fn refuse(&mut self, parcel: &Parcel, why: &Shed, io: &mut impl ReplicaIo) {
-        counter!("horae_transactions_refused", "reason" => why.label()).increment(1);
+        io.count_refused(why);
         debug!(hash = %parcel.hash(), %why, "transaction refused");
         io.forget(parcel.hash());
     }
@@ -333,7 +334,7 @@ impl<S: StateSource> Replica<S> {
         if batch.is_empty() {
             return false;
         }
-        counter!("horae_transactions_forwarded").increment(batch.len() as u64);
+        io.count_forwarded(batch.len() as u64);
         io.send(sequencer, &PeerMessage::Transactions(batch));
         true
     }

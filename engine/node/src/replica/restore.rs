@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use alloy_primitives::B256;
-use horae_control::{Domain, RestoreError as VoterError, SignerKey, Voter};
+use horae_control::{Certificate, Domain, RestoreError as VoterError, SignedBlock, SignerKey, Voter};
 use horae_stages::admit::{Admit, AdmitLimits};
 use horae_stages::order::{Arrival, Order};
 use horae_stages::{Applied, Executor, Header, HotState, StateSource, execute_block, limits, recover_block, rules};
@@ -24,7 +24,9 @@ use crate::chain_view::ChainEvent;
 #[derive(Debug, Error)]
 pub enum RestoreError {
     /// The promises in the journal contradict one another.
-    #[error("the journal's record of promises cannot be used: {0}; move the home directory aside and start afresh as a new incarnation")]
+    #[error(
+        "the journal's record of promises cannot be used: {0}; move the home directory aside and start afresh as a new incarnation"
+    )]
     Promises(#[from] VoterError),
     /// A block in the journal does not execute as it did.
     #[error("block {number} of the journal does not execute as it did before: {why}; rebuild with `horae derive`")]
@@ -35,7 +37,9 @@ pub enum RestoreError {
         why: String,
     },
     /// The journal begins above the store.
-    #[error("the store ends at block {stored}, but the lowest block in the journal above it is {lowest}: a part of the journal is missing; restore it, or rebuild with `horae derive`")]
+    #[error(
+        "the store ends at block {stored}, but the lowest block in the journal above it is {lowest}: a part of the journal is missing; restore it, or rebuild with `horae derive`"
+    )]
     Gap {
         /// Height of the store.
         stored: u64,
@@ -52,12 +56,14 @@ pub struct Origin<S> {
     pub header: Header,
     /// Its hash.
     pub hash: B256,
+    /// Stored blocks up to the highest one, lowest first, with the certificates that slots began with.
+    pub below: Vec<(SignedBlock, Option<Certificate>)>,
 }
 
 /// What a journal said, in order.
 #[derive(Default)]
 struct Told {
-    blocks: Vec<(SealedBlock, Option<horae_control::Certificate>, B256)>,
+    blocks: Vec<(SealedBlock, Option<Certificate>, B256)>,
     promises: Vec<horae_control::Record>,
     commit: Option<horae_control::Commit>,
     head: u64,
@@ -108,7 +114,8 @@ pub fn restore<S: StateSource>(
     let voter = Voter::restore(domain, key, incarnation, told.promises)?;
     let state = HotState::new(origin.source, stored, origin.hash, limits::HOT_ENTRIES);
     let mut executor = Executor::new(state, config.params.chain_id);
-    let mut chain = Chain::new(origin.header, origin.hash);
+    let mut chain = Chain::new(origin.header, origin.hash, origin.below);
+    let mut slot_began = (0, 0, 0);
     let replayed = told.blocks.len();
     for (sealed, carried, hash) in told.blocks {
         let number = sealed.header().number;
@@ -118,13 +125,17 @@ pub fn restore<S: StateSource>(
         let failed = |why: String| RestoreError::Execution { number, why };
         let parent = chain.head().clone();
         let recovered = recover_block(sealed.block).map_err(|why| failed(why.to_string()))?;
-        let executed = execute_block(&mut executor, &config.params, &parent, recovered)
-            .map_err(|why| failed(why.to_string()))?;
+        let executed =
+            execute_block(&mut executor, &config.params, &parent, recovered).map_err(|why| failed(why.to_string()))?;
         if executed.hash != hash {
             return Err(failed("another hash".to_owned()));
         }
         let held = Held::new(Arc::new(executed), sealed.signature, carried);
         io.event(ChainEvent::Executed { block: held.executed.clone(), signature: Some(sealed.signature) });
+        let header = held.header();
+        if header.slot != chain.head().slot {
+            slot_began = (header.slot, header.number, header.timestamp_ms);
+        }
         chain.push(held);
     }
     info!(stored, replayed, head = chain.head().number, "chain restored");
@@ -158,11 +169,12 @@ pub fn restore<S: StateSource>(
         promised: VecDeque::new(),
         questions: Vec::new(),
         closing: None,
+        committed_in_term: false,
         progressed: false,
         progress_ms: 0,
         repeated_ms: 0,
         standing_ms: 0,
-        slot_began: (0, 0, 0),
+        slot_began,
     };
     if let Some(commit) = told.commit {
         replica.recommit(commit, told.head, io);

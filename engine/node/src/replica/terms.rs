@@ -1,10 +1,10 @@
 //! What the control plane decided: a term opens on a head, everything above that head is void; and this replica's part in
 //! it, to vote a term closed that makes no progress.
 
-use horae_control::{BlockFacts, Tally, Term};
+use horae_control::{BlockFacts, ControlState, Tally, Term};
 use horae_stages::{Applied, L1View, StateSource};
 use metrics::counter;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Replica;
 use super::io::{Entry, ReplicaIo};
@@ -24,8 +24,25 @@ pub struct ControlUpdate {
     pub l1_view: L1View,
     /// The open term, if there is one.
     pub term: Option<Term>,
-    /// How long without a new commit before a validator votes to close the term; doubled by failed terms already.
+    /// How long without a new commit before a validator votes to close the term, until a commit by acks has come in it:
+    /// doubled by failed terms already.
     pub slot_timeout_ms: u64,
+    /// The same once a commit by acks has come.
+    pub slot_timeout_base_ms: u64,
+}
+
+impl ControlUpdate {
+    /// What a replica has to know of this state.
+    pub fn of(state: &ControlState) -> Self {
+        let view = state.l1_view();
+        Self {
+            height: state.height(),
+            l1_view: L1View { number: view.number, hash: view.hash },
+            term: state.open_term().cloned(),
+            slot_timeout_ms: state.slot_timeout_ms(false),
+            slot_timeout_base_ms: state.slot_timeout_ms(true),
+        }
+    }
 }
 
 impl<S: StateSource> Replica<S> {
@@ -58,9 +75,20 @@ impl<S: StateSource> Replica<S> {
         } else if self.chain.facts(parent.id.number).is_some_and(|facts| facts.id != parent.id) {
             self.roll_back(self.committed.min(parent.id.number), io);
         }
-        self.voter.open_term(term.clone());
-        self.tally = Some(Tally::new(term));
         self.promised.clear();
+        self.voter.open_term(term.clone());
+        let mut tally = Tally::new(term);
+        if let Some(commit) = self.commit_shown.clone() {
+            // Of an older term it says nothing here; of this one, after a restart, it moves the window up.
+            match self.voter.hold_commit(&commit) {
+                Ok(Some(voted)) => self.renewed(voted, io),
+                Ok(None) => {}
+                Err(why) => debug!(%why, "the last commit is not of this term"),
+            }
+        }
+        tally.hold_committed(self.voter.committed_number());
+        self.tally = Some(tally);
+        self.committed_in_term = false;
         self.closing = None;
         self.arrivals.clear();
         self.questions.clear();
@@ -134,6 +162,7 @@ impl<S: StateSource> Replica<S> {
         self.voter.term()?;
         match &self.closing {
             Some(_) => Some(self.repeated_ms.saturating_add(REPEAT_MS)),
+            None if self.committed_in_term => Some(self.progress_ms.saturating_add(self.control.slot_timeout_base_ms)),
             None => Some(self.progress_ms.saturating_add(self.control.slot_timeout_ms)),
         }
     }

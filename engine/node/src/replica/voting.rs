@@ -23,8 +23,8 @@ impl<S: StateSource> Replica<S> {
             if !self.chain.contains(&tip.id) {
                 return;
             }
-            let Some(next) = self.chain.get(tip.id.number + 1) else { return };
-            let (block, carried) = (next.signed, next.carried.clone());
+            let Some((block, carried)) = self.chain.signed(tip.id.number + 1) else { return };
+            let carried = carried.cloned();
             if self.is_early(now_ms, &block.facts) {
                 counter!("horae_acks_waiting_for_clock").increment(1);
                 return;
@@ -131,7 +131,7 @@ impl<S: StateSource> Replica<S> {
     }
 
     /// A higher certificate is held: the block acked last is acked again, naming it.
-    fn renewed(&mut self, voted: Voted<Option<Ack>>, io: &mut impl ReplicaIo) {
+    pub(super) fn renewed(&mut self, voted: Voted<Option<Ack>>, io: &mut impl ReplicaIo) {
         let after = io.append(Entry::Vote(voted.record));
         if let Some(ack) = voted.statement {
             self.promised.push_back(Promised { after, ack });
@@ -165,6 +165,7 @@ impl<S: StateSource> Replica<S> {
         }
         if let Some(tally) = self.tally.as_mut().filter(|_| of_open_term) {
             tally.hold_committed(block.number);
+            self.committed_in_term = true;
         }
         if block.number <= self.head().number {
             self.committed_by(commit, io);

@@ -1,12 +1,13 @@
 //! The replica as a worker of the node: its inputs are rings and an inbox, its edges the journal, the peers and the query side.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
 use horae_control::{CloseVote, Record as Promise};
 use horae_runtime::{Cell, Consumer, Poll, Progress, StopReason, Stopper};
-use horae_stages::{Recovered, StateSource};
+use horae_stages::{Recovered, Shed, StateSource};
 use metrics::counter;
 use tokio::sync::mpsc;
 use tracing::error;
@@ -18,7 +19,7 @@ use super::{Replica, RunningSlot};
 use crate::chain_view::{ChainEvent, ChainFeed, ChainView, FeedError};
 use crate::edges::journal::{Durable, JournalWriter, Lsn as JournalLsn, Record};
 use crate::edges::peers::{NodeKey, Peers};
-use crate::pipeline::{Entrance, Forgotten, Parcel};
+use crate::pipeline::{Entrance, Forgotten, Parcel, Traffic};
 
 /// Kind of every record that a replica writes: a borsh-encoded [`Entry`].
 pub const ENTRY_KIND: u8 = 1;
@@ -55,6 +56,7 @@ pub struct NodeIo {
     node_keys: HashMap<Address, NodeKey>,
     votes: mpsc::UnboundedSender<CloseVote>,
     questions: mpsc::Sender<StoredQuestion>,
+    traffic: Arc<Traffic>,
     entrance: Entrance,
     forgotten: Forgotten,
     /// Transactions that found no room in the pipeline, to be put into it later.
@@ -106,6 +108,7 @@ impl NodeIo {
             node_keys,
             votes,
             questions,
+            traffic: entrance.traffic(),
             entrance,
             forgotten,
             resubmitted: VecDeque::new(),
@@ -231,6 +234,14 @@ impl ReplicaIo for NodeIo {
 
     fn resubmit(&mut self, raw: &[u8]) {
         self.resubmitted.push_back(raw.to_vec());
+    }
+
+    fn count_refused(&mut self, why: &Shed) {
+        self.traffic.count_refused(why);
+    }
+
+    fn count_forwarded(&mut self, transactions: u64) {
+        self.traffic.count_forwarded(transactions);
     }
 
     fn forget(&mut self, hash: B256) {

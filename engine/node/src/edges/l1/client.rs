@@ -85,8 +85,7 @@ impl L1 {
     /// [`L1Error::BadUrl`].
     pub fn new(urls: &[String], genesis: &L1Genesis) -> Result<Self, L1Error> {
         let endpoint = |url: &String| {
-            let parsed: Url =
-                url.parse().map_err(|e| L1Error::BadUrl { url: url.clone(), problem: format!("{e}") })?;
+            let parsed: Url = url.parse().map_err(|e| L1Error::BadUrl { url: url.clone(), problem: format!("{e}") })?;
             Ok(Endpoint { url: url.clone(), provider: RootProvider::new_http(parsed) })
         };
         let endpoints = urls.iter().map(endpoint).collect::<Result<Vec<_>, L1Error>>()?;

@@ -15,7 +15,9 @@ pub enum L1Error {
         problem: String,
     },
     /// No endpoint answered, each tried a bounded number of times.
-    #[error("L1 is unreachable: {call} failed at {url} ({problem}); check l1.urls in node.toml and that the endpoint runs")]
+    #[error(
+        "L1 is unreachable: {call} failed at {url} ({problem}); check l1.urls in node.toml and that the endpoint runs"
+    )]
     Unreachable {
         /// The JSON-RPC method.
         call: &'static str,

@@ -54,7 +54,8 @@ impl L1 {
     }
 
     async fn canonical(&self, number: u64) -> Result<L1View, L1Error> {
-        let missing = || L1Error::Nonsense { what: "block", problem: format!("it has no block {number} below its head") };
+        let missing =
+            || L1Error::Nonsense { what: "block", problem: format!("it has no block {number} below its head") };
         self.block(number).await?.map(|block| block.view).ok_or_else(missing)
     }
 

@@ -257,8 +257,7 @@ impl Sender {
             // The nonce is read first: if it is used and no version has a receipt afterwards, another transaction used it.
             let used = self.nonce().await? > nonce;
             for hash in sent {
-                let receipt: Option<TransactionReceipt> =
-                    self.l1.call("eth_getTransactionReceipt", (*hash,)).await?;
+                let receipt: Option<TransactionReceipt> = self.l1.call("eth_getTransactionReceipt", (*hash,)).await?;
                 if receipt.as_ref().is_some_and(|r| !r.status()) {
                     return Err(L1Error::Reverted { reason: format!("transaction {hash} failed in its block") });
                 }

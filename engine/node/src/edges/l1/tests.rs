@@ -22,8 +22,7 @@ use crate::genesis::{L1Genesis, ViewDepth};
 
 const CHAIN_ID: u64 = 31_337;
 /// The first account of anvil's mnemonic.
-const RICH: [u8; 32] =
-    alloy_primitives::hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
+const RICH: [u8; 32] = alloy_primitives::hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 
 struct Anvil {
     child: Child,
@@ -166,7 +165,10 @@ async fn validators_keys_and_batches_go_to_l1_and_come_back_in_order() {
     let included = group.submit(&sender, &first, data.clone()).await.unwrap();
     assert!(included.gas_used > 21_000);
     let late = group.submit(&sender, &first, data.clone()).await.unwrap_err();
-    assert!(matches!(&late, L1Error::Reverted { reason } if reason.starts_with("WrongIndex { given: 0, expected: 1 }")), "{late}");
+    assert!(
+        matches!(&late, L1Error::Reverted { reason } if reason.starts_with("WrongIndex { given: 0, expected: 1 }")),
+        "{late}"
+    );
     let digest = batch_digest(CHAIN_ID, l1.inbox(), &first);
     let more = Bytes::from_static(b"the second");
     group.submit(&sender, &batch(1, digest, &more), more.clone()).await.unwrap();
@@ -230,7 +232,11 @@ async fn a_reorganisation_is_noticed_by_readers_and_by_who_sent() {
     for error in [
         l1.events(origin, gone).await.map(drop).unwrap_err(),
         l1.validators_at(gone).await.map(drop).unwrap_err(),
-        l1.next_view(gone, 10).await.map(drop).err().unwrap_or(L1Error::Reorganised { number: gone.number, expected: gone.hash }),
+        l1.next_view(gone, 10)
+            .await
+            .map(drop)
+            .err()
+            .unwrap_or(L1Error::Reorganised { number: gone.number, expected: gone.hash }),
     ] {
         assert!(matches!(error, L1Error::Reorganised { number, .. } if number == gone.number), "{error}");
     }

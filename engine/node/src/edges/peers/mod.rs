@@ -54,7 +54,9 @@ pub enum PeersError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The listening socket could not be bound.
-    #[error("cannot listen for peers on {address} (UDP): {source}; is another node running there? change `stream` in node.toml")]
+    #[error(
+        "cannot listen for peers on {address} (UDP): {source}; is another node running there? change `stream` in node.toml"
+    )]
     Bind {
         /// The configured address.
         address: SocketAddr,
@@ -113,8 +115,7 @@ where
     let allowed = peers.iter().map(|peer| peer.node_key).collect();
     let mut server = ServerConfig::with_crypto(Arc::new(identity.server(allowed)?));
     server.transport_config(transport.clone());
-    let endpoint =
-        Endpoint::server(server, listen).map_err(|source| PeersError::Bind { address: listen, source })?;
+    let endpoint = Endpoint::server(server, listen).map_err(|source| PeersError::Bind { address: listen, source })?;
 
     let mut queues = HashMap::new();
     for peer in peers {
