@@ -123,7 +123,7 @@ impl Group {
 
     async fn submit(&self, sender: &Sender, batch: &Batch, data: Bytes) -> Result<super::Included, L1Error> {
         let digest = batch_digest(CHAIN_ID, sender.l1().inbox(), batch);
-        let signature = self.0.sign(&mut rand_core::OsRng, digest.as_slice());
+        let signature = self.0.sign(rand_core::OsRng, digest.as_slice());
         let signature = group_signature(&signature.serialize().unwrap().try_into().unwrap()).unwrap();
         sender.submit_batch(batch.clone(), signature, data).await
     }
