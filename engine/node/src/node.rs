@@ -458,7 +458,9 @@ fn listen_to_peers(
         match PeerMessage::decode(&bytes) {
             Ok(PeerMessage::Transactions(batch)) => {
                 // What finds no room is sent again by the peer that keeps it.
-                batch.iter().for_each(|raw| drop(entrance.offer_unanswered(raw)));
+                batch.iter().for_each(|raw| {
+                    entrance.offer_unanswered(raw);
+                });
                 true
             }
             Ok(message) => match Received::prepare(message) {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use horae_node::edges::l1::L1;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
@@ -151,21 +152,17 @@ pub async fn watch(
                 *told = true;
             }
         }
-        let lost = told.iter().filter(|told| **told).count();
+        let accepted = l1.inbox_state().await.map_or(0, |state| state.head.nextIndex);
+        // A node that ended may have been started again by hand, under somebody else.
+        let answers: Vec<Option<Status>> = join_all(nodes.iter().map(|node| async { node.status().await.ok() })).await;
+        let lost = told.iter().zip(&answers).filter(|(told, answer)| **told && answer.is_none()).count();
         if until_batches.is_some() && 3 * (told.len() - lost) <= 2 * told.len() {
             return Err(CliError::new(format!(
                 "{lost} of {} nodes ended: no batch can be signed any more",
                 told.len()
             )));
         }
-        let accepted = l1.inbox_state().await.map_or(0, |state| state.head.nextIndex);
-        let mut shown = None;
-        for node in nodes.iter().zip(&told).filter(|(_, told)| !**told).map(|(node, _)| node) {
-            if let Ok(status) = node.status().await {
-                shown = Some(status);
-                break;
-            }
-        }
+        let shown = answers.into_iter().flatten().max_by_key(|status| status.heads.committed);
         let text = match &shown {
             Some(status) => line_of(devnet, status, accepted, traffic),
             None => "no node answers".to_owned(),

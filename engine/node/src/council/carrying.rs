@@ -42,16 +42,16 @@ struct Due {
 enum Own {
     Idle { not_before_ms: u64 },
     Packing,
-    Signing { signable: SignableBatch, data: Bytes },
+    Signing { signable: Box<SignableBatch>, data: Bytes },
     Sending,
 }
 
 /// What came of a look, a packing or a check, beside the council's task.
 pub(crate) enum Checked {
     /// The next batch, if it is complete.
-    Due(Option<CompleteBatch>),
+    Due(Option<Box<CompleteBatch>>),
     /// Our own bytes for a batch.
-    Packed(u64, Result<(Bytes, SignableBatch), String>),
+    Packed(u64, Result<(Bytes, Box<SignableBatch>), String>),
     /// Another's bytes for a batch: their digest if they are right.
     Theirs(Address, u64, Result<B256, String>),
 }
@@ -152,7 +152,7 @@ impl Council {
         self.beside(move || {
             let packed = batch.pack().map_err(|why| why.to_string()).and_then(|data| {
                 batch.check(&data, &params).map_err(|why| why.to_string())?;
-                let signable = batch.signable(&data, &inbox);
+                let signable = Box::new(batch.signable(&data, &inbox));
                 Ok((data, signable))
             });
             Checked::Packed(batch.index(), packed)
@@ -175,7 +175,7 @@ impl Council {
         self.carrying.looked_ms = now_ms;
         let (view, params) = (self.parts.view.clone(), self.parts.params.clone());
         self.beside(move || match next_complete(&view, &params, &head) {
-            Ok(found) => Checked::Due(found),
+            Ok(found) => Checked::Due(found.map(Box::new)),
             Err(why) => {
                 error!(%why, "cannot read the next batch from the store");
                 Checked::Due(None)
@@ -227,7 +227,7 @@ impl Council {
                 let expected = self.carrying.head.map(|head| head.next_index);
                 if let Some(batch) = found.filter(|batch| Some(batch.index()) == expected) {
                     debug!(index = batch.index(), last = batch.last_block(), "a batch is complete");
-                    self.carrying.due = Some(Due { batch: Arc::new(batch), since_ms: now_ms });
+                    self.carrying.due = Some(Due { batch: Arc::from(batch), since_ms: now_ms });
                     self.check_proposals();
                 }
             }
@@ -243,7 +243,7 @@ impl Council {
         }
     }
 
-    fn packed(&mut self, index: u64, result: Result<(Bytes, SignableBatch), String>, now_ms: u64) {
+    fn packed(&mut self, index: u64, result: Result<(Bytes, Box<SignableBatch>), String>, now_ms: u64) {
         let current = self.carrying.due.as_ref().map(|due| due.batch.index()) == Some(index);
         if !current || !matches!(self.carrying.own, Own::Packing) {
             return;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 use horae_control::SignerKey;
 use horae_mpc::{
     BeginError, Coordinator, CoordinatorConfig, CoordinatorOutput, GroupSignature, KeyMaterial, Refusal, Signer,
@@ -81,11 +81,6 @@ impl Signing {
         }
     }
 
-    /// x coordinate of the group key.
-    pub fn px(&self) -> U256 {
-        U256::from_be_bytes(self.group.0)
-    }
-
     /// This node has checked what the digest stands for.
     pub fn approve(&mut self, digest: B256, now_ms: u64) -> Vec<SigningOutput> {
         if !self.approved.contains(&digest) {
@@ -116,11 +111,6 @@ impl Signing {
             }
         }
         outputs
-    }
-
-    /// Whether a digest of ours is under way.
-    pub fn is_signing(&self, digest: B256) -> bool {
-        self.coordinator.is_signing(digest)
     }
 
     /// Takes in a message of another validator.

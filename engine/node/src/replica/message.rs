@@ -60,7 +60,8 @@ pub struct Standing {
     pub committed: BlockId,
 }
 
-/// One message between replicas.
+/// One message between replicas. It is encoded as soon as it is made, so its size in memory does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum PeerMessage {
     /// A sealed block, from its sequencer; the first of a slot carries the certificate of the slot before.

@@ -96,6 +96,7 @@ impl Told {
 /// decided when the node stopped.
 ///
 /// Tells the query side of every block above the store, and of what is known to be committed.
+#[allow(clippy::too_many_arguments)]
 pub fn restore<S: StateSource>(
     config: ReplicaConfig,
     domain: Domain,
