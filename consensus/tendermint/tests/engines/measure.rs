@@ -17,7 +17,7 @@ fn cpu_ticks() -> u64 {
 fn percentiles(mut times: Vec<Duration>) -> String {
     times.sort();
     let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
-    format!("p50 {:?}, p90 {:?}, p99 {:?} of {}", at(50), at(90), at(99), times.len())
+    format!("p50 {:?}, p90 {:?}, p99 {:?}, most {:?} of {}", at(50), at(90), at(99), at(100), times.len())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,6 +46,8 @@ async fn measure() {
         }
     }
     println!("from a wake to the decision at the same node: {}", percentiles(times));
+    let round_0 = |value: &[u8]| String::from_utf8_lossy(value).contains("round 0");
+    println!("later rounds: {}", nodes[0].values().iter().skip(1).filter(|(_, value)| !round_0(value)).count());
     for node in nodes {
         node.stop().await;
     }
