@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::join_all;
 use horae_node::edges::l1::L1;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Devnet, traffic::Traffic};
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
 const REDRAW: Duration = Duration::from_millis(250);
 /// How often a line is printed where there is no terminal.
 const PRINT: Duration = Duration::from_secs(5);
+
+/// How long the line waits for a node: one that is paused must not hold it up.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
 /// Standard error: one line that lives, above it what stays.
 pub struct Screen {
@@ -154,7 +157,7 @@ pub async fn watch(
         }
         let accepted = l1.inbox_state().await.map_or(0, |state| state.head.nextIndex);
         // A node that ended may have been started again by hand, under somebody else.
-        let answers: Vec<Option<Status>> = join_all(nodes.iter().map(|node| async { node.status().await.ok() })).await;
+        let answers: Vec<Option<Status>> = join_all(nodes.iter().map(status_of)).await;
         let lost = told.iter().zip(&answers).filter(|(told, answer)| **told && answer.is_none()).count();
         if until_batches.is_some() && 3 * (told.len() - lost) <= 2 * told.len() {
             return Err(CliError::new(format!(
@@ -177,6 +180,10 @@ pub async fn watch(
         }
         sleep(REDRAW).await;
     }
+}
+
+async fn status_of(node: &Rpc) -> Option<Status> {
+    timeout(ANSWER_LIMIT, node.status()).await.ok()?.ok()
 }
 
 fn line_of(devnet: &Devnet, status: &Status, accepted: u64, traffic: Option<&Traffic>) -> String {

@@ -78,7 +78,8 @@ pub async fn run(options: DevnetOptions) -> Result<ExitCode, CliError> {
     };
     screen.clear();
     let sent = match traffic {
-        Some(traffic) => traffic.stop(DRAIN_LIMIT).await,
+        // Only a report has a use for what became of the last transfers.
+        Some(traffic) => traffic.stop(if options.report.is_some() { DRAIN_LIMIT } else { Duration::ZERO }).await,
         None => traffic::Sent::default(),
     };
     if let Ok(why) = &ended {
