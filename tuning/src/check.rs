@@ -6,7 +6,6 @@ use std::ops::RangeInclusive;
 use crate::profile::{Idle, Profile};
 
 const POOL_SIZE: RangeInclusive<usize> = 16..=4 * 1024 * 1024;
-const BURST: RangeInclusive<usize> = 1..=4096;
 const RING_DEPTH: RangeInclusive<usize> = 2..=1024 * 1024;
 const RECOVER_WORKERS: RangeInclusive<usize> = 1..=256;
 const TOKIO_THREADS: RangeInclusive<usize> = 1..=256;
@@ -16,12 +15,10 @@ const THREAD_NAME_BYTES: RangeInclusive<usize> = 1..=15;
 pub(crate) fn check(profile: &Profile) -> Result<(), (String, String)> {
     within("pool_size", profile.pool_size, &POOL_SIZE)?;
     within("door_depth", profile.door_depth, &(1..=profile.pool_size))?;
-    within("burst", profile.burst, &BURST)?;
     within("recover_workers", profile.recover_workers, &RECOVER_WORKERS)?;
     within("tokio_threads", profile.tokio_threads, &TOKIO_THREADS)?;
     within("rings.decode_to_recover", profile.rings.decode_to_recover, &RING_DEPTH)?;
     within("rings.recover_to_execute", profile.rings.recover_to_execute, &RING_DEPTH)?;
-    within("rings.execute_to_pack", profile.rings.execute_to_pack, &RING_DEPTH)?;
     check_workers(profile)?;
     check_threads(profile)
 }
@@ -142,7 +139,7 @@ mod tests {
     fn a_wrong_value_names_file_and_key() {
         refused("pool_size = 8192", "pool_size = 1", &["pool_size: 1 is not between 16"]);
         refused("door_depth = 4096", "door_depth = 9000", &["door_depth: 9000", "8192"]);
-        refused("execute_to_pack = 64", "execute_to_pack = 0", &["rings.execute_to_pack: 0"]);
+        refused("decode_to_recover = 1024", "decode_to_recover = 0", &["rings.decode_to_recover: 0"]);
         refused("name = \"line\"", "name = \"a-name-that-is-too-long\"", &["threads[0].name", "15"]);
         refused("name = \"line\"", "name = \"recover\"", &["threads[1].name", "another thread"]);
         refused(
@@ -154,9 +151,9 @@ mod tests {
 
     #[test]
     fn a_wrong_key_or_type_names_file_and_line() {
-        refused("burst = 64", "bursts = 64", &["bursts", "unknown field", "line"]);
-        refused("burst = 64 ", "burst = \"64\" ", &["burst", "invalid type", "line"]);
-        refused("\"pack\"]", "\"park\"]", &["unknown worker \"park\"", "line"]);
+        refused("pool_size = 8192", "pool_sizes = 8192", &["pool_sizes", "unknown field", "line"]);
+        refused("pool_size = 8192", "pool_size = \"8192\"", &["pool_size", "invalid type", "line"]);
+        refused("\"execute\"]", "\"exec\"]", &["unknown worker \"exec\"", "line"]);
         refused("\"recover-0\"", "\"recover-00\"", &["unknown worker \"recover-00\""]);
         refused("tokio_threads = 2", "", &["missing field `tokio_threads`"]);
     }
@@ -164,7 +161,11 @@ mod tests {
     #[test]
     fn every_worker_has_exactly_one_thread() {
         refused("recover_workers = 1", "recover_workers = 2", &["\"recover-1\" is on no thread"]);
-        refused("\"pack\"]", "\"decode\"]", &["threads[0].workers", "\"decode\" is on thread \"line\" already"]);
+        refused(
+            "\"execute\"]",
+            "\"execute\", \"decode\"]",
+            &["threads[0].workers", "\"decode\" is on thread \"line\" already"],
+        );
         refused("[\"recover-0\"]", "[]", &["threads[1].workers", "has no worker"]);
         refused("[\"recover-0\"]", "[\"recover-0\", \"recover-1\"]", &["\"recover-1\"", "one too many"]);
     }
@@ -189,6 +190,6 @@ mod tests {
     #[test]
     fn workers_are_called_by_their_names() {
         let names: Vec<String> = Profile::laptop().workers().iter().map(WorkerName::to_string).collect();
-        assert_eq!(names, ["decode", "recover-0", "execute", "pack"]);
+        assert_eq!(names, ["decode", "recover-0", "execute"]);
     }
 }

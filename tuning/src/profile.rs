@@ -20,8 +20,6 @@ pub struct Profile {
     pub pool_size: usize,
     /// Transactions that may wait at the door; at most `pool_size`.
     pub door_depth: usize,
-    /// Transactions that a worker takes at a time.
-    pub burst: usize,
     /// How many workers recover senders; they are called `recover-0` and so on.
     pub recover_workers: usize,
     /// Threads of the asynchronous edges (JSON-RPC, QUIC, peers, L1).
@@ -43,8 +41,6 @@ pub struct Rings {
     pub decode_to_recover: usize,
     /// Transactions from each recover worker to admit.
     pub recover_to_execute: usize,
-    /// Blocks from seal to pack.
-    pub execute_to_pack: usize,
 }
 
 /// Cores of edges that have a thread of their own; without one the kernel places the thread.
@@ -102,8 +98,6 @@ pub enum WorkerName {
     Recover(usize),
     /// Admit, order, execute and seal.
     Execute,
-    /// Pack and sign.
-    Pack,
 }
 
 impl fmt::Display for WorkerName {
@@ -112,7 +106,6 @@ impl fmt::Display for WorkerName {
             Self::Decode => f.write_str("decode"),
             Self::Recover(index) => write!(f, "recover-{index}"),
             Self::Execute => f.write_str("execute"),
-            Self::Pack => f.write_str("pack"),
         }
     }
 }
@@ -130,12 +123,11 @@ impl<'de> Deserialize<'de> for WorkerName {
         let known = match name.as_str() {
             "decode" => Some(Self::Decode),
             "execute" => Some(Self::Execute),
-            "pack" => Some(Self::Pack),
             _ => recover().filter(|worker| worker.to_string() == name),
         };
         known.ok_or_else(|| {
             serde::de::Error::custom(format!(
-                "unknown worker {name:?}, expected \"decode\", \"recover-0\" and so on, \"execute\" or \"pack\""
+                "unknown worker {name:?}, expected \"decode\", \"execute\", or \"recover-0\" and so on"
             ))
         })
     }
@@ -192,6 +184,6 @@ impl Profile {
     #[must_use]
     pub fn workers(&self) -> Vec<WorkerName> {
         let recover = (0..self.recover_workers).map(WorkerName::Recover);
-        [WorkerName::Decode].into_iter().chain(recover).chain([WorkerName::Execute, WorkerName::Pack]).collect()
+        [WorkerName::Decode].into_iter().chain(recover).chain([WorkerName::Execute]).collect()
     }
 }
