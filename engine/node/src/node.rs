@@ -291,6 +291,7 @@ async fn start(
         feed: feed.clone(),
         view: view.clone(),
         agreed,
+        retained_heights: settings.retention.control_heights,
         published,
     };
     let (council, reports) = Council::new(parts)?;

@@ -61,6 +61,8 @@ const TICK: Duration = Duration::from_millis(100);
 const REPEAT_MS: u64 = 2_000;
 /// Without events the agreed L1 view moves on this often, in milliseconds.
 const VIEW_IDLE_MS: u64 = 8_000;
+/// Decided heights between two prunings of the engine's log.
+const PRUNE_EVERY_HEIGHTS: u64 = 256;
 /// Reports of work done beside the task that may wait.
 const REPORTS: usize = 256;
 
@@ -116,6 +118,8 @@ pub struct CouncilParts {
     pub view: ChainView,
     /// The agreed L1 view, for the watch.
     pub agreed: watch::Sender<L1View>,
+    /// Decided heights that stay in the engine's log, for peers that lag.
+    pub retained_heights: u64,
     /// The newest control state, for whoever reports it.
     pub published: watch::Sender<Arc<ControlState>>,
 }
@@ -210,7 +214,7 @@ impl Council {
             Event::Check { height, value, reply, proposer } => self.check(height, proposer, &value, reply),
             Event::Decided { height, value, reply } => {
                 self.decided(height, &value)?;
-                let _ = reply.send(next_height(&self.state, !self.pending.is_empty()));
+                let _ = reply.send(next_height(&self.state, self.has_proposal()));
             }
             Event::Message { from, bytes } => self.hear(from, &bytes),
             Event::PeerUp { peer } => {
@@ -229,6 +233,17 @@ impl Council {
             }
         }
         Ok(())
+    }
+
+    /// Whether there is something to decide now: a command that can go into the next block, or close votes of > 2/3. What
+    /// waits for more than that must not keep the engine from resting.
+    fn has_proposal(&self) -> bool {
+        let set = &self.state.epoch().set;
+        let votes = self.pending.commands().filter_map(|command| match command {
+            Pending::Close(vote) => set.get(&vote.validator).map(|validator| validator.weight),
+            _ => None,
+        });
+        set.is_quorum(votes.sum()) || self.state.propose(&self.pending, &|_: &horae_control::BlockId| None).is_some()
     }
 
     async fn propose(&mut self, height: u64) -> ControlBlock {
@@ -265,7 +280,7 @@ impl Council {
         let questions = self.state.questions(&block);
         let (replica, l1) = (self.parts.replica.clone(), self.parts.l1.clone());
         tokio::spawn(async move {
-            match questions::answer_all(questions, &replica, &l1).await {
+            match questions::answer_all(questions, &replica, &l1, &|| reply.is_closed()).await {
                 questions::Answer::True => drop(reply.send(horae_tendermint::Verdict::Accept)),
                 questions::Answer::False(why) => {
                     counter!("horae_control_blocks_refused").increment(1);
@@ -290,6 +305,7 @@ impl Council {
             self.effect(effect)?;
         }
         state_file::save(&self.parts.state_file, &self.state)?;
+        self.prune(height);
         self.pending.drop_stale(&self.state);
         if block.commands.iter().any(|command| matches!(command, Command::L1View { .. })) {
             self.view_changed_ms = clock::now_ms();
@@ -298,10 +314,23 @@ impl Council {
         }
         self.publish();
         self.speak_keygen()?;
-        if !self.pending.is_empty() {
+        if self.has_proposal() {
             self.parts.engine.wake();
         }
         Ok(())
+    }
+
+    /// Lets go of decided heights far below: the state's snapshot is above them.
+    fn prune(&self, height: u64) {
+        if !height.is_multiple_of(PRUNE_EVERY_HEIGHTS) || height <= self.parts.retained_heights {
+            return;
+        }
+        let (engine, below) = (self.parts.engine.clone(), height - self.parts.retained_heights);
+        tokio::spawn(async move {
+            if let Err(why) = engine.prune_below(below).await {
+                error!(%why, "the decided log cannot be pruned; it grows until it can");
+            }
+        });
     }
 
     fn effect(&mut self, effect: Effect) -> Result<(), CouncilError> {

@@ -14,8 +14,6 @@ use crate::replica::{FactsQuestion, HoldsQuestion, Input, ReplicaInbox};
 
 /// How often L1 is asked again while it does not have the answer yet.
 const L1_RETRY: Duration = Duration::from_millis(400);
-/// How many times L1 is asked.
-const L1_TRIES: u32 = 25;
 /// A replica that does not answer by then holds nothing.
 const FACTS_TIMEOUT: Duration = Duration::from_millis(250);
 
@@ -25,16 +23,22 @@ pub(super) enum Answer {
     True,
     /// It is not.
     False(String),
-    /// Not known.
+    /// Not known, and no longer asked.
     Unknown,
 }
 
-pub(super) async fn answer_all(questions: Vec<Question>, replica: &ReplicaInbox, l1: &L1) -> Answer {
+/// Answers when it can; `gone` says whether anybody still wants to know.
+pub(super) async fn answer_all(
+    questions: Vec<Question>,
+    replica: &ReplicaInbox,
+    l1: &L1,
+    gone: &(impl Fn() -> bool + Sync),
+) -> Answer {
     for question in questions {
         let answer = match question {
             Question::HoldsBlocks(blocks) => holds(blocks, replica).await,
             Question::L1Matches { after, number, hash, events } => {
-                l1_matches(after, L1View { number, hash }, &events, l1).await
+                l1_matches(after, L1View { number, hash }, &events, l1, gone).await
             }
         };
         if !matches!(answer, Answer::True) {
@@ -50,9 +54,15 @@ async fn holds(blocks: Vec<BlockFacts>, replica: &ReplicaInbox) -> Answer {
     answer.await.map_or(Answer::Unknown, |()| Answer::True)
 }
 
-async fn l1_matches(after: L1View, to: L1View, events: &[L1Event], l1: &L1) -> Answer {
+async fn l1_matches(
+    after: L1View,
+    to: L1View,
+    events: &[L1Event],
+    l1: &L1,
+    gone: &(impl Fn() -> bool + Sync),
+) -> Answer {
     let (after, to) = (stage_view(after), stage_view(to));
-    for _ in 0..L1_TRIES {
+    while !gone() {
         let deep_enough = l1.view_candidate().await.is_ok_and(|candidate| candidate.view.number >= to.number);
         if deep_enough {
             match l1.events(after, to).await {
