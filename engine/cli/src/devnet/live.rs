@@ -18,6 +18,8 @@ use crate::{
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(250);
+/// How often the chain is looked at where there is no terminal: an idle devnet must cost next to nothing.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often a line is printed where there is no terminal.
 const PRINT: Duration = Duration::from_secs(5);
 
@@ -178,7 +180,7 @@ pub async fn watch(
         if until_batches.is_some_and(|wanted| accepted >= wanted) {
             return Ok(format!("{accepted} batches are accepted on L1"));
         }
-        sleep(REDRAW).await;
+        sleep(if screen.bar.is_some() { REDRAW } else { LOOK }).await;
     }
 }
 
