@@ -16,5 +16,5 @@ pub fn run(options: &NodeOptions) -> Result<(), CliError> {
             }
         }
     };
-    horae_node::node::run(config, shutdown).map_err(|error| CliError::new(error.to_string()))
+    horae_node::node::run(config, Box::pin(shutdown)).map_err(|error| CliError::new(error.to_string()))
 }

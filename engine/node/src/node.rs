@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,8 +131,11 @@ pub enum NodeError {
     Stopped(StopReason),
 }
 
+/// Done when the node has been asked to stop. Boxed, so that everything below is compiled in this crate, with its optimisation.
+pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Runs a node until `shutdown` is done or something cannot go on. Blocks the calling thread.
-pub fn run(config: NodeConfig, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
+pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<(), NodeError> {
     let profile = Profile::load(&config.settings.profile)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(profile.tokio_threads)
@@ -144,11 +148,7 @@ pub fn run(config: NodeConfig, shutdown: impl Future<Output = ()> + Send + 'stat
     result
 }
 
-async fn start(
-    config: NodeConfig,
-    profile: Profile,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), NodeError> {
+async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Result<(), NodeError> {
     let NodeConfig { home, settings, genesis, keys, vault, lock } = config;
     let _lock = lock;
     let params = genesis.l2.params.clone();
@@ -372,7 +372,7 @@ impl Poll for Stillborn {
 
 /// Waits for the first of: asked to stop, the council gave up, a worker cannot go on.
 async fn wait(
-    shutdown: impl Future<Output = ()>,
+    shutdown: Shutdown,
     council: tokio::task::JoinHandle<Result<(), CouncilError>>,
     stopper: &Stopper,
 ) -> Result<(), NodeError> {
