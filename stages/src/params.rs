@@ -32,7 +32,8 @@ pub struct ChainParams {
     pub batch_interval_ms: u64,
     /// A batch of empty blocks ends only this far past its first block, in milliseconds.
     pub batch_longest_interval_ms: u64,
-    /// A batch ends at the first block that brings its transactions to this many bytes.
+    /// A batch ends at the first block that brings its transactions to this many bytes. With one more block of
+    /// [`Self::max_block_bytes`] it must still fit into one L1 transaction ([`crate::limits::CALLDATA_BYTES`]).
     pub batch_bytes: u64,
     /// A validator acks no block further than this ahead of its own clock, in milliseconds.
     pub drift_ms: u64,
@@ -49,14 +50,14 @@ impl ChainParams {
             initial_base_fee: 1_000_000_000,
             min_base_fee: 1_000_000,
             max_transaction_bytes: 64 * 1024,
-            max_block_bytes: 80 * 1024,
+            max_block_bytes: 64 * 1024,
             block_interval_ms: 20,
             heartbeat_ms: 500,
             slot_ms: 3_000,
             slot_blocks: 1_024,
             batch_interval_ms: 5_000,
             batch_longest_interval_ms: 120_000,
-            batch_bytes: 96 * 1024,
+            batch_bytes: 60 * 1024,
             drift_ms: 2_000,
             window_blocks: 128,
         }
