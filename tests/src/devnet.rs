@@ -1,0 +1,182 @@
+//! A devnet of real processes: `horae devnet` starts it; tests kill and restart its nodes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::{
+    child::Child,
+    node::{Node, Ports, Status, loopback},
+    programs::horae,
+    rpc::Rpc,
+    wait::{step, wait_for},
+    wallet::{TEST_KEYS, Wallet, send_raw},
+};
+
+/// What the start may take: contracts, key generation, the first slot.
+const UP_LIMIT: Duration = Duration::from_secs(120);
+
+/// A running devnet. Dropping it stops everything.
+#[derive(Debug)]
+pub struct Devnet {
+    // Before the others, so that its nodes are gone when their homes are removed.
+    process: Child,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    l1_port: u16,
+    wallet: Wallet,
+    dir: TempDir,
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    l1_port: u16,
+    nodes: Vec<Ports>,
+}
+
+impl Devnet {
+    /// Starts one in a directory of its own and waits until its first slot is open.
+    ///
+    /// # Panics
+    /// With what it said, if it does not come up.
+    #[must_use]
+    pub fn start(options: &[&str]) -> Self {
+        let dir = tempfile::Builder::new().prefix("horae-devnet-").tempdir().expect("a directory");
+        let root = dir.path().join("net");
+        let home = root.to_string_lossy().into_owned();
+        let arguments: Vec<&str> = ["devnet", "--home", &home].iter().chain(options).copied().collect();
+        let mut process = Child::start(&horae(), &arguments, &[], &dir.path().join("devnet.log"));
+        wait_for("the devnet to be up", UP_LIMIT, || {
+            if let Some(status) = process.ended() {
+                panic!("the devnet ended ({status}):\n{}", process.tail());
+            }
+            process.said().contains("\nup in ").then_some(())
+        });
+        let mark = fs::read_to_string(root.join("devnet.toml")).expect("devnet.toml");
+        let mark: Mark = toml::from_str(&mark).expect("devnet.toml has the ports");
+        let nodes = mark.nodes.iter().enumerate().map(|(index, ports)| Node::of_devnet(&root, index, *ports)).collect();
+        step("the devnet is up");
+        Self { process, nodes, l1_port: mark.l1_port, wallet: Wallet::new(TEST_KEYS[2]), dir }
+    }
+
+    /// A directory for a test's own files, removed in the end.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The home of the devnet.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("net")
+    }
+
+    /// What the devnet has said.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+
+    /// The L1's endpoint.
+    #[must_use]
+    pub fn l1_url(&self) -> String {
+        format!("http://{}", loopback(self.l1_port))
+    }
+
+    /// The L1's JSON-RPC.
+    #[must_use]
+    pub fn l1(&self) -> Rpc {
+        Rpc::new(&self.l1_url())
+    }
+
+    /// EIP-155 chain id of the L2, from a node that answers.
+    #[must_use]
+    pub fn chain_id(&self) -> u64 {
+        let answer = self.nodes.iter().find_map(|n| n.rpc.try_ask("eth_chainId", &serde_json::json!([])).ok());
+        crate::rpc::quantity(&answer.expect("a node answers"))
+    }
+
+    /// Status of the first node that answers.
+    ///
+    /// # Panics
+    /// If none does.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.nodes.iter().find_map(Node::try_status).unwrap_or_else(|| panic!("no node answers:\n{}", self.logs()))
+    }
+
+    /// The node that holds the slot now, as far as `seen_by` knows; `None` while it is none of those that answer.
+    #[must_use]
+    pub fn sequencer(&self) -> Option<usize> {
+        let holder = self.status().sequencer;
+        self.nodes.iter().position(|node| node.try_status().is_some_and(|status| status.own == Some(holder)))
+    }
+
+    /// Sends a transfer through a node, lest a batch have nothing to post. A refusal is no failure: the transfer before may
+    /// still be on its way.
+    pub fn trickle(&self, node: usize) {
+        let rpc = &self.nodes[node].rpc;
+        let count = serde_json::json!([self.wallet.address(), "pending"]);
+        if let Ok(nonce) = rpc.try_ask("eth_getTransactionCount", &count) {
+            let transfer = self.wallet.transfer(self.chain_id(), crate::rpc::quantity(&nonce));
+            let _ = send_raw(rpc, &self.wallet.sign(transfer).1);
+        }
+    }
+
+    /// Waits until a node has committed `blocks` more than it has now; returns its new head.
+    ///
+    /// # Panics
+    /// With the ends of all logs when `limit` has passed.
+    pub fn wait_for_blocks(&self, node: usize, blocks: u64, limit: Duration) -> u64 {
+        let goal = self.nodes[node].committed() + blocks;
+        self.wait_for_head(node, goal, limit)
+    }
+
+    /// Waits until a node's committed head is `goal`, or higher; returns it.
+    ///
+    /// # Panics
+    /// With the ends of all logs when `limit` has passed.
+    pub fn wait_for_head(&self, node: usize, goal: u64, limit: Duration) -> u64 {
+        self.watch(&format!("block {goal} committed on node {node}"), limit, || {
+            self.nodes[node].try_status().map(|s| s.heads.committed).filter(|head| *head >= goal)
+        })
+    }
+
+    /// Waits for a condition; says the ends of all logs if it does not come.
+    ///
+    /// # Panics
+    /// When `limit` has passed.
+    pub fn watch<T>(&self, what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
+        let mut look = look;
+        let until = std::time::Instant::now() + limit;
+        wait_for(what, limit + Duration::from_secs(1), || {
+            let found = look();
+            assert!(
+                found.is_some() || std::time::Instant::now() < until,
+                "waited {} s for: {what}\n{}",
+                limit.as_secs(),
+                self.logs()
+            );
+            found
+        })
+    }
+
+    /// Status and the end of the log of each node.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let of = |node: &Node| {
+            format!(
+                "== node {}, {:?}\n{}\n",
+                node.index,
+                node.try_status().map(|s| (s.term, s.slot, s.heads)),
+                node.tail()
+            )
+        };
+        self.nodes.iter().map(of).collect()
+    }
+}

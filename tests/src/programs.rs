@@ -1,0 +1,43 @@
+//! Where the programs are: the workspace's own `horae`, and Foundry's tools as npm has installed them.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository").to_path_buf()
+}
+
+/// The `horae` that cargo built into the same profile as the test that runs: `target/<profile>/deps/<test>` and `target/<profile>/horae`.
+///
+/// # Panics
+/// If it is not there; cargo builds it for a test of another crate only when told to.
+#[must_use]
+pub fn horae() -> PathBuf {
+    let test = env::current_exe().expect("the test's own file");
+    let built = test.ancestors().nth(2).expect("a test lies in target/<profile>/deps").join("horae");
+    assert!(
+        built.is_file(),
+        "{} is missing: run `cargo build --release --workspace` first (tests/run does)",
+        built.display()
+    );
+    built
+}
+
+/// One of Foundry's programs (`anvil`, `cast`).
+///
+/// # Panics
+/// If npm has not installed it.
+#[must_use]
+pub fn foundry(name: &str) -> PathBuf {
+    let modules = repository().join("contracts/node_modules/@foundry-rs");
+    let packages = fs::read_dir(&modules).into_iter().flatten().filter_map(Result::ok);
+    packages
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{name}-")))
+        .map(|entry| entry.path().join("bin").join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{name} is not below {}: run `npm ci` in contracts/", modules.display()))
+}
