@@ -13,11 +13,11 @@ devnet: build tools
 build:
 	$(CARGO) build --release --locked -p horae-cli
 
-## Foundry's tools and solc, pinned, from npm.
+## Foundry's tools and solc, pinned, from npm. (Not `npm ci`: it wants the tools of every platform, and not every registry has them.)
 tools: $(CONTRACTS_TOOLS)
 
 $(CONTRACTS_TOOLS): contracts/package-lock.json
-	cd contracts && npm ci --no-audit --no-fund
+	cd contracts && npm install --no-save --no-audit --no-fund
 
 ## Formatting, lints, contract tests, Rust tests: pure parts, whole nodes, real processes.
 test: tools

@@ -1,5 +1,5 @@
 //! The whole way of a key and a batch on a real chain, through the bindings: validators lock stake, install a group
-//! key, and the group's FROST signature carries a batch. Wants anvil, which `npm ci` in `contracts/` fetches.
+//! key, and the group's FROST signature carries a batch. Wants anvil, which `make tools` fetches.
 
 #![allow(clippy::unwrap_used)]
 
@@ -59,7 +59,7 @@ impl Drop for Anvil {
 async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
     let path = anvil_path();
     if !path.exists() {
-        eprintln!("SKIPPED: no anvil at {}; run `npm ci` in contracts/", path.display());
+        eprintln!("SKIPPED: no anvil at {}; run `make tools`/", path.display());
         return;
     }
     let anvil = Anvil::start(&path);

@@ -1,4 +1,4 @@
-//! The L1 edge against a real anvil, which `npm ci` in `contracts/` installs.
+//! The L1 edge against a real anvil, which `make tools` installs.
 
 #![allow(clippy::unwrap_used)]
 
