@@ -59,7 +59,7 @@ impl Drop for Anvil {
 async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
     let path = anvil_path();
     if !path.exists() {
-        eprintln!("SKIPPED: no anvil at {}; run `make tools`/", path.display());
+        eprintln!("SKIPPED: no anvil at {}; run `make tools`", path.display());
         return;
     }
     let anvil = Anvil::start(&path);

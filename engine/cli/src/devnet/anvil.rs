@@ -125,7 +125,7 @@ fn find() -> Result<PathBuf, CliError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     named.or_else(|| above.iter().find_map(|root| in_tree(root))).or_else(|| in_path(&path)).ok_or_else(|| {
         CliError::new(format!(
-            "anvil, which plays the L1, is missing: run `make tools` (or `make tools` in contracts/), put it on PATH, or name it by {VARIABLE}"
+            "anvil, which plays the L1, is missing: run `make tools` (or `npm install --no-save` in contracts/), put it on PATH, or name it by {VARIABLE}"
         ))
     })
 }
