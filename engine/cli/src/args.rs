@@ -174,7 +174,7 @@ pub struct LoadOptions {
     /// Transactions in all.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub transactions: u64,
-    /// Transactions a second, sent whether or not earlier ones are answered; 0 sends as fast as it can.
+    /// Transactions a second, sent whether or not earlier ones are answered; 0 sends as fast as the chain commits.
     #[arg(long, value_name = "R", default_value_t = 1_000)]
     pub rate: u32,
     /// Private key (hex) that funds the accounts; the first test account of a devnet unless told.

@@ -30,8 +30,14 @@ use crate::{
 const LANES: usize = 8;
 /// Transactions of one JSON-RPC batch.
 const BATCH: usize = 100;
-/// Shortest pause of a lane that has nothing due, and the pause before what was refused as busy goes out again.
+/// Shortest pause of a lane that has nothing due.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Pause before what a node has no room for goes out again.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// Without a rate: transactions under way for each account. Nodes hold 64 of one that wait for their turn.
+const WINDOW_PER_ACCOUNT: u64 = 32;
+/// What a node says when it has no room for the account, in go-ethereum's words: later it has.
+const ACCOUNT_FULL: &str = "account limit exceeded";
 /// How many different reasons of refusals are remembered.
 const REASONS_MAX: usize = 8;
 
@@ -119,8 +125,10 @@ struct Lane {
     plan: Arc<Plan>,
     tally: Arc<Tally>,
     waiting: VecDeque<usize>,
-    /// Refused as busy, to go out again, before anything new.
-    again: Arc<Mutex<VecDeque<usize>>>,
+    /// For which there was no room, and when to send them again: before anything new.
+    again: Arc<Mutex<VecDeque<(usize, Duration)>>>,
+    /// Committed so far, as the sink sees it.
+    committed: Arc<AtomicU64>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -135,11 +143,21 @@ impl Lane {
         if self.stopped.load(Ordering::Relaxed) {
             return Next::Done;
         }
-        if let Some(at) = self.again.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
-            return Next::Send(at);
+        let now = self.plan.now();
+        let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
+        match again.front().copied() {
+            Some((_, due)) if due > now => return Next::Wait((due - now).max(PAUSE)),
+            Some((at, _)) => {
+                again.pop_front();
+                return Next::Send(at);
+            }
+            None => drop(again),
         }
         let Some(at) = self.waiting.front().copied() else { return Next::Done };
-        let (due, now) = (self.plan.due(at), self.plan.now());
+        if self.plan.is_unpaced() && self.under_way() >= WINDOW_PER_ACCOUNT * self.plan.accounts() as u64 {
+            return Next::Wait(PAUSE);
+        }
+        let due = self.plan.due(at);
         if due > now {
             return Next::Wait((due - now).max(PAUSE));
         }
@@ -147,6 +165,17 @@ impl Lane {
         self.plan.leaves(at);
         self.tally.sent.fetch_add(1, Ordering::Relaxed);
         Next::Send(at)
+    }
+
+    fn under_way(&self) -> u64 {
+        let settled = self.committed.load(Ordering::Relaxed) + self.tally.refused();
+        self.tally.sent().saturating_sub(settled)
+    }
+
+    fn no_room(&self, at: usize) {
+        self.tally.busy.fetch_add(1, Ordering::Relaxed);
+        let due = self.plan.now() + AGAIN_AFTER;
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).push_back((at, due));
     }
 
     /// As many as are due, at most `most`.
@@ -167,28 +196,33 @@ impl Lane {
         let at = order.lock().unwrap_or_else(PoisonError::into_inner).get(sequence as usize).copied();
         match (reply, at) {
             (Reply::Accepted(_), _) => drop(self.tally.accepted.fetch_add(1, Ordering::Relaxed)),
-            (Reply::Busy, Some(at)) => {
-                self.tally.busy.fetch_add(1, Ordering::Relaxed);
-                self.again.lock().unwrap_or_else(PoisonError::into_inner).push_back(at);
-            }
+            (Reply::Busy, Some(at)) => self.no_room(at),
+            (Reply::Refused(reason), Some(at)) if reason.contains(ACCOUNT_FULL) => self.no_room(at),
             (Reply::Refused(reason), _) => self.tally.refuse(&reason),
             (Reply::Busy, None) => self.tally.refuse("an answer to nothing that was sent"),
         }
     }
 
+    /// The same lane for who takes its answers.
     fn twin(&self) -> Self {
         Self {
-            waiting: VecDeque::new(),
             plan: self.plan.clone(),
             tally: self.tally.clone(),
+            waiting: VecDeque::new(),
             again: self.again.clone(),
+            committed: self.committed.clone(),
             stopped: self.stopped.clone(),
         }
     }
 }
 
 /// Connects all lanes and starts them.
-pub async fn start(door: &Door, plan: &Arc<Plan>, tally: &Arc<Tally>) -> Result<Lanes, CliError> {
+pub async fn start(
+    door: &Door,
+    plan: &Arc<Plan>,
+    tally: &Arc<Tally>,
+    committed: &Arc<AtomicU64>,
+) -> Result<Lanes, CliError> {
     let stopped = Arc::new(AtomicBool::new(false));
     let count = LANES.min(plan.accounts());
     let mut tasks = JoinSet::new();
@@ -198,6 +232,7 @@ pub async fn start(door: &Door, plan: &Arc<Plan>, tally: &Arc<Tally>) -> Result<
             tally: tally.clone(),
             waiting: plan.of_lane(index, count).collect(),
             again: Arc::default(),
+            committed: committed.clone(),
             stopped: stopped.clone(),
         };
         match door {
@@ -236,28 +271,16 @@ async fn over_rpc(mut lane: Lane, rpc: Rpc) {
             Err(error) => {
                 // Whether they arrived is not known; sent again, those that did are known already.
                 tracing::warn!(%error, "a batch had no answer and is sent again");
-                lane.again.lock().unwrap_or_else(PoisonError::into_inner).extend(burst);
-                sleep(PAUSE * 50).await;
+                burst.into_iter().for_each(|at| lane.no_room(at));
                 continue;
             }
         };
-        let mut was_busy = false;
         for (at, answer) in burst.into_iter().zip(answers) {
             match answer {
-                Ok(_) => drop(lane.tally.accepted.fetch_add(1, Ordering::Relaxed)),
-                Err((_, reason)) if reason.contains("already known") => {
-                    lane.tally.accepted.fetch_add(1, Ordering::Relaxed);
-                }
-                Err((_, reason)) if reason.contains("busy") => {
-                    lane.tally.busy.fetch_add(1, Ordering::Relaxed);
-                    lane.again.lock().unwrap_or_else(PoisonError::into_inner).push_back(at);
-                    was_busy = true;
-                }
-                Err((_, reason)) => lane.tally.refuse(&reason),
+                Err((_, reason)) if reason.contains("busy") || reason.contains(ACCOUNT_FULL) => lane.no_room(at),
+                Err((_, reason)) if !reason.contains("already known") => lane.tally.refuse(&reason),
+                _ => drop(lane.tally.accepted.fetch_add(1, Ordering::Relaxed)),
             }
-        }
-        if was_busy {
-            sleep(PAUSE * 5).await;
         }
     }
 }

@@ -49,7 +49,7 @@ pub async fn run(options: LoadOptions) -> Result<ExitCode, CliError> {
     let tally = Arc::new(Tally::default());
     let sink = Sink::watch(rpc, plan.clone()).await?;
     plan.begin();
-    let senders = lanes::start(&door, &plan, &tally).await?;
+    let senders = lanes::start(&door, &plan, &tally, sink.counter()).await?;
     let patience = Duration::from_secs(options.patience);
     let mut progressed = (0, Instant::now());
     loop {
@@ -62,7 +62,7 @@ pub async fn run(options: LoadOptions) -> Result<ExitCode, CliError> {
             progressed = (committed + tally.sent(), Instant::now());
         }
         if progressed.1.elapsed() > patience {
-            bars.say.println(format!("nothing more was committed for {} s: given up", patience.as_secs()));
+            bars.say.suspend(|| eprintln!("nothing more was committed for {} s: given up", patience.as_secs()));
             break;
         }
         tokio::select! {

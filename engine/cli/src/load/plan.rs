@@ -86,6 +86,11 @@ impl Plan {
         self.accounts
     }
 
+    /// Whether there is no rate.
+    pub fn is_unpaced(&self) -> bool {
+        self.gap_ns == 0
+    }
+
     /// Time since the start.
     pub fn now(&self) -> Duration {
         self.began.get().map_or(Duration::ZERO, Instant::elapsed)

@@ -70,6 +70,11 @@ impl Sink {
         self.committed.load(Ordering::Relaxed)
     }
 
+    /// The same, for who sends.
+    pub fn counter(&self) -> &Arc<AtomicU64> {
+        &self.committed
+    }
+
     /// Ends the watch.
     pub async fn finish(self) -> Result<Seen, CliError> {
         self.stopped.store(true, Ordering::Relaxed);
