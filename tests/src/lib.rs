@@ -9,6 +9,7 @@ pub mod l1;
 pub mod node;
 pub mod programs;
 pub mod rpc;
+pub mod sim;
 pub mod wait;
 pub mod wallet;
 pub mod wire;

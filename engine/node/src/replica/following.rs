@@ -104,6 +104,9 @@ impl Received {
 pub(super) struct Arrivals {
     waiting: BTreeMap<u64, Vec<Arrived>>,
     asked_ms: u64,
+    /// The first height asked for last, and whether an answer has come that may not be all.
+    asked_from: u64,
+    answered: bool,
     executed_ms: u64,
     /// The highest place a peer has told of, and who.
     highest: Option<(Address, u64)>,
@@ -130,6 +133,13 @@ impl Arrivals {
         }
     }
 
+    /// A peer has told how high it stands.
+    fn stands(&mut self, peer: Address, number: u64) {
+        if self.highest.is_none_or(|(who, highest)| who == peer || number > highest) {
+            self.highest = Some((peer, number));
+        }
+    }
+
     fn take_child(&mut self, of: &BlockId) -> Option<Arrived> {
         let here = self.waiting.get_mut(&(of.number + 1))?;
         let at = here.iter().position(|arrived| arrived.recovered.block().header.parent == of.hash)?;
@@ -149,8 +159,18 @@ impl Arrivals {
         self.waiting = self.waiting.split_off(&(head + 1));
     }
 
-    pub(super) fn clear(&mut self) {
-        self.waiting.clear();
+    /// Whether a block is here that extends this one.
+    fn has_child(&self, of: &BlockId) -> bool {
+        let here = self.waiting.get(&(of.number + 1));
+        here.is_some_and(|here| here.iter().any(|arrived| arrived.recovered.block().header.parent == of.hash))
+    }
+
+    /// A term has opened: what is of an earlier one and above its parent is void. Blocks of the new one may be here already.
+    pub(super) fn drop_void(&mut self, parent: u64, term: u64) {
+        for (number, here) in &mut self.waiting {
+            here.retain(|arrived| *number <= parent || arrived.recovered.block().header.term >= term);
+        }
+        self.waiting.retain(|_, here| !here.is_empty());
     }
 }
 
@@ -167,26 +187,22 @@ impl<S: StateSource> Replica<S> {
         match message {
             Received::Block(arrived) => self.arrivals.keep(head, window, *arrived),
             Received::Blocks(blocks, commit) => {
-                let more = blocks.last().is_some_and(|last| last.number() > head);
+                let full = blocks.len() as u64 >= BLOCKS_PER_ANSWER;
+                if let Some(last) = blocks.last().map(Arrived::number).filter(|last| *last > head) {
+                    self.arrivals.answered = true;
+                    self.arrivals.stands(from, last + u64::from(full));
+                }
                 for arrived in blocks {
                     self.arrivals.keep(head, window.max(BLOCKS_PER_ANSWER), arrived);
                 }
                 if let Some(commit) = commit {
                     self.hear_commit(*commit, io);
                 }
-                if more {
-                    self.arrivals.asked_ms = 0;
-                }
             }
             Received::Ack(ack) => self.hear_ack(&ack, io),
             Received::Certificate(certificate) => self.hear_certificate(&certificate, io),
             Received::Commit(commit) => self.hear_commit(*commit, io),
-            Received::Standing(standing) => {
-                let number = standing.head.number;
-                if self.arrivals.highest.is_none_or(|(peer, highest)| peer == from || number > highest) {
-                    self.arrivals.highest = Some((from, number));
-                }
-            }
+            Received::Standing(standing) => self.arrivals.stands(from, standing.head.number),
             Received::GetBlocks(number) => self.answer_blocks(from, number, io),
             Received::GetBlock(hash) => {
                 if let Some(held) = self.chain.by_hash(hash) {
@@ -227,9 +243,10 @@ impl<S: StateSource> Replica<S> {
     /// The open term stands on a block that is not held, and what comes next does not extend the head: what was executed
     /// here above the last commit is not of the final chain.
     fn leave_side_chain(&mut self, io: &mut impl ReplicaIo) {
-        let head = self.head().number;
-        let lacks_parent = self.voter.term().is_some_and(|term| term.parent.id.number > head);
-        if lacks_parent && head > self.committed && self.arrivals.waiting.contains_key(&(head + 1)) {
+        let head = self.head();
+        let lacks_parent = self.voter.term().is_some_and(|term| term.parent.id.number > head.number);
+        let next_elsewhere = self.arrivals.waiting.contains_key(&(head.number + 1)) && !self.arrivals.has_child(&head);
+        if lacks_parent && head.number > self.committed && next_elsewhere {
             self.roll_back(self.committed, io);
         }
     }
@@ -326,11 +343,21 @@ impl<S: StateSource> Replica<S> {
         let silent = now_ms >= self.arrivals.executed_ms.saturating_add(SILENT_MS);
         let gap = self.arrivals.waiting.first_key_value().is_some_and(|(lowest, _)| *lowest > head + 1);
         let behind = self.arrivals.highest.is_some_and(|(_, highest)| highest > head) && silent;
+        let behind = behind || (self.arrivals.answered && self.arrivals.highest().is_some_and(|highest| highest > head));
         let lacks_head = self.voter.term().is_some_and(|term| term.parent.id.number > head);
-        if !(gap || behind || lacks_head) || now_ms < self.arrivals.asked_ms.saturating_add(ASK_MS) {
+        let is_asked = self.questions.iter().flat_map(|question| &question.blocks).any(|facts| facts.id.number > head);
+        if !(gap || behind || lacks_head || is_asked) {
+            return;
+        }
+        // An answer that brought the head on is followed up at once; one that did not is no reason to ask more often.
+        let brought_on = self.arrivals.answered && head >= self.arrivals.asked_from;
+        let at_once = brought_on && !self.arrivals.waiting.contains_key(&(head + 1));
+        if !at_once && now_ms < self.arrivals.asked_ms.saturating_add(ASK_MS) {
             return;
         }
         self.arrivals.asked_ms = now_ms;
+        self.arrivals.asked_from = head + 1;
+        self.arrivals.answered = false;
         debug!(from = head + 1, "asking for blocks");
         let question = PeerMessage::GetBlocks { from: head + 1 };
         match self.arrivals.highest.filter(|(_, highest)| *highest > head) {

@@ -66,14 +66,14 @@ impl<S: StateSource> Replica<S> {
         info!(term = term.number, epoch = term.epoch, parent = %term.parent.id, first_slot = term.first_slot, "term opened");
         self.abandon(io);
         let parent = term.parent;
-        let void_above = self.chain.blocks().find(|held| {
+        let void_above = self.chain.blocks().any(|held| {
             let (number, of) = (held.header().number, held.header().term);
             number > parent.id.number && of < term.number
         });
-        if void_above.is_some() {
-            self.roll_back(parent.id.number, io);
-        } else if self.chain.facts(parent.id.number).is_some_and(|facts| facts.id != parent.id) {
+        if self.chain.facts(parent.id.number).is_some_and(|facts| facts.id != parent.id) {
             self.roll_back(self.committed.min(parent.id.number), io);
+        } else if void_above {
+            self.roll_back(parent.id.number, io);
         }
         self.promised.clear();
         self.voter.open_term(term.clone());
@@ -90,7 +90,7 @@ impl<S: StateSource> Replica<S> {
         self.tally = Some(tally);
         self.committed_in_term = false;
         self.closing = None;
-        self.arrivals.clear();
+        self.arrivals.drop_void(parent.id.number, self.voter.term().map_or(0, |term| term.number));
         self.questions.clear();
         self.progress_ms = now_ms;
         self.settle_head(io);
@@ -171,6 +171,9 @@ impl<S: StateSource> Replica<S> {
     pub(super) fn answer_questions(&mut self, now_ms: u64) {
         let mut open = Vec::new();
         for question in std::mem::take(&mut self.questions) {
+            if question.reply.is_closed() {
+                continue;
+            }
             if question.blocks.iter().all(|facts| self.holds(facts) && !self.is_early(now_ms, facts)) {
                 // Whoever asked may have stopped waiting.
                 let _ = question.reply.send(());

@@ -201,6 +201,8 @@ impl<S: StateSource> Replica<S> {
                 counter!("horae_close_votes").increment(1);
                 let after = io.append(Entry::Vote(voted.record));
                 self.closing = Some((after, voted.statement));
+                // Nothing more may be sealed here in this term.
+                self.abandon(io);
             }
             Err(why) => debug!(%why, "no close vote"),
         }
