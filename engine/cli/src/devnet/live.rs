@@ -117,7 +117,7 @@ pub async fn wait_until_up(devnet: &mut Devnet, screen: &Screen, limit: Duration
                 step.done("the first group key is installed on L1");
                 step = screen.step("waiting for the first slot");
             }
-            if installed && status.heads.committed > stored {
+            if installed && status.heads.committed > stored && status.slot > 0 {
                 step.done(&format!("slot {} is open: {}", status.slot, name_of(devnet, &status)));
                 return Ok(());
             }

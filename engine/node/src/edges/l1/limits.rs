@@ -14,6 +14,8 @@ pub const LOG_BLOCKS: u64 = 1_000;
 pub const EVENT_BLOCKS_MAX: u64 = 100_000;
 /// How often a sent transaction's receipt is asked for.
 pub const RECEIPT_POLL: Duration = Duration::from_millis(300);
+/// How long a receipt may lag behind the state that shows the transaction's nonce as used.
+pub const RECEIPT_LAG: Duration = Duration::from_secs(3);
 /// Without a receipt for this long a transaction is sent again with a higher fee.
 pub const BUMP_AFTER: Duration = Duration::from_secs(24);
 /// How often the fee of one transaction is raised.

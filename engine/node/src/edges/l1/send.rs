@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     L1, L1Error,
     client::Refusal,
-    limits::{BUMP_AFTER, BUMP_PERCENT, BUMPS_MAX, DEFAULT_TIP, GAS_MARGIN_PERCENT, RECEIPT_POLL},
+    limits::{BUMP_AFTER, BUMP_PERCENT, BUMPS_MAX, DEFAULT_TIP, GAS_MARGIN_PERCENT, RECEIPT_LAG, RECEIPT_POLL},
 };
 
 /// An account on L1 that sends.
@@ -253,9 +253,13 @@ impl Sender {
     /// Waits [`BUMP_AFTER`] for a receipt of any version of the transaction.
     async fn wait(&self, sent: &[B256], nonce: u64) -> Result<Option<Included>, L1Error> {
         let until = Instant::now() + BUMP_AFTER;
+        let mut used_since = None;
         while Instant::now() < until {
-            // The nonce is read first: if it is used and no version has a receipt afterwards, another transaction used it.
-            let used = self.nonce().await? > nonce;
+            // The nonce is read first: if it is used and no version has a receipt for a while afterwards, another transaction
+            // used it. An L1 node shows a block's state before its receipts.
+            if self.nonce().await? > nonce {
+                used_since.get_or_insert_with(Instant::now);
+            }
             for hash in sent {
                 let receipt: Option<TransactionReceipt> = self.l1.call("eth_getTransactionReceipt", (*hash,)).await?;
                 if receipt.as_ref().is_some_and(|r| !r.status()) {
@@ -265,7 +269,7 @@ impl Sender {
                     return self.l1.inclusion(*hash).await;
                 }
             }
-            if used {
+            if used_since.is_some_and(|since| since.elapsed() >= RECEIPT_LAG) {
                 let problem = format!("nonce {nonce} of {} was used by another process", self.address());
                 return Err(L1Error::Nonsense { what: "nonce", problem });
             }
