@@ -32,7 +32,6 @@ pub async fn epoch(command: &StatusCommand) -> Result<(), CliError> {
     show(options, &epoch, |epoch| {
         println!("epoch           {}", epoch.epoch);
         println!("since           slot {}, block {}", epoch.first_slot, epoch.first_block);
-        println!("least length    {} slots", epoch.least_slots);
         match &epoch.group_key {
             Some(key) => println!("group key       {key} (number {})", epoch.key_index),
             None => println!("group key       none yet: key generation is running"),
@@ -46,12 +45,11 @@ pub async fn epoch(command: &StatusCommand) -> Result<(), CliError> {
 pub async fn validators(options: &RpcOptions) -> Result<(), CliError> {
     let validators: Vec<ValidatorStatus> = Rpc::new(&options.rpc)?.ask("horae_validators", []).await?;
     show(options, &validators, |validators| {
-        println!("{:<42}  {:>12}  {:>6}  {:>9}  {:>10}  link", "signer", "stake METIS", "weight", "acked", "schedule");
+        println!("{:<42}  {:>12}  {:>6}  {:>9}  link", "signer", "stake METIS", "weight", "acked");
         for v in validators {
             let stake = v.stake.parse::<u128>().map_or_else(|_| v.stake.clone(), |wei| (wei / WEI).to_string());
-            let schedule = if v.skipped { "skipped" } else { "in turn" };
             let link = if v.connected { "up" } else { "down" };
-            println!("{}  {stake:>12}  {:>6}  {:>9}  {schedule:>10}  {link}", v.signer, v.weight, v.acked);
+            println!("{}  {stake:>12}  {:>6}  {:>9}  {link}", v.signer, v.weight, v.acked);
         }
     })
 }

@@ -1,6 +1,6 @@
 //! What the node says of itself a few times a second: the slot, the epoch, the validators, and where its workers' time goes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,12 +48,14 @@ pub struct Reporting {
 /// Publishes until the query side is gone.
 pub async fn report(reporting: Reporting) {
     let mut last = NodeStatus::default();
+    let mut acked = HashMap::new();
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
         meter(&reporting.meters);
-        let status = compose(&reporting);
+        see_acks(&reporting.view, &mut acked);
+        let status = compose(&reporting, &acked);
         if status != last {
             last = status.clone();
             // A full queue means that newer events wait already; the next look tries again.
@@ -78,7 +80,18 @@ fn meter(meters: &[(String, Meter)]) {
     }
 }
 
-fn compose(reporting: &Reporting) -> NodeStatus {
+/// Notes whose acks the newest certificate bears.
+fn see_acks(view: &ChainView, acked: &mut HashMap<Address, u64>) {
+    let snapshot = view.snapshot();
+    let certified = snapshot.certificate(snapshot.heads().certified);
+    if let Ok(Some(certificate)) = certified {
+        for ack in &certificate.acks {
+            acked.insert(ack.validator, certificate.block.number);
+        }
+    }
+}
+
+fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
     let state = reporting.control_state.borrow().clone();
     let running = reporting.running.latest();
     let linked: HashSet<[u8; 32]> = reporting.engine.peers().iter().map(|peer| peer.node_key).collect();
@@ -108,7 +121,7 @@ fn compose(reporting: &Reporting) -> NodeStatus {
                 stake: validator.stake.to_string(),
                 weight: validator.weight,
                 connected: validator.signer == reporting.me || linked.contains(&validator.node_key),
-                ..ValidatorStatus::default()
+                acked: acked.get(&validator.signer).copied().unwrap_or_default(),
             })
             .collect(),
         control_height: state.height(),
@@ -137,7 +150,6 @@ fn epoch_status(state: &ControlState) -> EpochStatus {
         shares: layout.as_ref().map_or(0, |layout| layout.total().into()),
         threshold: layout.as_ref().map_or(0, |layout| layout.threshold().into()),
         total_weight: epoch.set.total(),
-        ..EpochStatus::default()
     }
 }
 

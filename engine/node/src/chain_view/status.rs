@@ -37,8 +37,6 @@ pub struct EpochStatus {
     pub first_slot: u64,
     /// First block in it.
     pub first_block: u64,
-    /// Least number of slots before another may open.
-    pub least_slots: u64,
     /// The group key in force (compressed point), if there is one.
     pub group_key: Option<Bytes>,
     /// Index of that key in the inbox contract.
@@ -65,10 +63,8 @@ pub struct ValidatorStatus {
     pub weight: u64,
     /// This node has a link to it (or is it).
     pub connected: bool,
-    /// Highest block this node has seen an ack of it for.
+    /// Highest block for which this node has seen a certificate with an ack of it.
     pub acked: u64,
-    /// A decision has it skipped at handovers.
-    pub skipped: bool,
 }
 
 /// Counters since the node started.
