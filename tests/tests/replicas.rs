@@ -66,3 +66,36 @@ fn a_seed_plays_again_exactly() {
         assert_eq!(run(seed, Planted::Nothing), run(seed, Planted::Nothing), "seed {seed}");
     }
 }
+
+/// Runs seeds with a fault put in until the judge sees it, and gives the invariant that it named.
+fn caught(planted: Planted, seeds: u64) -> u8 {
+    let seen = (1_000..1_000 + seeds).find_map(|seed| run(seed, planted).err());
+    let (_, violation) = seen.unwrap_or_else(|| panic!("{planted:?} was not noticed in {seeds} seeds"));
+    println!("{planted:?}: {violation:?}");
+    violation.invariant
+}
+
+#[test]
+fn an_ack_before_it_is_stored_is_noticed() {
+    assert_eq!(caught(Planted::SpeaksBeforeStored, 24), 8);
+}
+
+#[test]
+fn forgotten_promises_are_noticed() {
+    assert_eq!(caught(Planted::ForgetsPromises, 24), 8);
+}
+
+#[test]
+fn a_forgotten_note_of_a_begun_slot_is_noticed() {
+    assert_eq!(caught(Planted::ForgetsBegunSlots, 24), 8);
+}
+
+#[test]
+fn blocks_kept_beyond_a_rollback_are_noticed() {
+    assert_eq!(caught(Planted::KeepsVoidBlocks, 24), 5);
+}
+
+#[test]
+fn transactions_lost_with_their_block_are_noticed() {
+    assert_eq!(caught(Planted::DropsVoidTransactions, 24), 9);
+}

@@ -16,6 +16,8 @@ pub struct Disk {
     durable: usize,
     /// The write under way: how far it reaches.
     writing: Option<usize>,
+    /// Once this much is durable, what lies below the second place goes.
+    pruning: Option<(usize, usize)>,
 }
 
 impl Disk {
@@ -52,11 +54,15 @@ impl Disk {
         if let Some(end) = self.writing.take() {
             self.durable = end;
         }
+        if let Some((_, below)) = self.pruning.take_if(|(after, _)| *after <= self.durable) {
+            self.entries.drain(..below - self.pruned);
+            self.pruned = below;
+        }
     }
 
     /// The machine dies: what is not durable is lost, but for a run of entries that happened to reach the disk.
     pub fn crash(&mut self, rng: &mut Rng) {
-        self.writing = None;
+        (self.writing, self.pruning) = (None, None);
         let safe = self.durable - self.pruned;
         let loose = self.entries.len() - safe;
         let kept = if loose > 0 && rng.chance(500) { rng.below(loose + 1) } else { 0 };
@@ -83,9 +89,8 @@ impl Disk {
                 break;
             }
         }
+        let below = self.pruned + keep;
         self.entries.extend(promises.into_iter().map(Entry::Vote));
-        let keep = keep.min(self.durable - self.pruned);
-        self.entries.drain(..keep);
-        self.pruned += keep;
+        self.pruning = Some((self.pruned + self.entries.len(), below));
     }
 }

@@ -111,6 +111,21 @@ impl Promises {
         Some(())
     }
 
+    /// Whether a record stored behind the close vote says nothing that the vote does not stand for.
+    pub(super) fn covers(&self, record: &Record) -> bool {
+        let Some(vote) = &self.close else { return false };
+        let certified = vote.certificate.as_ref().map_or(0, |certificate| certificate.block.number);
+        match record {
+            Record::Ack { block, ack, .. } => {
+                let listed = vote.acked.iter().any(|acked| acked == block);
+                let names = ack.certificate.map_or(0, |named| named.number);
+                (listed || block.facts.id.number <= certified) && names <= certified
+            }
+            Record::Certificate { certificate, ack } => ack.is_none() && certificate.block.number <= certified,
+            _ => false,
+        }
+    }
+
     /// The fewest records that restore these promises.
     pub(super) fn records(&self, records: &mut Vec<Record>) {
         if let Some(certificate) = &self.certificate {

@@ -65,7 +65,12 @@ impl Voter {
             let said = promises.entry(term).or_default();
             let closed = RestoreError::AfterClose { at, term };
             match record {
-                Record::Ack { .. } | Record::Certificate { .. } if said.close.is_some() => return Err(closed),
+                // A log that was cut down says again what it still has, and the close vote last.
+                Record::Ack { .. } | Record::Certificate { .. } if said.close.is_some() => {
+                    if !said.covers(&record) {
+                        return Err(closed);
+                    }
+                }
                 Record::Ack { block, adopted, ack } => {
                     let broken = RestoreError::BrokenChain { at, block: block.facts.id, term };
                     if let Some(certificate) = adopted {

@@ -287,6 +287,32 @@ struct Seen {
     sent: Vec<Ack>,
 }
 
+#[test]
+fn a_log_that_was_cut_down_may_say_again_what_it_still_has() {
+    let term = term(&[1, 1, 1, 1], 8);
+    let mut voter = voter(&term, 0);
+    let blocks = chain(&term, 4, 8);
+    let mut log: Vec<Record> = blocks.iter().map(|block| voter.ack(block, None).unwrap().record).collect();
+    log.push(voter.hold_certificate(&certified(&term, &blocks[0])).unwrap().unwrap().record);
+    log.extend(voter.compacted());
+    let key = || keys_of(&term.set).remove(0);
+    let open = |records: &[Record]| {
+        let mut voter = Voter::restore(domain(), key(), 0, records.to_vec()).unwrap();
+        voter.open_term(term.clone());
+        voter
+    };
+    assert_eq!(open(&log).compacted(), voter.compacted());
+    let vote = voter.close().unwrap();
+    log.push(vote.record);
+    log.extend(voter.compacted());
+    for cut in 0..=log.len() - voter.compacted().len() {
+        assert_eq!(open(&log[cut..]).close().unwrap().statement, vote.statement, "cut at {cut}");
+    }
+    let beyond = ack(&term, &chain(&term, 5, 8)[4].facts, None, &key());
+    log.push(Record::Ack { block: chain(&term, 5, 8)[4], adopted: None, ack: beyond });
+    assert!(matches!(Voter::restore(domain(), key(), 0, log), Err(RestoreError::AfterClose { .. })));
+}
+
 /// Random asking with crashes that lose what was not stored yet; compacted logs, too. Whatever it is asked, the world
 /// never sees a contradiction.
 #[test]

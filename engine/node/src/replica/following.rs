@@ -107,6 +107,8 @@ pub(super) struct Arrivals {
     /// The first height asked for last, and whether an answer has come that may not be all.
     asked_from: u64,
     answered: bool,
+    /// When to look again whether to ask.
+    due_ms: Option<u64>,
     executed_ms: u64,
     /// The highest place a peer has told of, and who.
     highest: Option<(Address, u64)>,
@@ -114,7 +116,7 @@ pub(super) struct Arrivals {
 
 impl Arrivals {
     pub(super) fn next_due_ms(&self) -> Option<u64> {
-        (!self.waiting.is_empty()).then_some(self.asked_ms.saturating_add(ASK_MS))
+        self.due_ms
     }
 
     /// The highest block that a peer has told of.
@@ -343,18 +345,24 @@ impl<S: StateSource> Replica<S> {
         let silent = now_ms >= self.arrivals.executed_ms.saturating_add(SILENT_MS);
         let gap = self.arrivals.waiting.first_key_value().is_some_and(|(lowest, _)| *lowest > head + 1);
         let behind = self.arrivals.highest.is_some_and(|(_, highest)| highest > head) && silent;
-        let behind = behind || (self.arrivals.answered && self.arrivals.highest().is_some_and(|highest| highest > head));
+        let behind =
+            behind || (self.arrivals.answered && self.arrivals.highest().is_some_and(|highest| highest > head));
         let lacks_head = self.voter.term().is_some_and(|term| term.parent.id.number > head);
         let is_asked = self.questions.iter().flat_map(|question| &question.blocks).any(|facts| facts.id.number > head);
         if !(gap || behind || lacks_head || is_asked) {
+            let told_of_more = self.arrivals.highest().is_some_and(|highest| highest > head);
+            self.arrivals.due_ms = told_of_more.then_some(self.arrivals.executed_ms.saturating_add(SILENT_MS));
             return;
         }
         // An answer that brought the head on is followed up at once; one that did not is no reason to ask more often.
         let brought_on = self.arrivals.answered && head >= self.arrivals.asked_from;
         let at_once = brought_on && !self.arrivals.waiting.contains_key(&(head + 1));
-        if !at_once && now_ms < self.arrivals.asked_ms.saturating_add(ASK_MS) {
+        let due_ms = self.arrivals.asked_ms.saturating_add(ASK_MS);
+        if !at_once && now_ms < due_ms {
+            self.arrivals.due_ms = Some(due_ms);
             return;
         }
+        self.arrivals.due_ms = Some(now_ms.saturating_add(ASK_MS));
         self.arrivals.asked_ms = now_ms;
         self.arrivals.asked_from = head + 1;
         self.arrivals.answered = false;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use horae_control::{BlockFacts, Certificate, Refused};
 use horae_stages::seal::Offered;
 use horae_stages::{ExecutedBlock, Sealer, SlotContext, StateSource};
@@ -168,14 +168,26 @@ impl<S: StateSource> Replica<S> {
         self.keep_for_next();
     }
 
-    /// The term is over while a block is open: its transactions start again.
+    /// The term is over while a block is open: its transactions start again, and with them all that were to follow.
     pub(super) fn abandon(&mut self, io: &mut impl ReplicaIo) {
         if let Some(leading) = self.leading.take() {
-            for raw in leading.sealer.abandon(&mut self.executor) {
-                io.forget(alloy_primitives::keccak256(&raw));
-                io.resubmit(&raw);
-            }
-            self.keep_for_next();
+            let open = leading.sealer.abandon(&mut self.executor);
+            self.start_again(open.iter().map(|raw| (keccak256(raw), raw)), io);
+        }
+    }
+
+    /// Sends these transactions through the pipeline again, and behind them all that were handed out after them, so that
+    /// no nonce overtakes a lower one.
+    pub(super) fn start_again<'a>(&mut self, void: impl Iterator<Item = (B256, &'a Bytes)>, io: &mut impl ReplicaIo) {
+        self.admit.reset();
+        for (hash, raw) in void {
+            io.forget(hash);
+            io.resubmit(raw);
+        }
+        self.keep_for_next();
+        for tx in self.relay.drain() {
+            io.forget(tx.body().hash());
+            io.resubmit(tx.body().raw());
         }
     }
 

@@ -125,13 +125,10 @@ impl<S: StateSource> Replica<S> {
         warn!(to, blocks = void.len(), "rolled back");
         counter!("horae_blocks_rolled_back").increment(void.len() as u64);
         io.event(ChainEvent::RolledBack { to });
-        self.admit.reset();
-        for held in &void {
-            for (tx, raw) in held.executed.transactions.iter().zip(&held.executed.block.transactions) {
-                io.forget(tx.hash);
-                io.resubmit(raw);
-            }
-        }
+        let executed = void.iter().map(|held| &held.executed);
+        let transactions =
+            executed.flat_map(|block| block.transactions.iter().map(|tx| tx.hash).zip(&block.block.transactions));
+        self.start_again(transactions, io);
     }
 
     /// Votes to close a term that makes no progress, and says so again while it stays open.

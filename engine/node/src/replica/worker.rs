@@ -49,6 +49,8 @@ pub struct NodeIo {
     /// Where each recent block begins in the journal.
     blocks_at: VecDeque<(u64, JournalLsn)>,
     pruned: u64,
+    /// Once the journal is durable up to the first place, nothing below the second is needed.
+    pruning: Option<(u64, JournalLsn)>,
     view: ChainView,
     feed: ChainFeed,
     events: VecDeque<ChainEvent>,
@@ -101,6 +103,7 @@ impl NodeIo {
             records: VecDeque::new(),
             blocks_at: VecDeque::new(),
             pruned: view.durable_height(),
+            pruning: None,
             view,
             feed,
             events: VecDeque::new(),
@@ -159,6 +162,9 @@ impl NodeIo {
 
     /// Lets go of what the store holds durably: the promises that still bind are written again first.
     fn prune(&mut self, promises: impl FnOnce() -> Vec<Promise>) {
+        if let Some((_, below)) = self.pruning.take_if(|(after, _)| self.durable.lsn().0 >= *after) {
+            self.journal.prune_below(below);
+        }
         let needed = self.view.durable_height().saturating_sub(self.retained_blocks);
         if needed < self.pruned.saturating_add(PRUNE_EVERY_BLOCKS) {
             return;
@@ -171,7 +177,7 @@ impl NodeIo {
             self.blocks_at.pop_front();
         }
         let block_at = self.blocks_at.front().map_or(below, |(_, at)| *at);
-        self.journal.prune_below(below.min(block_at));
+        self.pruning = Some((self.appended, below.min(block_at)));
         self.pruned = needed;
     }
 }
