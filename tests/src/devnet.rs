@@ -3,9 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::ExitStatus,
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -47,21 +49,28 @@ impl Devnet {
     #[must_use]
     pub fn start(options: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("horae-devnet-").tempdir().expect("a directory");
-        let root = dir.path().join("net");
-        let home = root.to_string_lossy().into_owned();
-        let arguments: Vec<&str> = ["devnet", "--home", &home].iter().chain(options).copied().collect();
-        let mut process = Child::start(&horae(), &arguments, &[], &dir.path().join("devnet.log"));
-        wait_for("the devnet to be up", UP_LIMIT, || {
-            if let Some(status) = process.ended() {
-                panic!("the devnet ended ({status}):\n{}", process.tail());
-            }
-            process.said().contains("\nup in ").then_some(())
-        });
-        let mark = fs::read_to_string(root.join("devnet.toml")).expect("devnet.toml");
-        let mark: Mark = toml::from_str(&mark).expect("devnet.toml has the ports");
-        let nodes = mark.nodes.iter().enumerate().map(|(index, ports)| Node::of_devnet(&root, index, *ports)).collect();
-        step("the devnet is up");
+        let (process, mark) = up(dir.path(), options);
+        let nodes = nodes_of(dir.path(), &mark);
         Self { process, nodes, l1_port: mark.l1_port, wallet: Wallet::new(TEST_KEYS[2]), dir }
+    }
+
+    /// Ctrl-C, and waits for its end.
+    ///
+    /// # Panics
+    /// If it takes longer than `limit`.
+    pub fn interrupt(&mut self, limit: Duration) -> ExitStatus {
+        self.process.signal(Signal::SIGINT);
+        self.process.wait(limit)
+    }
+
+    /// Starts it on the same home, after it has ended.
+    ///
+    /// # Panics
+    /// As [`Devnet::start`].
+    pub fn start_again(&mut self, options: &[&str]) {
+        let (process, mark) = up(self.dir.path(), options);
+        self.nodes = nodes_of(self.dir.path(), &mark);
+        (self.process, self.l1_port) = (process, mark.l1_port);
     }
 
     /// A directory for a test's own files, removed in the end.
@@ -80,6 +89,12 @@ impl Devnet {
     #[must_use]
     pub fn said(&self) -> String {
         self.process.said()
+    }
+
+    /// Where the L1 listens.
+    #[must_use]
+    pub fn l1_port(&self) -> u16 {
+        self.l1_port
     }
 
     /// The L1's endpoint.
@@ -179,4 +194,26 @@ impl Devnet {
         };
         self.nodes.iter().map(of).collect()
     }
+}
+
+/// Starts `horae devnet` in `dir/net` and waits until its first slot is open.
+fn up(dir: &Path, options: &[&str]) -> (Child, Mark) {
+    let root = dir.join("net");
+    let home = root.to_string_lossy().into_owned();
+    let arguments: Vec<&str> = ["devnet", "--home", &home].iter().chain(options).copied().collect();
+    let mut process = Child::start(&horae(), &arguments, &[], &dir.join("devnet.log"));
+    wait_for("the devnet to be up", UP_LIMIT, || {
+        if let Some(status) = process.ended() {
+            panic!("the devnet ended ({status}):\n{}", process.tail());
+        }
+        process.said().contains("\nup in ").then_some(())
+    });
+    let mark = fs::read_to_string(root.join("devnet.toml")).expect("devnet.toml");
+    step("the devnet is up");
+    (process, toml::from_str(&mark).expect("devnet.toml has the ports"))
+}
+
+fn nodes_of(dir: &Path, mark: &Mark) -> Vec<Node> {
+    let root = dir.join("net");
+    mark.nodes.iter().enumerate().map(|(index, ports)| Node::of_devnet(&root, index, *ports)).collect()
 }
