@@ -397,6 +397,11 @@ impl<S: StateSource> Replica<S> {
     }
 
     fn knows_view(&self, control_height: u64, view: &horae_stages::L1View) -> bool {
-        self.chain.head().l1_view == *view || self.views.range(..=control_height).any(|(_, known)| known == view)
+        let head = self.chain.head().l1_view;
+        // Which views were agreed before this replica started it does not know, only how far they had come.
+        let before_start = self.views.first_key_value().is_some_and(|(height, first)| {
+            control_height < *height && view.number > head.number && view.number <= first.number
+        });
+        head == *view || before_start || self.views.range(..=control_height).any(|(_, known)| known == view)
     }
 }
