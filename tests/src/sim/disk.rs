@@ -39,13 +39,14 @@ impl Disk {
         self.durable as Lsn
     }
 
-    /// Begins to write what waits; false if nothing does, or a write is under way.
-    pub fn begin_write(&mut self) -> bool {
+    /// Begins to write what waits, or the first part of it; false if nothing does, or a write is under way.
+    pub fn begin_write(&mut self, rng: &mut Rng) -> bool {
         let end = self.pruned + self.entries.len();
         if self.writing.is_some() || end == self.durable {
             return false;
         }
-        self.writing = Some(end);
+        let all = rng.chance(700);
+        self.writing = Some(if all { end } else { self.durable + 1 + rng.below(end - self.durable) });
         true
     }
 

@@ -62,10 +62,10 @@ impl Judge {
     pub fn decided(&mut self, state: &ControlState) -> Verdict {
         if let Some(term) = state.open_term() {
             self.terms.insert(term.number, term.clone());
-            self.parents.insert(term.parent.id.hash, BlockId {
-                number: term.parent.id.number.saturating_sub(1),
-                hash: term.parent.parent,
-            });
+            self.parents.insert(
+                term.parent.id.hash,
+                BlockId { number: term.parent.id.number.saturating_sub(1), hash: term.parent.parent },
+            );
         }
         let closed: Vec<_> = state.closed_terms().copied().collect();
         for closed in closed {

@@ -223,8 +223,7 @@ impl Node {
             let Some(Running { replica, edges, inbox, ready, wake_ms, woken, .. }) = &mut self.running else { return };
             let asked = !*woken;
             *woken = false;
-            let progress =
-                replica.poll(clock_ms, &mut || inbox.pop_front(), &mut || ready.pop_front(), edges);
+            let progress = replica.poll(clock_ms, &mut || inbox.pop_front(), &mut || ready.pop_front(), edges);
             match progress {
                 Progress::Idle { wake_at_ms } => {
                     let at = wake_at_ms.map_or(u64::MAX, |at| at.saturating_sub(ahead_ms));

@@ -38,8 +38,13 @@ impl Store {
     #[must_use]
     pub fn new(genesis: &Genesis) -> Self {
         let genesis_hash = genesis.header().hash();
-        let mut store =
-            Self { genesis: genesis.clone(), genesis_hash, blocks: Vec::new(), state: MemoryState::default(), flushed: 0 };
+        let mut store = Self {
+            genesis: genesis.clone(),
+            genesis_hash,
+            blocks: Vec::new(),
+            state: MemoryState::default(),
+            flushed: 0,
+        };
         store.rebuild();
         store
     }

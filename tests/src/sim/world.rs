@@ -104,7 +104,8 @@ impl World {
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         let mut rng = Rng::new(plan.seed);
-        let units: &[u64] = *rng.pick(&[&[1, 1, 1, 1][..], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]]);
+        let units: &[u64] =
+            *rng.pick(&[&[1, 1, 1, 1][..], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]]);
         let window_blocks = *rng.pick(&[4, 16, 128]);
         let params = ChainParams {
             heartbeat_ms: *rng.pick(&[100, 300]),
@@ -259,7 +260,10 @@ impl World {
         for pair in self.nodes.windows(2) {
             let (a, b) = (pair[0].store.0.borrow(), pair[1].store.0.borrow());
             if a.height() == b.height() && a.state() != b.state() {
-                return Err(Violation::new(5, format!("nodes {} and {} have different states", pair[0].at, pair[1].at)));
+                return Err(Violation::new(
+                    5,
+                    format!("nodes {} and {} have different states", pair[0].at, pair[1].at),
+                ));
             }
         }
         self.out.blocks = self.judge.committed();
@@ -391,7 +395,11 @@ impl World {
     fn write(&mut self, node: usize) {
         let most = self.nodes[node].write_ms;
         let life = self.nodes[node].life;
-        if self.alive(node, life).is_some_and(|running| running.edges.disk.begin_write()) {
+        let begun = match &mut self.nodes[node].running {
+            Some(running) => running.edges.disk.begin_write(&mut self.rng),
+            None => false,
+        };
+        if begun {
             let after_ms = self.rng.between(1, most);
             self.at(after_ms, Due::Written { node, life });
         }
@@ -450,8 +458,7 @@ impl World {
         }
         for vote in votes {
             self.judge.closes(&vote)?;
-            let heard =
-                self.control.quorum(&self.nodes, &self.net).is_some_and(|side| side.contains(&node));
+            let heard = self.control.quorum(&self.nodes, &self.net).is_some_and(|side| side.contains(&node));
             if heard && !(self.rng.chance(50) && !self.calm) {
                 let after_ms = self.rng.between(1, 40);
                 self.at(after_ms, Due::Vote(Box::new(vote)));
@@ -476,8 +483,11 @@ impl World {
         let nodes = self.nodes.len();
         match self.rng.below(8) {
             0..=2 => {
-                let node = self.rng.below(nodes);
-                self.crash(node);
+                let any = self.rng.below(nodes);
+                let running = self.nodes.iter().find_map(|node| node.running.as_ref()?.replica.sequencer());
+                let sequencer = self.nodes.iter().position(|node| Some(node.address) == running);
+                let aimed = self.rng.chance(500);
+                self.crash(sequencer.filter(|_| aimed).unwrap_or(any));
             }
             3 => {
                 for node in 0..nodes {
