@@ -105,7 +105,7 @@ impl World {
     pub fn new(plan: Plan) -> Self {
         let mut rng = Rng::new(plan.seed);
         let units: &[u64] =
-            *rng.pick(&[&[1, 1, 1, 1][..], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]]);
+            rng.pick(&[&[1, 1, 1, 1][..], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]]);
         let window_blocks = *rng.pick(&[4, 16, 128]);
         let params = ChainParams {
             heartbeat_ms: *rng.pick(&[100, 300]),
@@ -459,7 +459,7 @@ impl World {
         for vote in votes {
             self.judge.closes(&vote)?;
             let heard = self.control.quorum(&self.nodes, &self.net).is_some_and(|side| side.contains(&node));
-            if heard && !(self.rng.chance(50) && !self.calm) {
+            if heard && (self.calm || !self.rng.chance(50)) {
                 let after_ms = self.rng.between(1, 40);
                 self.at(after_ms, Due::Vote(Box::new(vote)));
             }
