@@ -18,6 +18,8 @@ use super::node::Node;
 use super::rng::Rng;
 
 const CHAIN_ID: u64 = 59_901;
+/// Stakes of the validators, in multiples of the least.
+const STAKES: [&[u64]; 5] = [&[1, 1, 1, 1], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]];
 const START_MS: u64 = 1_700_000_000_000;
 /// How often clients and the control plane take a step, in milliseconds.
 const CLIENTS_MS: u64 = 25;
@@ -104,8 +106,8 @@ impl World {
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         let mut rng = Rng::new(plan.seed);
-        let units: &[u64] =
-            rng.pick(&[&[1, 1, 1, 1][..], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]]);
+        let stakes = rng.pick(&STAKES);
+        let units: &[u64] = stakes;
         let window_blocks = *rng.pick(&[4, 16, 128]);
         let params = ChainParams {
             heartbeat_ms: *rng.pick(&[100, 300]),
