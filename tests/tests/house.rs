@@ -50,7 +50,7 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in entries.flatten() {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
-        if path.is_dir() && !["target", "node_modules", "hack", "out", "cache"].contains(&name.as_str()) {
+        if path.is_dir() && !["target", "node_modules", "out", "cache"].contains(&name.as_str()) {
             sources(&path, into);
         } else if path.extension().is_some_and(|e| e == "rs") {
             into.push(path);
@@ -88,7 +88,7 @@ fn crates_know_only_whom_they_may() {
     let mut wrong = Vec::new();
     for package in &metadata.packages {
         let from = package.name.as_str();
-        if !from.starts_with("horae-") || from == "horae-hack" || LOOKERS.contains(&from) {
+        if !from.starts_with("horae-") || LOOKERS.contains(&from) {
             continue;
         }
         seen.insert(from.to_owned());
