@@ -18,13 +18,8 @@ const REREAD_BLOCKS: u64 = 64;
 /// What was seen.
 #[derive(Clone, Debug)]
 pub enum L1News {
-    /// The inbox at the head of L1.
-    Inbox {
-        /// The last batch accepted.
-        head: BatchHead,
-        /// Index of the key in force; 0 if there is none.
-        key_index: u64,
-    },
+    /// The last batch that the inbox has at the head of L1.
+    Inbox(BatchHead),
     /// Batches accepted since the last look, in order, with the gas their transactions used.
     Batches(Vec<(AcceptedBatch, u64)>),
     /// L1 has fewer batches than were seen before, or others: a reorganisation dropped them from this index on.
@@ -105,7 +100,7 @@ impl Look {
         } else {
             BatchHead { next_index: inbox.head.nextIndex, digest: inbox.head.digest, last_block: inbox.head.lastBlock }
         };
-        tell(news, L1News::Inbox { head: batch_head, key_index: inbox.key.index }).await?;
+        tell(news, L1News::Inbox(batch_head)).await?;
         tell(news, L1News::Finalized(self.l1.finalized().await?.view.number)).await?;
         let agreed = *self.agreed.borrow_and_update();
         if let Some((view, events)) = self.l1.next_view(agreed, self.from.step_blocks).await?

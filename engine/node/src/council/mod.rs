@@ -430,7 +430,7 @@ impl Council {
 
     fn l1_news(&mut self, news: L1News) {
         match news {
-            L1News::Inbox { head, .. } => self.carrying.inbox_at(head),
+            L1News::Inbox(head) => self.carrying.inbox_at(head),
             L1News::Batches(batches) => {
                 for (batch, gas) in batches {
                     self.batch_accepted(&batch, gas);

@@ -113,11 +113,6 @@ impl Chain {
         self.held.get(usize::try_from(offset).ok()?)
     }
 
-    /// A block above the base, by its hash.
-    pub fn by_hash(&self, hash: B256) -> Option<&Held> {
-        self.held.iter().rev().find(|held| held.executed.hash == hash)
-    }
-
     /// Whether the block is of this chain, as far as memory reaches.
     pub fn contains(&self, id: &BlockId) -> bool {
         self.facts(id.number).is_some_and(|facts| facts.id == *id)

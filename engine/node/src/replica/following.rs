@@ -73,8 +73,6 @@ pub enum Received {
     Standing(Standing),
     /// A question for blocks from a height on.
     GetBlocks(u64),
-    /// A question for one block.
-    GetBlock(B256),
 }
 
 impl Received {
@@ -91,7 +89,6 @@ impl Received {
             PeerMessage::Commit(commit) => Self::Commit(Box::new(commit)),
             PeerMessage::Standing(standing) => Self::Standing(standing),
             PeerMessage::GetBlocks { from } => Self::GetBlocks(from),
-            PeerMessage::GetBlock { hash } => Self::GetBlock(hash),
             PeerMessage::Transactions(_) => {
                 return Err("transactions go to the pipeline, not to the replica".to_owned());
             }
@@ -206,12 +203,6 @@ impl<S: StateSource> Replica<S> {
             Received::Commit(commit) => self.hear_commit(*commit, io),
             Received::Standing(standing) => self.arrivals.stands(from, standing.head.number),
             Received::GetBlocks(number) => self.answer_blocks(from, number, io),
-            Received::GetBlock(hash) => {
-                if let Some(held) = self.chain.by_hash(hash) {
-                    let blocks = vec![(held.sealed(), held.carried.clone())];
-                    io.send(from, &PeerMessage::Blocks { blocks, commit: None });
-                }
-            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! What replicas say to each other on the peer streams, and its bytes (borsh; blocks in RLP inside).
 
-use alloy_primitives::B256;
 use alloy_rlp::Decodable;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
@@ -85,11 +84,6 @@ pub enum PeerMessage {
     GetBlocks {
         /// First height wanted.
         from: u64,
-    },
-    /// Asks for one block by hash.
-    GetBlock {
-        /// Its hash.
-        hash: B256,
     },
     /// Executed blocks in ascending order, with the highest commit that the sender can show for them.
     Blocks {
