@@ -224,6 +224,10 @@ async fn a_reorganisation_is_noticed_by_readers_and_by_who_sent() {
     let included = Group::new().install(&sender, &locked).await.unwrap();
     let gone = l1.head().await.unwrap().view;
     assert_eq!(l1.inclusion(included.hash).await.unwrap(), Some(included));
+    // anvil shows a receipt before it takes the transaction out of its pool, and would mine it a second time from there.
+    while !pool_is_empty(&l1).await {
+        tokio::task::yield_now().await;
+    }
 
     let _: bool = l1.call("evm_revert", (snapshot,)).await.unwrap();
     let _: String = l1.call("evm_mine", ()).await.unwrap();
@@ -261,6 +265,12 @@ async fn a_transaction_left_in_the_pool_is_replaced_with_a_higher_fee() {
         let _: String = l1.call("evm_mine", ()).await.unwrap();
     });
     sent.unwrap();
+}
+
+/// Whether nothing waits to be mined.
+async fn pool_is_empty(l1: &L1) -> bool {
+    let status: serde_json::Value = l1.call("txpool_status", ()).await.unwrap();
+    status["pending"] == "0x0" && status["queued"] == "0x0"
 }
 
 /// Whether the block that would be mined now has one transaction, which names this address.
