@@ -11,6 +11,7 @@
 //! | [`set`], [`schedule`], [`term`] | who counts how much, who leads which slot, what one term needs to be judged |
 //! | [`statement`] | blocks, acks, certificates, commits, close votes |
 //! | [`voter`] | one validator's promises for its whole life |
+//! | [`memory`] | whether a validator remembers all that it said |
 //! | [`tally`] | acks to certificates to commits |
 //! | [`head`], [`failover`] | where a closed term ends, and who begins the next |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
@@ -26,6 +27,7 @@ pub mod failover;
 pub mod head;
 pub mod l1;
 pub mod limits;
+pub mod memory;
 pub mod pending;
 pub mod propose;
 pub mod record;
@@ -49,6 +51,7 @@ pub use epoch::Epoch;
 pub use evidence::Evidence;
 pub use head::pick_head;
 pub use l1::{InstalledKey, L1State, L1View};
+pub use memory::{Known, Recall, Recalled, Spoken, SpokenInTerm, VotePlace};
 pub use pending::{Added, NotPending, Pending, PendingCommands};
 pub use propose::HeldBlocks;
 pub use record::Record;

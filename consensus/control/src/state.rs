@@ -196,8 +196,10 @@ pub struct ControlState {
     dkg: Dkg,
     l1: L1State,
     batches: Batches,
-    incarnations: BTreeMap<Address, u64>,
+    registrations: BTreeMap<Address, RegisterIncarnation>,
     reincarnated: BTreeSet<Address>,
+    /// The term that a registration is a reason to close.
+    outdated_term: Option<u64>,
 }
 
 impl ControlState {
@@ -218,8 +220,9 @@ impl ControlState {
             dkg: Dkg::start(0, 0),
             l1: L1State::new(genesis.l1_view, &genesis.validators),
             batches: Batches::default(),
-            incarnations: BTreeMap::new(),
+            registrations: BTreeMap::new(),
             reincarnated: BTreeSet::new(),
+            outdated_term: None,
         })
     }
 
@@ -362,10 +365,12 @@ impl ControlState {
         if incarnation <= last || !registration.verify(&self.epoch.set, &self.domain) {
             return Err(Invalid::Incarnation { validator, incarnation });
         }
-        self.incarnations.insert(validator, incarnation);
+        self.registrations.insert(validator, *registration);
         let first_in_epoch = self.reincarnated.insert(validator);
-        if self.open.is_none() {
-            self.count_incarnations();
+        match &self.open {
+            Some(term) if first_in_epoch => self.outdated_term = Some(term.number),
+            Some(_) => {}
+            None => self.count_incarnations(),
         }
         effects.push(Effect::IncarnationRegistered { validator, incarnation, first_in_epoch });
         Ok(())
@@ -396,7 +401,7 @@ impl ControlState {
     /// Makes the registered incarnations the ones that count: only when no term is open.
     fn count_incarnations(&mut self) {
         let set = self.epoch.set.clone();
-        self.epoch.set = set.with_incarnations(|signer| self.incarnations.get(signer).copied());
+        self.epoch.set = set.with_incarnations(|signer| self.registrations.get(signer).map(|r| r.incarnation));
     }
 }
 
@@ -496,7 +501,18 @@ impl ControlState {
 
     /// The incarnation that a validator registered last; it counts from the next term on.
     pub fn incarnation_of(&self, validator: &Address) -> u64 {
-        self.incarnations.get(validator).copied().unwrap_or(0)
+        self.registration_of(validator).map_or(0, |registration| registration.incarnation)
+    }
+
+    /// A validator's last registration.
+    pub fn registration_of(&self, validator: &Address) -> Option<&RegisterIncarnation> {
+        self.registrations.get(validator)
+    }
+
+    /// Whether a validator registered a new incarnation in the open term, its first in this epoch: a reason to vote to
+    /// close the term, so that the new one has a voice and faults do not add up over a long term.
+    pub fn is_outdated(&self) -> bool {
+        self.outdated_term.is_some() && self.outdated_term == self.open.as_ref().map(|term| term.number)
     }
 
     /// Terms in a row that were closed by failover, as far as close votes show.

@@ -92,6 +92,13 @@ impl Tally {
         self.certificates.values().next_back()
     }
 
+    /// The ack of a validator for the highest block, of those counted here.
+    pub fn newest_ack(&self, validator: &Address) -> Option<Ack> {
+        let counted = self.heights.values().rev().find_map(|height| height.first.get(validator));
+        let holding = self.holding.get(validator);
+        counted.into_iter().chain(holding).max_by_key(|ack| (ack.block.number, ack.certificate)).copied()
+    }
+
     /// Counts an ack; gives what it completed.
     pub fn add(&mut self, ack: &Ack) -> Result<Vec<Tallied>, Junk> {
         self.term.check_place(ack.epoch, ack.term)?;

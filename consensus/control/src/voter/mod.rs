@@ -16,6 +16,7 @@ use alloy_primitives::Address;
 
 use crate::digest::Domain;
 use crate::evidence::Evidence;
+use crate::memory::SpokenInTerm;
 use crate::record::Record;
 use crate::sign::{Signature, SignerKey};
 use crate::statement::{Ack, BlockFacts, BlockId, Certificate, CloseVote, Commit, SignedBlock, StatementError};
@@ -48,6 +49,9 @@ pub enum Refused {
         /// The open term.
         term: u64,
     },
+    /// This validator does not know yet whether it remembers all that it said.
+    #[error("silent until the other validators have said what they know of this one")]
+    Silent,
     /// This validator has voted to close the term.
     #[error("voted to close term {term}")]
     VotedToClose {
@@ -123,12 +127,57 @@ pub struct Voter {
     promises: BTreeMap<u64, Promises>,
     begun: Option<Begun>,
     committed: u64,
+    /// Nothing may be said yet: whether the log is whole is not known.
+    silent: bool,
 }
 
 impl Voter {
     /// A validator that has never spoken. One that has must be made by [`Voter::restore`].
     pub fn new(domain: Domain, key: SignerKey, incarnation: u64) -> Self {
-        Self { domain, key, incarnation, open: None, promises: BTreeMap::new(), begun: None, committed: 0 }
+        Self {
+            domain,
+            key,
+            incarnation,
+            open: None,
+            promises: BTreeMap::new(),
+            begun: None,
+            committed: 0,
+            silent: false,
+        }
+    }
+
+    /// Says nothing until [`Voter::speak_as`].
+    pub fn hush(&mut self) {
+        self.silent = true;
+    }
+
+    /// May speak from now on, as this incarnation. As a new one it forgets what it promised: that bound the old one, and
+    /// the new one has a voice only in terms opened after its registration.
+    pub fn speak_as(&mut self, incarnation: u64) {
+        if incarnation != self.incarnation {
+            self.incarnation = incarnation;
+            self.promises.clear();
+            self.begun = None;
+        }
+        self.silent = false;
+    }
+
+    /// Whether this validator can say anything new in the open term: it is in the set as its present incarnation, is not
+    /// silent and has not voted to close.
+    pub fn has_voice(&self) -> bool {
+        let Some(term) = &self.open else { return false };
+        let counted = term.set.get(&self.address()).is_some_and(|v| v.incarnation == self.incarnation);
+        counted && !self.silent && self.close_vote().is_none()
+    }
+
+    /// What it has said, as far as it remembers: to compare with what others know of it.
+    pub fn said(&self) -> BTreeMap<u64, SpokenInTerm> {
+        let said = |promises: &Promises| SpokenInTerm {
+            ack: promises.last_ack(),
+            certificate: promises.certified(),
+            close: promises.close.clone(),
+        };
+        self.promises.iter().map(|(term, promises)| (*term, said(promises))).collect()
     }
 
     /// This validator's address.
@@ -341,6 +390,9 @@ impl Voter {
     /// What speaking in the open term needs, if this validator may speak in it.
     fn speaking(&mut self) -> Result<Speaking<'_>, Refused> {
         let term = self.open.as_ref().ok_or(Refused::NoOpenTerm)?;
+        if self.silent {
+            return Err(Refused::Silent);
+        }
         let validator = self.key.address();
         if term.set.get(&validator).is_none_or(|v| v.incarnation != self.incarnation) {
             return Err(Refused::NoVoice { validator, incarnation: self.incarnation, term: term.number });

@@ -97,7 +97,7 @@ impl Voter {
                 }
             }
         }
-        Ok(Self { domain, key, incarnation, open: None, promises, begun, committed: 0 })
+        Ok(Self { domain, key, incarnation, open: None, promises, begun, committed: 0, silent: false })
     }
 
     /// The fewest records that restore this voter as it is, for the open term and later ones: what a log may be cut
