@@ -157,6 +157,18 @@ pub struct Config {
     pub applied_height: u64,
     /// The validator set of height `applied_height + 1`.
     pub first: NextHeight,
+    /// How to take part; `None` to wait for [`crate::Handle::take_part`]: until then there are links and messages, but no
+    /// consensus.
+    pub part: Option<Part>,
+}
+
+/// How a node takes part in consensus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It proposes and votes wherever the set lists its signer.
+    Validator,
+    /// It follows what is decided and signs nothing, whether or not the set lists it.
+    Observer,
 }
 
 impl Config {

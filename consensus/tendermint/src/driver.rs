@@ -4,6 +4,7 @@ mod answer;
 mod judge;
 mod rest;
 mod stop;
+mod waiting;
 
 use std::{
     io,
@@ -24,7 +25,6 @@ use tokio::{
 
 use crate::{
     Event, NextHeight, Verdict,
-    codec::Decided,
     context::{Height, Members, Plane, ValueHash},
     decided::DecidedLog,
     links::Links,
@@ -35,7 +35,8 @@ use crate::{
 use judge::Judge;
 use rest::Phase;
 pub(crate) use rest::Wake;
-use stop::{Fatal, Stop};
+use stop::{Fatal, Stop, report, stopped};
+pub(crate) use waiting::Waiting;
 
 /// What the node tells the driver.
 #[derive(Debug)]
@@ -125,37 +126,28 @@ async fn tell(events: mpsc::Sender<Event>, height: Height, value: Bytes) -> Opti
     answer.await.ok()
 }
 
+/// The members of the height after this one, as the node says.
+fn members_after(height: Height, next: Option<NextHeight>) -> Result<(Members, bool), Fatal> {
+    let unusable = |what: String| Fatal {
+        why: format!("the node's validator set after height {height} is not usable: {what}"),
+        file: None,
+    };
+    let next = next.ok_or_else(|| unusable("there was no answer".into()))?;
+    Ok((Members::new(&next).map_err(unusable)?, next.pending))
+}
+
 impl Driver {
-    /// Delivers the decided heights from `replay` on, then runs the engine until it fails or is told to stop.
-    pub(crate) async fn run(mut self, replay: std::ops::RangeInclusive<u64>) {
-        let stop = match self.replay(replay).await {
-            Ok(()) => self.serve().await,
-            Err(stop) => stop,
-        };
+    /// Runs the engine until it fails or is told to stop.
+    pub(crate) async fn run(mut self) {
+        let stop = self.serve().await;
         self.close().await;
         match stop {
             Stop::Shutdown(reply) => {
                 drop(self);
                 reply.map(|reply| reply.send(()));
             }
-            Stop::Fatal(fatal) => self.report(fatal).await,
+            Stop::Fatal(fatal) => report(self.events, self.commands, fatal).await,
         }
-    }
-
-    async fn replay(&mut self, heights: std::ops::RangeInclusive<u64>) -> Result<(), Stop> {
-        for height in heights {
-            let file = self.files.decided.clone();
-            let failed = |e: io::Error| Fatal { why: format!("cannot read the decided log: {e}"), file: Some(file) };
-            let log = self.log.clone();
-            let decided = on_disk(move || lock(&log).read(height)).await.map_err(failed)?;
-            let Some(Decided { value, certificate }) = decided else { continue };
-            let told = tokio::select! {
-                told = tell(self.events.clone(), certificate.height, value) => told,
-                stop = Self::stopped(&mut self.commands) => return Err(stop),
-            };
-            self.members = self.next_members(certificate.height, told)?.0;
-        }
-        Ok(())
     }
 
     async fn serve(&mut self) -> Stop {
@@ -208,22 +200,13 @@ impl Driver {
             Done::Proposed(hash) => state.judge.own(hash),
             Done::Judged(hash, verdict) => self.judged(state, hash, verdict),
             Done::Told(next) => {
-                let (members, pending) = self.next_members(self.height, next)?;
+                let (members, pending) = members_after(self.height, next)?;
                 state.phase.rest(members, pending);
                 self.network.rest(true);
             }
             Done::Failed(fatal) => return Err(fatal),
         }
         Ok(())
-    }
-
-    fn next_members(&self, height: Height, next: Option<NextHeight>) -> Result<(Members, bool), Fatal> {
-        let unusable = |what: String| Fatal {
-            why: format!("the node's validator set after height {height} is not usable: {what}"),
-            file: None,
-        };
-        let next = next.ok_or_else(|| unusable("there was no answer".into()))?;
-        Ok((Members::new(&next).map_err(unusable)?, next.pending))
     }
 
     /// Makes the members those of the height that begins.

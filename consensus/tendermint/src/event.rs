@@ -3,10 +3,10 @@
 use std::{path::PathBuf, time::Instant};
 
 use alloy_primitives::{Address, B256, Bytes};
-use horae_control::Signature;
+use horae_control::{Domain, Signature, VotePlace, recover};
 use tokio::sync::oneshot;
 
-use crate::NodeKey;
+use crate::{NodeKey, statement};
 
 /// The node's judgement of a proposed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct NextHeight {
 }
 
 /// What somebody signed twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, borsh::BorshSerialize, borsh::BorshDeserialize)]
 pub enum EvidenceKind {
     /// Two prevotes at one height and round.
     Prevote,
@@ -53,7 +53,7 @@ pub enum EvidenceKind {
 }
 
 /// One of two things that were signed; [`crate::statement`] gives the digest that the signature is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, borsh::BorshSerialize, borsh::BorshDeserialize)]
 pub struct SignedStatement {
     /// keccak256 of the value; zero for a vote for nil.
     pub value: B256,
@@ -82,6 +82,43 @@ pub struct Evidence {
     pub first: SignedStatement,
     /// The other.
     pub second: SignedStatement,
+}
+
+/// A vote or proposal that a peer signed, in a form that convinces a third party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, borsh::BorshSerialize, borsh::BorshDeserialize)]
+pub struct Witnessed {
+    /// Incarnation that signed it.
+    pub incarnation: u64,
+    /// Epoch that it names.
+    pub epoch: u64,
+    /// Its height.
+    pub height: u64,
+    /// Its round.
+    pub round: u32,
+    /// What it is.
+    pub kind: EvidenceKind,
+    /// What it says.
+    pub signed: SignedStatement,
+}
+
+impl Witnessed {
+    /// Where it stands, if `signer` signed it.
+    pub fn place_of(&self, signer: &Address, domain: &Domain) -> Option<VotePlace> {
+        let Self { incarnation, epoch, height, round, kind, signed } = *self;
+        let digest = statement(domain, (incarnation, epoch), kind, (height, round), signed.value, signed.pol_round);
+        (recover(digest, &signed.signature) == Some(*signer)).then(|| kind.place(height, round))
+    }
+}
+
+impl EvidenceKind {
+    pub(crate) fn place(self, height: u64, round: u32) -> VotePlace {
+        let step = match self {
+            Self::Proposal => 0,
+            Self::Prevote => 1,
+            Self::Precommit => 2,
+        };
+        VotePlace { height, round, step }
+    }
 }
 
 /// What the engine asks and tells the node. A question whose reply is dropped counts as unanswered.

@@ -10,7 +10,7 @@ use arc_malachitebft_core_types::{NilOrVal, Round, SignedProposal, SignedVote, V
 use horae_control::{Domain, Signature, recover};
 
 use crate::{
-    Evidence, EvidenceKind, SignedStatement,
+    Evidence, EvidenceKind, SignedStatement, Witnessed,
     context::{Height, Members, Plane, Signer},
     limits,
     signing::statement,
@@ -119,6 +119,16 @@ impl Witness {
         self.report(place, first, statement)
     }
 
+    /// The newest thing that a validator is known to have signed.
+    pub(crate) fn newest_of(&self, signer: &Signer) -> Option<Witnessed> {
+        let theirs = self.seen.iter().filter(|(place, signed)| place.signer == *signer && self.signed(place, signed));
+        let (place, signed) = theirs.max_by_key(|(place, _)| place.kind.place(place.height.0, place.round))?;
+        let key = self.heights.get(&place.height)?.get(&place.signer)?.key;
+        let Place { height, round, kind, .. } = *place;
+        let (incarnation, epoch) = (key.incarnation, key.epoch);
+        Some(Witnessed { incarnation, epoch, height: height.0, round, kind, signed: *signed })
+    }
+
     fn signed(&self, place: &Place, signed: &SignedStatement) -> bool {
         let Some(member) = self.heights.get(&place.height).and_then(|members| members.get(&place.signer)) else {
             return false;
@@ -210,6 +220,21 @@ mod tests {
         assert_eq!(witness.vote(&vote_for(&signer, 9, VoteType::Prevote, b"a")), None);
         assert_eq!(witness.vote(&forged), None);
         assert!(witness.vote(&vote_for(&signer, 9, VoteType::Prevote, b"b")).is_some());
+    }
+
+    #[test]
+    fn the_newest_thing_signed_is_shown_and_can_be_checked() {
+        let signer = signer();
+        let mut witness = witness(&signer);
+        assert_eq!(witness.newest_of(&Signer(signer.address())), None);
+        witness.vote(&vote_for(&signer, 9, VoteType::Precommit, b"a"));
+        witness.vote(&vote_for(&signer, 9, VoteType::Prevote, b"a"));
+        let newest = witness.newest_of(&Signer(signer.address())).unwrap();
+        assert_eq!((newest.height, newest.kind, newest.incarnation), (9, EvidenceKind::Precommit, 1));
+        let place = newest.place_of(&signer.address(), &DOMAIN).unwrap();
+        assert_eq!(place, EvidenceKind::Precommit.place(9, newest.round));
+        assert_eq!(newest.place_of(&Address::repeat_byte(1), &DOMAIN), None);
+        assert_eq!(Witnessed { incarnation: 2, ..newest }.place_of(&signer.address(), &DOMAIN), None);
     }
 
     #[test]

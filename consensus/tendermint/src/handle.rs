@@ -2,11 +2,13 @@
 
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
-use alloy_primitives::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use alloy_primitives::{Address, Bytes};
+use horae_control::VotePlace;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Peer,
+    Part, Peer, Witnessed,
+    context::Signer,
     driver::{Command, Wake},
     links::Links,
     network::Network,
@@ -46,6 +48,17 @@ pub struct Handle {
     pub(crate) network: Arc<Network>,
     pub(crate) links: Arc<Links>,
     pub(crate) wake: Arc<Wake>,
+    pub(crate) part: Arc<watch::Sender<Option<Part>>>,
+    pub(crate) own: OwnVotes,
+}
+
+/// What the files said at the start that this node signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnVotes {
+    /// The last height in the decided log.
+    pub decided_height: u64,
+    /// The newest of its own votes and proposals in the write-ahead log.
+    pub newest: Option<VotePlace>,
 }
 
 impl fmt::Debug for Handle {
@@ -68,6 +81,21 @@ impl Handle {
     /// There is something to decide: do not wait for the heartbeat.
     pub fn wake(&self) {
         self.wake.set();
+    }
+
+    /// Starts consensus, if the engine waits for that. Only the first call counts.
+    pub fn take_part(&self, part: Part) {
+        self.part.send_if_modified(|taken| taken.is_none() && taken.replace(part).is_none());
+    }
+
+    /// What the files said at the start that this node signed.
+    pub fn own_votes(&self) -> OwnVotes {
+        self.own
+    }
+
+    /// The newest vote or proposal of a validator that came by, of the last heights.
+    pub fn newest_of(&self, signer: Address) -> Option<Witnessed> {
+        self.network.newest_of(&Signer(signer))
     }
 
     /// The connected peers.

@@ -15,6 +15,10 @@
 //! 3. The engine rests until there is something to decide (the answer or [`Handle::wake`] says so), a peer begins the next height, or
 //!    the heartbeat is due.
 //!
+//! # Silence at start
+//! What this node signed is in its log, if the log is as it was left. Whether it is, the node finds out by asking its peers, over links
+//! that are up before the engine runs; then [`Handle::take_part`] starts the engine, as a validator or as an observer.
+//!
 //! # How values travel
 //! Malachite's `ProposalOnly` mode takes every proposed value as valid. So it runs in `ProposalAndParts` mode here, with the value's hash
 //! in its place: the bytes ride beside the signed proposal, the node judges them, and only then does the engine see a part, with the
@@ -43,10 +47,10 @@ mod values;
 mod wal;
 mod wire;
 
-pub use config::{Config, Listen, Peer, Timeouts, limits};
+pub use config::{Config, Listen, Part, Peer, Timeouts, limits};
 pub use error::StartError;
-pub use event::{Event, Evidence, EvidenceKind, NextHeight, SignedStatement, Validator, Verdict};
-pub use handle::{Handle, LinkCounts, NodeKey, PeerInfo};
+pub use event::{Event, Evidence, EvidenceKind, NextHeight, SignedStatement, Validator, Verdict, Witnessed};
+pub use handle::{Handle, LinkCounts, NodeKey, OwnVotes, PeerInfo};
 pub use horae_control::{Domain, SignerKey};
 pub use signing::statement;
 pub use start::spawn;

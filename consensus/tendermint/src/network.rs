@@ -27,8 +27,8 @@ use ractor::Actor;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    Event, Evidence, NodeKey,
-    context::{CheckedValue, Height, Members, Plane},
+    Event, Evidence, NodeKey, Witnessed,
+    context::{CheckedValue, Height, Members, Plane, Signer},
     evidence::Witness,
     limits,
     links::{Junk, Links},
@@ -231,6 +231,11 @@ impl Network {
     /// What the engine found that the node was not told yet.
     pub(crate) fn found(&self, found: &MisbehaviorEvidence<Plane>) -> Vec<Evidence> {
         lock(&self.witness).found(found)
+    }
+
+    /// The newest vote or proposal of a validator that came by.
+    pub(crate) fn newest_of(&self, signer: &Signer) -> Option<Witnessed> {
+        lock(&self.witness).newest_of(signer)
     }
 
     fn witnessed(&self, evidence: Option<Evidence>) {

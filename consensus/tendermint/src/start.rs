@@ -11,14 +11,14 @@ use arc_malachitebft_app_channel::{
 };
 use arc_malachitebft_config::{ConsensusConfig, ValuePayload, ValueSyncConfig};
 use arc_malachitebft_core_types::LinearTimeouts;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Config, Event, Handle, Listen, StartError, Timeouts,
+    Config, Event, Handle, Listen, OwnVotes, Part, StartError, Timeouts,
     codec::Borsh,
     context::{Height, Members, Plane, Signer},
     decided::DecidedLog,
-    driver::{Driver, Files, Wake},
+    driver::{Files, Waiting, Wake},
     limits,
     links::Links,
     network::Network,
@@ -96,7 +96,9 @@ pub async fn spawn(config: Config) -> Result<(Handle, mpsc::Receiver<Event>), St
         return Err(StartError::AppliedHeight { path: files.decided, first, last, applied });
     }
     let last = log.heights().map_or(applied, |(_, last)| last);
-    wal::check(&files.wal, last, log.heights().is_none())?;
+    let entries = wal::check(&files.wal, last, log.heights().is_none())?;
+    let unreadable = |e: std::io::Error| StartError::WalCorrupt { path: files.wal.clone(), what: e.to_string() };
+    let newest = wal::newest_of(entries, &Signer(config.signer.address())).map_err(unreadable)?;
     let values = Arc::new(Values::open(&files.proposals, last + 1)?);
 
     let listener = match config.listen {
@@ -115,21 +117,18 @@ pub async fn spawn(config: Config) -> Result<(Handle, mpsc::Receiver<Event>), St
     network.attach(links.clone());
 
     let signer = VoteSigner::new(config.signer, config.domain);
-    let engine = start_engine(&network, &signer, &files).await;
-    let (channels, engine) = match engine {
-        Ok(engine) => engine,
-        Err(what) => {
-            links.close().await;
-            return Err(StartError::Engine { what });
-        }
-    };
     let wake = Arc::new(Wake::default());
-    let handle =
-        Handle { commands: command_sender, network: network.clone(), links: links.clone(), wake: wake.clone() };
-    let driver = Driver {
-        failures: channels.events.subscribe(),
-        channels,
-        engine,
+    let (part, part_taken) = watch::channel(config.part);
+    let handle = Handle {
+        commands: command_sender,
+        network: network.clone(),
+        links: links.clone(),
+        wake: wake.clone(),
+        part: Arc::new(part),
+        own: OwnVotes { decided_height: last, newest },
+    };
+    let waiting = Waiting {
+        part: part_taken,
         events,
         commands,
         intake,
@@ -142,20 +141,30 @@ pub async fn spawn(config: Config) -> Result<(Handle, mpsc::Receiver<Event>), St
         files,
         timeouts: config.timeouts.into(),
         heartbeat: config.heartbeat,
-        height: Height(last + 1),
+        height: Height(last),
         members,
     };
-    tokio::spawn(driver.run(applied + 1..=last));
+    tokio::spawn(waiting.run(applied + 1..=last));
     Ok((handle, receiver))
 }
 
 type Engine = (arc_malachitebft_app_channel::Channels<Plane>, arc_malachitebft_app_channel::EngineHandle);
 
-async fn start_engine(network: &Arc<Network>, signer: &VoteSigner, files: &Files) -> Result<Engine, String> {
+/// Builds the engine's actors; they begin at once.
+pub(crate) async fn start_engine(
+    network: &Arc<Network>,
+    signer: &VoteSigner,
+    files: &Files,
+    part: Part,
+) -> Result<Engine, String> {
     let (actor, sender) = network.spawn().await.map_err(|e| e.to_string())?;
     let config = EngineConfig {
         name: signer.address().to_string(),
-        consensus: ConsensusConfig { value_payload: ValuePayload::ProposalAndParts, ..Default::default() },
+        consensus: ConsensusConfig {
+            enabled: part == Part::Validator,
+            value_payload: ValuePayload::ProposalAndParts,
+            ..Default::default()
+        },
         sync: ValueSyncConfig {
             enabled: true,
             status_update_interval: limits::STATUS_INTERVAL,
@@ -166,7 +175,11 @@ async fn start_engine(network: &Arc<Network>, signer: &VoteSigner, files: &Files
         },
     };
     let verifier = Box::new(VoteVerifier(signer.domain()));
-    let consensus = ConsensusContext::new_validator(Signer(signer.address()), verifier, Box::new(signer.clone()));
+    let address = Signer(signer.address());
+    let consensus = match part {
+        Part::Validator => ConsensusContext::new_validator(address, verifier, Box::new(signer.clone())),
+        Part::Observer => ConsensusContext::new_full_node(address, verifier),
+    };
     EngineBuilder::new(Plane, config)
         .with_default_wal(WalContext::new(files.wal.clone(), Borsh))
         .with_custom_network(actor, sender)

@@ -13,17 +13,28 @@ use std::{
     time::Duration,
 };
 
-use crate::StartError;
+use arc_malachitebft_core_consensus::Input;
+use arc_malachitebft_core_types::VoteType;
+use arc_malachitebft_engine::wal::decode_entry;
+use bytes::{Buf, Bytes};
+use horae_control::VotePlace;
+
+use crate::{
+    EvidenceKind, StartError,
+    codec::Borsh,
+    context::{Plane, Signer},
+};
 
 const HEADER_BYTES: usize = 12;
 const ENTRY_HEADER_BYTES: usize = 13;
 const VERSION: u32 = 1;
 
-/// Checks the log at `path` of a node whose last decided height is `decided`; `new` if its decided log is empty.
+/// Checks the log at `path` of a node whose last decided height is `decided`; `new` if its decided log is empty. Gives the data of its
+/// entries.
 ///
 /// # Errors
 /// [`StartError::File`] or [`StartError::WalCorrupt`].
-pub(crate) fn check(path: &Path, decided: u64, new: bool) -> Result<(), StartError> {
+pub(crate) fn check(path: &Path, decided: u64, new: bool) -> Result<Vec<Bytes>, StartError> {
     let failed = |action| move |source| StartError::File { action, path: path.to_owned(), source };
     let corrupt = |what: String| StartError::WalCorrupt { path: path.to_owned(), what };
     let read = || {
@@ -37,14 +48,14 @@ pub(crate) fn check(path: &Path, decided: u64, new: bool) -> Result<(), StartErr
     let bytes = match read() {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(StartError::InUse { path: path.to_owned() }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && new => return Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && new => return Ok(Vec::new()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             return Err(corrupt("it is missing, though heights were decided".into()));
         }
         Err(e) => return Err(failed("read")(e)),
     };
     if bytes.is_empty() && new {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let Some((head, entries)) = bytes.split_at_checked(HEADER_BYTES) else {
         return Err(corrupt("it is shorter than its header".into()));
@@ -60,9 +71,10 @@ pub(crate) fn check(path: &Path, decided: u64, new: bool) -> Result<(), StartErr
         )));
     }
 
-    let mut at = 0;
+    let (mut at, mut data) = (0, Vec::new());
     while at < entries.len() {
         if let Some(length) = entry_at(&entries[at..]) {
+            data.push(Bytes::copy_from_slice(&entries[at + ENTRY_HEADER_BYTES..at + length]));
             at += length;
             continue;
         }
@@ -73,9 +85,35 @@ pub(crate) fn check(path: &Path, decided: u64, new: bool) -> Result<(), StartErr
         tracing::warn!(path = %path.display(), bytes = entries.len() - at, "cut a torn last write");
         metrics::counter!("horae_tendermint_torn_writes_total").increment(1);
         let file = OpenOptions::new().write(true).open(path).map_err(failed("open"))?;
-        return file.set_len(offset as u64).and_then(|()| file.sync_all()).map_err(failed("cut"));
+        file.set_len(offset as u64).and_then(|()| file.sync_all()).map_err(failed("cut"))?;
+        break;
     }
-    Ok(())
+    Ok(data)
+}
+
+/// The newest vote or proposal by `signer` in the entries of a log.
+///
+/// # Errors
+/// An entry that the engine could not read either.
+pub(crate) fn newest_of(entries: Vec<Bytes>, signer: &Signer) -> io::Result<Option<VotePlace>> {
+    let mut newest = None;
+    for entry in entries {
+        let (author, height, round, kind) = match decode_entry::<Plane, _, _>(&Borsh, entry.reader())? {
+            Input::Vote(vote) => {
+                let kind = match vote.kind {
+                    VoteType::Prevote => EvidenceKind::Prevote,
+                    VoteType::Precommit => EvidenceKind::Precommit,
+                };
+                (vote.voter, vote.height, vote.round, kind)
+            }
+            Input::Proposal(proposal) => (proposal.proposer, proposal.height, proposal.round, EvidenceKind::Proposal),
+            Input::ProposedValue(value, _) => (value.proposer, value.height, value.round, EvidenceKind::Proposal),
+            _ => continue,
+        };
+        let Some(round) = round.as_u32().filter(|_| author == *signer) else { continue };
+        newest = newest.max(Some(kind.place(height.0, round)));
+    }
+    Ok(newest)
 }
 
 /// Returns once the engine has let go of the log, at the latest after `wait`.
@@ -131,7 +169,7 @@ mod tests {
         bytes
     }
 
-    fn check_bytes(bytes: &[u8], decided: u64) -> (Result<(), StartError>, Vec<u8>) {
+    fn check_bytes(bytes: &[u8], decided: u64) -> (Result<Vec<Bytes>, StartError>, Vec<u8>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("consensus.wal");
         std::fs::write(&path, bytes).unwrap();

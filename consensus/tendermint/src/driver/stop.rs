@@ -31,22 +31,6 @@ impl From<Fatal> for Stop {
 }
 
 impl Driver {
-    /// Returns when the node wants the driver to stop; other commands are not served.
-    pub(super) async fn stopped(commands: &mut mpsc::Receiver<Command>) -> Stop {
-        loop {
-            match commands.recv().await {
-                Some(Command::Shutdown(reply)) => return Stop::Shutdown(Some(reply)),
-                Some(Command::Prune(_, reply)) => {
-                    let _ = reply.send(Err(io::Error::new(
-                        io::ErrorKind::WouldBlock,
-                        "not while decided heights are delivered",
-                    )));
-                }
-                None => return Stop::Shutdown(None),
-            }
-        }
-    }
-
     /// Why the engine stopped by itself, as far as it says.
     pub(super) fn failure(&mut self) -> Fatal {
         let mut what = None;
@@ -79,18 +63,38 @@ impl Driver {
         self.network.close();
         wal::released(&self.files.wal, limits::ENGINE_STOP).await;
     }
+}
 
-    /// Tells the node, then waits for it to let go.
-    pub(super) async fn report(mut self, Fatal { why, file }: Fatal) {
-        tracing::error!(why, ?file, "the control plane stopped for good");
-        metrics::counter!("horae_tendermint_fatal_total").increment(1);
-        let told = self.events.send(Event::Fatal { why, file });
-        let stop = tokio::select! {
-            _ = told => Self::stopped(&mut self.commands).await,
-            stop = Self::stopped(&mut self.commands) => stop,
-        };
-        if let Stop::Shutdown(Some(reply)) = stop {
-            let _ = reply.send(());
+/// Returns when the node wants the driver to stop; other commands are not served.
+pub(super) async fn stopped(commands: &mut mpsc::Receiver<Command>) -> Stop {
+    loop {
+        match commands.recv().await {
+            Some(Command::Shutdown(reply)) => return Stop::Shutdown(Some(reply)),
+            Some(Command::Prune(_, reply)) => {
+                let _ = reply.send(Err(io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    "not before the engine runs, or after it stopped",
+                )));
+            }
+            None => return Stop::Shutdown(None),
         }
+    }
+}
+
+/// Tells the node, then waits for it to let go.
+pub(super) async fn report(
+    events: mpsc::Sender<Event>,
+    mut commands: mpsc::Receiver<Command>,
+    Fatal { why, file }: Fatal,
+) {
+    tracing::error!(why, ?file, "the control plane stopped for good");
+    metrics::counter!("horae_tendermint_fatal_total").increment(1);
+    let told = events.send(Event::Fatal { why, file });
+    let stop = tokio::select! {
+        _ = told => stopped(&mut commands).await,
+        stop = stopped(&mut commands) => stop,
+    };
+    if let Stop::Shutdown(Some(reply)) = stop {
+        let _ = reply.send(());
     }
 }

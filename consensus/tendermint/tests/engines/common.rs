@@ -13,7 +13,7 @@ use std::{
 use alloy_primitives::{Address, Bytes};
 use ed25519_consensus::SigningKey;
 use horae_tendermint::{
-    Config, Domain, Event, Evidence, Handle, Listen, NextHeight, NodeKey, Peer, SignerKey, StartError, Timeouts,
+    Config, Domain, Event, Evidence, Handle, Listen, NextHeight, NodeKey, Part, Peer, SignerKey, StartError, Timeouts,
     Validator, Verdict,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -202,12 +202,24 @@ impl Net {
             heartbeat: self.heartbeat,
             applied_height,
             first,
+            part: Some(Part::Validator),
         }
     }
 
     pub async fn try_start(&self, n: usize, applied_height: u64, app: App) -> Result<Node, StartError> {
+        self.start_as(Some(Part::Validator), n, applied_height, app).await
+    }
+
+    pub async fn start_as(
+        &self,
+        part: Option<Part>,
+        n: usize,
+        applied_height: u64,
+        app: App,
+    ) -> Result<Node, StartError> {
         let first = app.next();
-        let (handle, mut events) = horae_tendermint::spawn(self.config(n, applied_height, first)).await?;
+        let config = Config { part, ..self.config(n, applied_height, first) };
+        let (handle, mut events) = horae_tendermint::spawn(config).await?;
         let app = Arc::new(app);
         let task = tokio::spawn({
             let app = app.clone();

@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path};
 
-use crate::common::{App, Net, Node, busy, by};
-use horae_tendermint::StartError;
+use crate::common::{App, DOMAIN, Net, Node, PATIENCE, busy, by};
+use horae_tendermint::{Part, StartError};
 
 fn prefix(node: &Node, height: u64) -> Vec<(u64, alloy_primitives::Bytes)> {
     node.values().into_iter().filter(|(h, _)| *h <= height).collect()
@@ -153,9 +153,16 @@ async fn an_engine_that_cannot_use_its_log_stops_and_says_why() {
     let header =
         [&1u32.to_be_bytes()[..], &height, &[0], &(entry.len() as u64).to_be_bytes(), &crc32(entry).to_be_bytes()]
             .concat();
+    let whole = fs::read(&wal).unwrap();
     fs::write(&wal, [&header, entry].concat()).unwrap();
+    let error = net.try_start(0, last, App::new(set.clone())).await.err().unwrap();
+    assert!(matches!(&error, StartError::WalCorrupt { path, .. } if *path == wal), "{error}");
 
-    let node = net.start(0, last, App::new(set)).await;
+    // The same, after the check at the start.
+    fs::write(&wal, whole).unwrap();
+    let node = net.start_as(None, 0, last, App::new(set)).await.unwrap();
+    fs::write(&wal, [&header, entry].concat()).unwrap();
+    node.handle.take_part(Part::Validator);
     node.until("the fatal event", |seen| seen.fatal.is_some()).await;
     let (why, file) = node.app.seen.borrow().fatal.clone().unwrap();
     assert_eq!(file, Some(wal));
@@ -189,6 +196,74 @@ async fn a_new_node_without_files_catches_up_from_the_beginning() {
     late.until_height(target).await;
     assert_eq!(prefix(&late, target), prefix(&nodes[0], target));
     for node in nodes.into_iter().chain([late]) {
+        node.stop().await;
+    }
+}
+
+/// What the log of a node says that it signed is never behind what the others saw of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_votes_are_in_the_log_before_anybody_sees_them() {
+    let net = Net::four();
+    let nodes = net.start_all(|n, app| busy(by(n, app))).await;
+    nodes[0].until_height(8).await;
+    let (handle, app) = (nodes[3].handle.clone(), nodes[3].app.clone());
+    handle.shutdown().await;
+    let applied = app.seen.borrow().decided.last().map_or(0, |(height, ..)| *height);
+    let seen: Vec<_> = nodes[..3].iter().filter_map(|node| node.handle.newest_of(net.signer(3))).collect();
+    assert!(!seen.is_empty(), "nobody saw a vote of it");
+    let again = net.start_as(None, 3, applied, App::new(net.set(&[0, 1, 2, 3]))).await.unwrap();
+    let own = again.handle.own_votes();
+    for witnessed in seen {
+        let place = witnessed.place_of(&net.signer(3), &DOMAIN).unwrap();
+        let covered = place.height <= own.decided_height || own.newest >= Some(place);
+        assert!(covered, "the others saw {place:?}, the log says {own:?}");
+    }
+    again.stop().await;
+    for node in nodes.into_iter().take(3) {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_it_takes_part_a_node_hears_its_peers_and_says_nothing_to_the_log() {
+    let net = Net::four();
+    let set = net.set(&[0, 1, 2, 3]);
+    let mut nodes = Vec::new();
+    for n in 0..3 {
+        let part = (n < 2).then_some(Part::Validator);
+        nodes.push(net.start_as(part, n, 0, busy(by(n, App::new(set.clone())))).await.unwrap());
+    }
+    let sent = tokio::time::timeout(PATIENCE, async {
+        while !nodes[0].handle.send(net.node_key(2), b"who am I?"[..].into()) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    });
+    sent.await.expect("the links come up before the engine");
+    nodes[2].until("the message", |seen| !seen.messages.is_empty()).await;
+    assert_eq!(nodes[0].height(), 0, "two of four decide nothing");
+    assert_eq!(nodes[0].handle.newest_of(net.signer(2)), None);
+    nodes[2].handle.take_part(Part::Validator);
+    nodes[0].until_height(3).await;
+    assert!(nodes[0].handle.newest_of(net.signer(2)).is_some());
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observer_follows_and_signs_nothing() {
+    let net = Net::four();
+    let set = net.set(&[0, 1, 2, 3]);
+    let mut nodes = Vec::new();
+    for n in 0..4 {
+        let part = if n == 3 { Part::Observer } else { Part::Validator };
+        nodes.push(net.start_as(Some(part), n, 0, busy(by(n, App::new(set.clone())))).await.unwrap());
+    }
+    nodes[3].until_height(12).await;
+    nodes[0].until_height(12).await;
+    assert_eq!(prefix(&nodes[3], 12), prefix(&nodes[0], 12));
+    assert!(nodes[..3].iter().all(|node| node.handle.newest_of(net.signer(3)).is_none()));
+    for node in nodes {
         node.stop().await;
     }
 }
