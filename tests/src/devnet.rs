@@ -181,6 +181,37 @@ impl Devnet {
         })
     }
 
+    /// Checks that all nodes that answer have the same blocks up to `number`.
+    ///
+    /// # Panics
+    /// If they do not.
+    pub fn same_blocks(&self, number: u64) {
+        for at in (1..=number).rev().step_by(7) {
+            let hashes: Vec<_> = self.nodes.iter().filter_map(|node| node.hash(at)).collect();
+            assert!(hashes.len() > 1 && hashes.iter().all(|hash| *hash == hashes[0]), "block {at}: {hashes:?}");
+        }
+    }
+
+    /// Waits for a certificate or commit of a new block with an ack of the node `validator` in it, as the node `shown_by`
+    /// shows it; gives the ack's incarnation.
+    ///
+    /// # Panics
+    /// If none comes in time.
+    pub fn wait_for_ack(&self, shown_by: usize, validator: usize, limit: Duration) -> u64 {
+        let own = self.nodes[validator].status().own.expect("a validator").to_string().to_lowercase();
+        let since = self.nodes[shown_by].committed();
+        self.watch(&format!("an ack of node {validator}"), limit, || {
+            let head = self.nodes[shown_by].committed();
+            (since + 1..=head).rev().take(20).find_map(|number| {
+                let block = self.nodes[shown_by].block(number).unwrap_or_default();
+                let acks = ["certificate", "commit"].map(|kind| block[kind]["acks"].as_array().cloned());
+                let acks = acks.into_iter().flatten().flatten();
+                let mut own = acks.filter(|ack| ack.to_string().to_lowercase().contains(&own));
+                own.find_map(|ack| ack["incarnation"].as_u64())
+            })
+        })
+    }
+
     /// Status and the end of the log of each node.
     #[must_use]
     pub fn logs(&self) -> String {

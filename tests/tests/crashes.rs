@@ -63,10 +63,10 @@ fn one_dies_and_catches_up(devnet: &mut Devnet) {
     let head = devnet.nodes[other].committed();
     devnet.nodes[victim].start_and_wait(START_LIMIT);
     devnet.wait_for_head(victim, head, RECOVERY_LIMIT);
-    same_blocks(devnet, head);
+    devnet.same_blocks(head);
 
     step("it acks again");
-    wait_for_ack(devnet, other, victim);
+    devnet.wait_for_ack(other, victim, RECOVERY_LIMIT);
 }
 
 fn two_stop_and_nothing_is_accepted(devnet: &mut Devnet) {
@@ -96,7 +96,7 @@ fn two_stop_and_nothing_is_accepted(devnet: &mut Devnet) {
     for node in [first, second] {
         devnet.wait_for_head(node, committed + 5, RECOVERY_LIMIT);
     }
-    same_blocks(devnet, committed);
+    devnet.same_blocks(committed);
 }
 
 fn the_sequencer_dies(devnet: &mut Devnet) {
@@ -115,8 +115,8 @@ fn the_sequencer_dies(devnet: &mut Devnet) {
     devnet.nodes[victim].start_and_wait(START_LIMIT);
     let head = devnet.nodes[other].committed();
     devnet.wait_for_head(victim, head, RECOVERY_LIMIT);
-    same_blocks(devnet, head);
-    wait_for_ack(devnet, other, victim);
+    devnet.same_blocks(head);
+    devnet.wait_for_ack(other, victim, RECOVERY_LIMIT);
 }
 
 fn all_die(devnet: &mut Devnet) {
@@ -155,7 +155,7 @@ fn a_torn_journal_is_cut(devnet: &mut Devnet) {
         assert!(said.contains(&*segment.file_name().expect("a name").to_string_lossy()), "{said}");
         let head = devnet.nodes[0].committed();
         devnet.wait_for_head(1, head + 5, RECOVERY_LIMIT);
-        same_blocks(devnet, head);
+        devnet.same_blocks(head);
     }
 }
 
@@ -325,27 +325,4 @@ fn settle(devnet: &Devnet, node: usize) -> (u64, u64) {
 
 fn l1_height(l1: &horae_tests::Rpc) -> u64 {
     horae_tests::rpc::quantity(&l1.ask("eth_blockNumber", &serde_json::json!([])))
-}
-
-/// All nodes that have `number` have the same block there, and below.
-fn same_blocks(devnet: &Devnet, number: u64) {
-    for at in (1..=number).rev().step_by(7) {
-        let hashes: Vec<_> = devnet.nodes.iter().filter_map(|node| node.hash(at)).collect();
-        assert!(hashes.len() > 1 && hashes.iter().all(|hash| *hash == hashes[0]), "block {at}: {hashes:?}");
-    }
-}
-
-/// Waits for a certificate or commit of a new block with an ack of `validator` in it, as another node shows it.
-fn wait_for_ack(devnet: &Devnet, shown_by: usize, validator: usize) {
-    let own = devnet.nodes[validator].status().own.expect("a validator").to_string().to_lowercase();
-    let since = devnet.nodes[shown_by].committed();
-    let block = devnet.watch(&format!("an ack of node {validator}"), RECOVERY_LIMIT, || {
-        let head = devnet.nodes[shown_by].committed();
-        (since + 1..=head).rev().take(20).find(|number| {
-            let block = devnet.nodes[shown_by].block(*number).unwrap_or_default();
-            let acks = ["certificate", "commit"].map(|kind| block[kind]["acks"].to_string().to_lowercase());
-            acks.iter().any(|acks| acks.contains(&own))
-        })
-    });
-    println!("  node {validator} acked block {block}");
 }

@@ -1,6 +1,8 @@
 //! `horae node`.
 
-use horae_node::{config::NodeConfig, home::Home};
+use std::{os::unix::process::CommandExt, process::Command};
+
+use horae_node::{config::NodeConfig, council::Ended, home::Home};
 
 use crate::{args::NodeOptions, error::CliError, signals::asked_to_stop};
 
@@ -16,5 +18,22 @@ pub fn run(options: &NodeOptions) -> Result<(), CliError> {
             }
         }
     };
-    horae_node::node::run(config, Box::pin(shutdown)).map_err(|error| CliError::new(error.to_string()))
+    match horae_node::node::run(config, Box::pin(shutdown)) {
+        Ok(Ended::Stopped) => Ok(()),
+        Ok(Ended::ToSpeakAgain { incarnation }) => {
+            tracing::info!(incarnation, "starting again: this validator has a voice now");
+            Err(become_again())
+        }
+        Err(error) => Err(CliError::new(error.to_string())),
+    }
+}
+
+/// Becomes the same command anew, in the same process. Does not return if all is well.
+fn become_again() -> CliError {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    match std::env::current_exe() {
+        Ok(program) => CliError::because("cannot start again", Command::new(program).arg0(name).args(arguments).exec()),
+        Err(error) => CliError::because("cannot find this program to start it again", error),
+    }
 }

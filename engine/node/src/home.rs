@@ -118,6 +118,11 @@ impl Home {
         self.root.join("control.state")
     }
 
+    /// The lowest incarnation that may speak, once an earlier life found that it had forgotten something.
+    pub fn incarnation(&self) -> PathBuf {
+        self.root.join("incarnation")
+    }
+
     /// Held by the process that runs on this home; contains its id.
     pub fn lock_file(&self) -> PathBuf {
         self.root.join("lock")

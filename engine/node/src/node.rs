@@ -31,7 +31,7 @@ use tracing::{error, info, warn};
 
 use crate::chain_view::{self, KeeperOptions};
 use crate::config::NodeConfig;
-use crate::council::{self, Council, CouncilError, CouncilParts, Inbox, WatchFrom, watch_l1};
+use crate::council::{self, Council, CouncilError, CouncilParts, Ended, Inbox, WatchFrom, watch_l1};
 use crate::edges::journal::{self, Journal, JournalError};
 use crate::edges::l1::{L1, L1Error, Sender};
 use crate::edges::peers::{self, PeerAddress, Peers, PeersError};
@@ -134,8 +134,8 @@ pub enum NodeError {
 /// Done when the node has been asked to stop. Boxed, so that everything below is compiled in this crate, with its optimisation.
 pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs a node until `shutdown` is done or something cannot go on. Blocks the calling thread.
-pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+/// Runs a node until `shutdown` is done, it has to be started again, or something cannot go on. Blocks the calling thread.
+pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<Ended, NodeError> {
     let profile = Profile::load(&config.settings.profile)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(profile.tokio_threads)
@@ -148,7 +148,7 @@ pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<(), NodeError> {
     result
 }
 
-async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Result<(), NodeError> {
+async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Result<Ended, NodeError> {
     let NodeConfig { home, settings, genesis, keys, vault, lock } = config;
     let _lock = lock;
     let params = genesis.l2.params.clone();
@@ -170,6 +170,9 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
             ControlState::genesis(&genesis.control_genesis())?
         }
     };
+
+    let incarnation_file = home.incarnation();
+    let incarnation_floor = council::load_floor(&incarnation_file).map_err(CouncilError::from)?;
 
     // Store and journal, and the query side on top of them.
     let store = Store::open(&home.state(), &genesis.l2, StoreOptions::default())?;
@@ -251,7 +254,13 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let make = move || -> Box<dyn Poll> {
         let mut io = NodeIo::new(edges);
         let replica = restoring.restore(&mut io);
-        let (replica, result) = replica.map_or_else(|why| (None, Err(why)), |replica| (Some(replica), Ok(())));
+        let (replica, result) = match replica {
+            Ok(replica) => {
+                let said = replica.said();
+                (Some(replica), Ok(said))
+            }
+            Err(why) => (None, Err(why)),
+        };
         // The node waits for this before it goes on.
         let _ = restored.send(result);
         match replica {
@@ -267,7 +276,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         warn!(thread = failure.thread, why = %failure.error, "a thread runs, but not on its own core");
     }
     let meters = crew.meters().to_vec();
-    tokio::task::block_in_place(|| restoration.recv())
+    let said = tokio::task::block_in_place(|| restoration.recv())
         .map_err(|_| NodeError::Stopped(stopper.reason().unwrap_or(StopReason::Asked)))??;
 
     // The council.
@@ -283,6 +292,9 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         inbox: Inbox { l1_chain_id: genesis.l1.chain_id, address: genesis.l1.inbox },
         vault: Arc::new(vault),
         state_file,
+        incarnation_file,
+        incarnation_floor,
+        said,
         state,
         engine: engine.clone(),
         l1: l1.clone(),
@@ -336,9 +348,9 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     if let Err(why) = tokio::task::block_in_place(|| keeper.stop()) {
         error!(%why, "the store did not end in order; the journal replays what is missing");
     }
-    ended?;
+    let ended = ended?;
     match reason {
-        StopReason::Asked => Ok(()),
+        StopReason::Asked => Ok(ended),
         reason => Err(NodeError::Stopped(reason)),
     }
 }
@@ -373,17 +385,17 @@ impl Poll for Stillborn {
 /// Waits for the first of: asked to stop, the council gave up, a worker cannot go on.
 async fn wait(
     shutdown: Shutdown,
-    council: tokio::task::JoinHandle<Result<(), CouncilError>>,
+    council: tokio::task::JoinHandle<Result<Ended, CouncilError>>,
     stopper: &Stopper,
-) -> Result<(), NodeError> {
+) -> Result<Ended, NodeError> {
     let stopped = Arc::new(tokio::sync::Notify::new());
     let notify = stopped.clone();
     stopper.watch(&Waker::from_fn(move || notify.notify_one()));
     tokio::select! {
-        () = shutdown => Ok(()),
-        () = stopped.notified() => Ok(()),
+        () = shutdown => Ok(Ended::Stopped),
+        () = stopped.notified() => Ok(Ended::Stopped),
         ended = council => match ended {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(ended)) => Ok(ended),
             Ok(Err(why)) => Err(why.into()),
             Err(panic) => {
                 let message = panic.to_string();
@@ -502,6 +514,7 @@ async fn start_engine(
         heartbeat: tendermint::Config::HEARTBEAT,
         applied_height: state.height(),
         first: council::next_height(state, false),
+        part: None,
     };
     tendermint::spawn(config).await
 }

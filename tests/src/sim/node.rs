@@ -154,7 +154,7 @@ impl Node {
         let replica = restore(config, self.domain, key, 0, origin, entries, control, &mut edges)
             .map_err(|why| format!("node {} cannot start again: {why}", self.at))?;
         let front = Front::new(&params);
-        let (inbox, ready) = (VecDeque::new(), VecDeque::new());
+        let (inbox, ready) = (VecDeque::from([Input::SpeakAs(0)]), VecDeque::new());
         self.running = Some(Running { replica, edges, front, inbox, ready, wake_ms: now_ms, woken: true });
         Ok(())
     }

@@ -162,12 +162,12 @@ impl Voter {
         self.silent = false;
     }
 
-    /// Whether this validator can say anything new in the open term: it is in the set as its present incarnation, is not
-    /// silent and has not voted to close.
+    /// Whether what this validator says counts in the open term: it is in the set as its present incarnation, and is not
+    /// silent.
     pub fn has_voice(&self) -> bool {
         let Some(term) = &self.open else { return false };
         let counted = term.set.get(&self.address()).is_some_and(|v| v.incarnation == self.incarnation);
-        counted && !self.silent && self.close_vote().is_none()
+        counted && !self.silent
     }
 
     /// What it has said, as far as it remembers: to compare with what others know of it.

@@ -2,9 +2,10 @@
 
 use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
-use horae_control::Signature;
 use horae_control::pending::Pending;
+use horae_control::{Ack, CloseVote, RegisterIncarnation, Signature};
 use horae_mpc::SigningMessage;
+use horae_tendermint::Witnessed;
 
 /// A batch that its coordinator wants signed: the bytes for L1, which every signer unpacks and compares.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -44,6 +45,23 @@ pub enum LinkMessage {
         /// The signers.
         signers: Vec<Address>,
     },
+    /// A validator that starts asks what is known to be the newest of what it said; see [`horae_control::memory`].
+    WhatDidISay,
+    /// The answer.
+    YouSaid(Box<YouSaid>),
+}
+
+/// The newest that a validator knows of another one's statements, each signed by that one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct YouSaid {
+    /// Its last registration of an incarnation.
+    pub registration: Option<RegisterIncarnation>,
+    /// Its ack for the highest block of the open term.
+    pub ack: Option<Ack>,
+    /// Its close vote of the open term.
+    pub close: Option<CloseVote>,
+    /// Its newest Tendermint vote or proposal.
+    pub vote: Option<Witnessed>,
 }
 
 impl LinkMessage {

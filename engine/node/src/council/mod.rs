@@ -9,6 +9,7 @@
 //! | [`message`] | what councils say to each other beside Tendermint's messages |
 //! | `keygen`, `install` | the group key: made, confirmed, installed on L1 |
 //! | `signing`, `batches` | batches: which is next, checked, signed |
+//! | `recalling` | whether this validator remembers all that it said, and its voice |
 //! | `carrying` | batches: who carries which, and when the next takes over |
 //! | `questions` | what must be true before this node votes for a control block |
 //! | `l1_watch` | what L1 said lately |
@@ -21,9 +22,11 @@ mod keygen;
 mod l1_watch;
 pub mod message;
 mod questions;
+mod recalling;
 mod signing;
 mod state_file;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +36,7 @@ use borsh::BorshDeserialize;
 use horae_control::command::{Command, ControlBlock};
 use horae_control::pending::{Added, NotPending, Pending, PendingCommands};
 use horae_control::state::{Effect, Opening};
-use horae_control::{CloseVote, ControlState, SignerKey};
+use horae_control::{CloseVote, ControlState, SignerKey, SpokenInTerm};
 use horae_stages::{ChainParams, L1View};
 use horae_tendermint::{Event, Handle, NextHeight, Validator};
 use metrics::{counter, gauge};
@@ -52,6 +55,8 @@ use keygen::Keygen;
 pub use keygen::KeygenError;
 pub use l1_watch::{L1News, WatchFrom, watch_l1};
 use message::LinkMessage;
+use recalling::Voice;
+pub use recalling::{IncarnationFileError, load_floor};
 use signing::Signing;
 pub use state_file::{StateFileError, load as load_state};
 
@@ -78,6 +83,18 @@ pub enum CouncilError {
     /// The control state's file.
     #[error(transparent)]
     StateFile(#[from] StateFileError),
+    /// The note of the lowest incarnation that may speak.
+    #[error(transparent)]
+    Incarnation(#[from] IncarnationFileError),
+    /// Another process speaks for this validator.
+    #[error(
+        "incarnation {incarnation} of this validator was registered by another process with its signer key: this node stops, \
+         for two machines must never speak for one validator; stop the other one first if this is the right one"
+    )]
+    Superseded {
+        /// The incarnation.
+        incarnation: u64,
+    },
     /// Decided blocks do not fit: this node or its log is not what it was.
     #[error("decided control block {height} cannot be applied: {why}; this node's control state is damaged, delete {} to replay it", file.display())]
     Undecidable {
@@ -102,6 +119,12 @@ pub struct CouncilParts {
     pub vault: Arc<crate::keys::Vault>,
     /// Where the control state is kept.
     pub state_file: PathBuf,
+    /// Where the lowest incarnation that may speak is noted.
+    pub incarnation_file: PathBuf,
+    /// That incarnation.
+    pub incarnation_floor: u64,
+    /// What this validator's journal says that it said, by term.
+    pub said: BTreeMap<u64, SpokenInTerm>,
     /// The control state to go on from.
     pub state: ControlState,
     /// The engine.
@@ -139,6 +162,18 @@ pub(crate) enum Report {
     },
 }
 
+/// Why a council ended in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The node stops.
+    Stopped,
+    /// The incarnation that this validator registered counts now: the node is to be started again, and speaks as that one.
+    ToSpeakAgain {
+        /// The incarnation.
+        incarnation: u64,
+    },
+}
+
 /// One validator's part in the control plane.
 pub struct Council {
     parts: CouncilParts,
@@ -150,6 +185,9 @@ pub struct Council {
     installing: bool,
     carrying: Carrying,
     reports: mpsc::Sender<Report>,
+    voice: Voice,
+    /// Why it cannot go on.
+    failure: Option<CouncilError>,
     repeated_ms: u64,
     view_changed_ms: u64,
     ready_view: Option<(L1View, Vec<horae_control::command::L1Event>)>,
@@ -169,6 +207,8 @@ impl Council {
             installing: false,
             carrying: Carrying::default(),
             reports,
+            voice: Voice::Unasked,
+            failure: None,
             repeated_ms: 0,
             view_changed_ms: 0,
             ready_view: None,
@@ -186,19 +226,27 @@ impl Council {
         mut news: mpsc::Receiver<L1News>,
         mut votes: mpsc::UnboundedReceiver<CloseVote>,
         mut reports: mpsc::Receiver<Report>,
-    ) -> Result<(), CouncilError> {
+    ) -> Result<Ended, CouncilError> {
+        let said = std::mem::take(&mut self.parts.said);
+        self.begin_recall(said, self.parts.incarnation_floor);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => self.engine_event(event).await?,
-                    None => return Ok(()),
+                    None => return Ok(Ended::Stopped),
                 },
                 Some(news) = news.recv() => self.l1_news(news),
                 Some(vote) = votes.recv() => self.speak(Pending::Close(vote)),
                 Some(report) = reports.recv() => self.report(report),
                 _ = tick.tick() => self.tick()?,
+            }
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            if let Some(ended) = self.voice_returns()? {
+                return Ok(ended);
             }
         }
     }
@@ -397,6 +445,8 @@ impl Council {
                 self.signed(outputs.unwrap_or_default());
             }
             LinkMessage::Signed { index, signers } => self.carrying.note_signers(index, signers),
+            LinkMessage::WhatDidISay => self.tell_what_was_said(sender, from),
+            LinkMessage::YouSaid(said) => self.hear_what_was_said(sender, *said),
         }
     }
 
@@ -422,6 +472,11 @@ impl Council {
     }
 
     fn speak_keygen(&mut self) -> Result<(), CouncilError> {
+        let me = self.parts.signer.address();
+        let counted = self.state.epoch().set.get(&me).map(|validator| validator.incarnation);
+        if counted.is_none() || counted != self.spoken_incarnation() {
+            return Ok(());
+        }
         for command in self.keygen.outgoing(&self.state)? {
             self.speak(command);
         }
@@ -476,6 +531,7 @@ impl Council {
 
     fn tick(&mut self) -> Result<(), CouncilError> {
         let now_ms = clock::now_ms();
+        self.find_voice(now_ms);
         let outputs = self.signing.as_mut().map(|signing| signing.tick(now_ms));
         self.signed(outputs.unwrap_or_default());
         self.carry(now_ms);

@@ -77,9 +77,13 @@ impl<S: StateSource> Replica<S> {
                 }
                 true
             }
-            Err(Refused::CertificateMissing { .. } | Refused::NotOurSlot { .. } | Refused::VotedToClose { .. }) => {
-                false
-            }
+            Err(
+                Refused::CertificateMissing { .. }
+                | Refused::NotOurSlot { .. }
+                | Refused::NoVoice { .. }
+                | Refused::Silent
+                | Refused::VotedToClose { .. },
+            ) => false,
             Err(why) => {
                 warn!(slot, %why, "slot not begun");
                 false

@@ -33,7 +33,7 @@ pub mod worker;
 use std::collections::{BTreeMap, VecDeque};
 
 use alloy_primitives::Address;
-use horae_control::{Ack, BlockFacts, BlockId, CloseVote, Commit, Tally, Voter};
+use horae_control::{Ack, BlockFacts, BlockId, CloseVote, Commit, SpokenInTerm, Tally, Voter};
 use horae_runtime::Progress;
 use horae_stages::admit::{Admit, Verdict};
 use horae_stages::order::{Arrival, Order};
@@ -83,6 +83,15 @@ pub struct FactsQuestion {
     pub reply: tokio::sync::oneshot::Sender<Vec<BlockFacts>>,
 }
 
+/// A question of another validator, which wants to know what it said before it lost its memory.
+#[derive(Debug)]
+pub struct NewestQuestion {
+    /// Who asks.
+    pub validator: Address,
+    /// Answered at once, with its ack for the highest block of the open term, as far as it is known here.
+    pub reply: tokio::sync::oneshot::Sender<Option<Ack>>,
+}
+
 /// What comes in, besides transactions.
 #[derive(Debug)]
 pub enum Input {
@@ -99,6 +108,10 @@ pub enum Input {
     Holds(HoldsQuestion),
     /// The control plane asks, to make a proposal.
     Facts(FactsQuestion),
+    /// Another validator asks.
+    Newest(NewestQuestion),
+    /// This validator remembers all that it said as this incarnation, and may speak; until then it is silent.
+    SpeakAs(u64),
 }
 
 /// A statement that waits until what it promises is on stable storage.
@@ -206,6 +219,11 @@ impl<S: StateSource> Replica<S> {
         }
     }
 
+    /// What this validator remembers to have said, by term.
+    pub fn said(&self) -> BTreeMap<u64, SpokenInTerm> {
+        self.voter.said()
+    }
+
     /// The fewest records that restore this validator's promises: what the journal may be cut down to.
     pub fn promises(&self) -> Vec<horae_control::Record> {
         self.voter.compacted()
@@ -255,6 +273,11 @@ impl<S: StateSource> Replica<S> {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(held.filter(|facts| !self.is_early(now_ms, facts)).collect());
             }
+            Input::Newest(NewestQuestion { validator, reply }) => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(self.newest_ack(&validator));
+            }
+            Input::SpeakAs(incarnation) => self.speak_as(incarnation, io),
         }
     }
 

@@ -93,7 +93,7 @@ impl Told {
 }
 
 /// Makes the replica of one validator: `entries` are the journal's, oldest first; `control` is what the control plane had
-/// decided when the node stopped.
+/// decided when the node stopped. It is silent until [`super::Input::SpeakAs`].
 ///
 /// Tells the query side of every block above the store, and of what is known to be committed.
 #[allow(clippy::too_many_arguments)]
@@ -112,7 +112,8 @@ pub fn restore<S: StateSource>(
     if let Some((lowest, _, _)) = told.blocks.first().filter(|(block, _, _)| block.header().number > stored + 1) {
         return Err(RestoreError::Gap { stored, lowest: lowest.header().number });
     }
-    let voter = Voter::restore(domain, key, incarnation, told.promises)?;
+    let mut voter = Voter::restore(domain, key, incarnation, told.promises)?;
+    voter.hush();
     let state = HotState::new(origin.source, stored, origin.hash, limits::HOT_ENTRIES);
     let mut executor = Executor::new(state, config.params.chain_id);
     let mut chain = Chain::new(origin.header, origin.hash, origin.below);

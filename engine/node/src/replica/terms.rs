@@ -29,6 +29,8 @@ pub struct ControlUpdate {
     pub slot_timeout_ms: u64,
     /// The same once a commit by acks has come.
     pub slot_timeout_base_ms: u64,
+    /// A validator started anew in the open term, so that the term is to be closed.
+    pub outdated: bool,
 }
 
 impl ControlUpdate {
@@ -41,6 +43,7 @@ impl ControlUpdate {
             term: state.open_term().cloned(),
             slot_timeout_ms: state.slot_timeout_ms(false),
             slot_timeout_base_ms: state.slot_timeout_ms(true),
+            outdated: state.is_outdated(),
         }
     }
 }
@@ -59,6 +62,9 @@ impl<S: StateSource> Replica<S> {
         self.control = update;
         if let Some(term) = opened {
             self.open(now_ms, term, io);
+        }
+        if self.control.outdated && self.closing.is_none() && self.voter.has_voice() {
+            self.vote_to_close("a validator started anew in it", io);
         }
     }
 
@@ -94,7 +100,14 @@ impl<S: StateSource> Replica<S> {
         self.questions.clear();
         self.progress_ms = now_ms;
         self.settle_head(io);
+        self.close_if_begun_before(io);
+    }
+
+    /// Nobody can seal the rest of a slot that this validator had begun before a restart.
+    pub(super) fn close_if_begun_before(&mut self, io: &mut impl ReplicaIo) {
         if let Some(slot) = self.voter.begun_before_restart()
+            && self.closing.is_none()
+            && self.voter.has_voice()
             && self.voter.term().is_some_and(|term| term.child_slot(&self.chain.head_facts()) == slot)
         {
             self.vote_to_close(&format!("slot {slot} was begun before a restart"), io);
@@ -156,9 +169,9 @@ impl<S: StateSource> Replica<S> {
     }
 
     pub(super) fn close_due_ms(&self) -> Option<u64> {
-        self.voter.term()?;
         match &self.closing {
             Some(_) => Some(self.repeated_ms.saturating_add(REPEAT_MS)),
+            None if !self.voter.has_voice() => None,
             None if self.committed_in_term => Some(self.progress_ms.saturating_add(self.control.slot_timeout_base_ms)),
             None => Some(self.progress_ms.saturating_add(self.control.slot_timeout_ms)),
         }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use alloy_primitives::Address;
 use horae_control::{Ack, Certificate, Commit, Refused, Tallied, Voted};
 use horae_stages::StateSource;
 use metrics::counter;
@@ -31,7 +32,12 @@ impl<S: StateSource> Replica<S> {
             }
             match self.voter.ack(&block, carried.as_ref()) {
                 Ok(voted) => self.promise(voted, io),
-                Err(Refused::WindowFull { .. } | Refused::NoVoice { .. } | Refused::VotedToClose { .. }) => return,
+                Err(
+                    Refused::WindowFull { .. }
+                    | Refused::NoVoice { .. }
+                    | Refused::Silent
+                    | Refused::VotedToClose { .. },
+                ) => return,
                 Err(why) => {
                     counter!("horae_acks_refused").increment(1);
                     debug!(block = %block.facts.id, %why, "not acked");
@@ -191,6 +197,25 @@ impl<S: StateSource> Replica<S> {
         io.append(Entry::Commit(commit.clone()));
         io.event(ChainEvent::Committed(Arc::new(commit.clone())));
         self.commit_shown = Some(commit);
+    }
+
+    /// The ack of a validator for the highest block of the open term: counted here, or in a certificate or commit held here.
+    pub(super) fn newest_ack(&self, validator: &Address) -> Option<Ack> {
+        let term = self.voter.term()?.number;
+        let commit = self.commit_shown.as_ref();
+        let certificates = [self.voter.certificate(), commit.map(|commit| &commit.certificate)];
+        let certified = certificates.into_iter().flatten().flat_map(Certificate::acks);
+        let committed = commit.into_iter().flat_map(|commit| commit.acks.iter().copied());
+        let counted = self.tally.as_ref().and_then(|tally| tally.newest_ack(validator));
+        let theirs = certified.chain(committed).filter(|ack| ack.validator == *validator && ack.term == term);
+        theirs.chain(counted).max_by_key(|ack| (ack.block.number, ack.certificate))
+    }
+
+    /// This validator may speak from now on.
+    pub(super) fn speak_as(&mut self, incarnation: u64, io: &mut impl ReplicaIo) {
+        self.voter.speak_as(incarnation);
+        self.close_if_begun_before(io);
+        self.repeat_ack(io);
     }
 
     /// Votes to close the open term, once: stores the vote, and hands it to the control plane.

@@ -1,0 +1,215 @@
+//! At start: does this validator remember all that it said? The others are asked, and until enough have answered it says
+//! nothing. If it forgot something it follows in silence, registers a new incarnation, and starts again once that counts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use alloy_primitives::Address;
+use horae_control::pending::Pending;
+use horae_control::{Known, Recall, Recalled, RegisterIncarnation, Spoken, SpokenInTerm};
+use horae_tendermint::Part;
+use metrics::counter;
+use thiserror::Error;
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::message::{LinkMessage, YouSaid};
+use super::{Council, CouncilError, Ended};
+use crate::home::write_atomic;
+use crate::replica::{Input, NewestQuestion};
+
+/// The others are asked again this often, in milliseconds.
+const ASK_MS: u64 = 250;
+/// An operator is told this often who has not answered, in milliseconds.
+const TELL_MS: u64 = 10_000;
+/// A registration is said again this often, in milliseconds.
+const REGISTER_MS: u64 = 1_000;
+
+/// Why the note of the lowest incarnation that may speak cannot be used.
+#[derive(Debug, Error)]
+pub enum IncarnationFileError {
+    /// The disk.
+    #[error("{}: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not a number.
+    #[error("{} does not hold a number; delete it, and this validator asks the others again what it said", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// The lowest incarnation that may speak; 0 if nothing was ever forgotten.
+pub fn load_floor(file: &Path) -> Result<u64, IncarnationFileError> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => text.trim().parse().map_err(|_| IncarnationFileError::Unreadable { file: file.to_path_buf() }),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(IncarnationFileError::Io { file: file.to_path_buf(), source }),
+    }
+}
+
+/// How far this node is with finding its voice.
+pub(super) enum Voice {
+    /// Nothing was asked yet.
+    Unasked,
+    /// It waits for answers.
+    Asking { recall: Box<Recall>, asked_ms: u64, told_ms: u64 },
+    /// It forgot something: it is silent, and registers this incarnation.
+    Registering { incarnation: u64, said_ms: u64 },
+    /// It speaks as this incarnation.
+    Found { incarnation: u64 },
+}
+
+impl Council {
+    /// A question to all, if this node is a validator at all.
+    pub(super) fn begin_recall(&mut self, said: BTreeMap<u64, SpokenInTerm>, floor: u64) {
+        let me = self.parts.signer.address();
+        let registered = self.state.incarnation_of(&me);
+        if self.state.epoch().set.get(&me).is_none() {
+            return self.speak_as(registered);
+        }
+        let own = self.parts.engine.own_votes();
+        let spoken = Spoken {
+            terms: said,
+            open_term: self.state.open_term().map_or(0, |term| term.number),
+            decided_height: own.decided_height.max(self.state.height()),
+            vote: own.newest,
+        };
+        let set = self.state.epoch().set.clone();
+        let recall = Box::new(Recall::new(*self.state.domain(), me, set, spoken, registered, floor));
+        self.voice = Voice::Asking { recall, asked_ms: 0, told_ms: 0 };
+        self.weigh_answers();
+    }
+
+    /// Asks, tells and registers again when it is time.
+    pub(super) fn find_voice(&mut self, now_ms: u64) {
+        match &mut self.voice {
+            Voice::Asking { recall, asked_ms, told_ms } => {
+                if now_ms >= asked_ms.saturating_add(ASK_MS) {
+                    *asked_ms = now_ms;
+                    let set = self.state.epoch().set.clone();
+                    for validator in recall.missing().filter_map(|signer| set.get(&signer).cloned()) {
+                        self.parts.engine.send(validator.node_key, LinkMessage::WhatDidISay.encode());
+                    }
+                }
+                if *told_ms == 0 {
+                    *told_ms = now_ms;
+                } else if now_ms >= told_ms.saturating_add(TELL_MS) {
+                    *told_ms = now_ms;
+                    let missing: Vec<Address> = recall.missing().collect();
+                    warn!(
+                        ?missing,
+                        "silent until validators of > 2/3 of the weights have said what they know of this one"
+                    );
+                }
+            }
+            Voice::Registering { incarnation, said_ms } => {
+                let incarnation = *incarnation;
+                let registered = self.state.incarnation_of(&self.parts.signer.address()) >= incarnation;
+                if !registered && now_ms >= said_ms.saturating_add(REGISTER_MS) {
+                    *said_ms = now_ms;
+                    let registration = RegisterIncarnation::sign(self.state.domain(), incarnation, &self.parts.signer);
+                    self.speak(Pending::RegisterIncarnation(registration));
+                }
+            }
+            Voice::Unasked | Voice::Found { .. } => {}
+        }
+    }
+
+    /// Another validator asks: what is known here of what it said.
+    pub(super) fn tell_what_was_said(&self, asker: Address, to: [u8; 32]) {
+        let engine = self.parts.engine.clone();
+        let close = self.pending.commands().find_map(|command| match command {
+            Pending::Close(vote) if vote.validator == asker => Some(vote.clone()),
+            _ => None,
+        });
+        let registration = self.state.registration_of(&asker).copied();
+        let vote = engine.newest_of(asker);
+        let (reply, ack) = oneshot::channel();
+        self.parts.replica.tell(Input::Newest(NewestQuestion { validator: asker, reply }));
+        tokio::spawn(async move {
+            let Ok(ack) = ack.await else { return };
+            let said = YouSaid { registration, ack, close, vote };
+            engine.send(to, LinkMessage::YouSaid(Box::new(said)).encode());
+        });
+    }
+
+    /// An answer to our own question.
+    pub(super) fn hear_what_was_said(&mut self, from: Address, said: YouSaid) {
+        let me = self.parts.signer.address();
+        let Voice::Asking { recall, .. } = &mut self.voice else { return };
+        let vote = said.vote.and_then(|vote| Some((vote.incarnation, vote.place_of(&me, self.state.domain())?)));
+        recall.hear(from, &Known { registration: said.registration, ack: said.ack, close: said.close, vote });
+        self.weigh_answers();
+    }
+
+    fn weigh_answers(&mut self) {
+        let Voice::Asking { recall, .. } = &self.voice else { return };
+        let Some(recalled) = recall.verdict() else { return };
+        let me = self.parts.signer.address();
+        let counted = self.state.epoch().set.get(&me).map(|validator| validator.incarnation);
+        match recalled {
+            Recalled::Whole { incarnation } if counted == Some(incarnation) => self.speak_as(incarnation),
+            Recalled::Whole { incarnation } => self.follow_silently(incarnation),
+            Recalled::Forgotten { incarnation } => {
+                counter!("horae_memory_lost").increment(1);
+                warn!(
+                    incarnation,
+                    "this validator said more than its log holds: it follows in silence until its new incarnation counts"
+                );
+                self.follow_silently(incarnation);
+            }
+        }
+    }
+
+    fn speak_as(&mut self, incarnation: u64) {
+        info!(incarnation, "this validator may speak");
+        self.voice = Voice::Found { incarnation };
+        self.parts.engine.take_part(Part::Validator);
+        self.parts.replica.tell(Input::SpeakAs(incarnation));
+    }
+
+    fn follow_silently(&mut self, incarnation: u64) {
+        self.voice = Voice::Registering { incarnation, said_ms: 0 };
+        let noted = write_atomic(&self.parts.incarnation_file, incarnation.to_string().as_bytes());
+        match noted {
+            Ok(()) => self.parts.engine.take_part(Part::Observer),
+            Err(source) => {
+                self.failure =
+                    Some(IncarnationFileError::Io { file: self.parts.incarnation_file.clone(), source }.into());
+            }
+        }
+    }
+
+    /// The end of this council, if the incarnation that it registered counts now.
+    ///
+    /// # Errors
+    /// Another process registered a later one with our key.
+    pub(super) fn voice_returns(&self) -> Result<Option<Ended>, CouncilError> {
+        let me = self.parts.signer.address();
+        let registered = self.state.incarnation_of(&me);
+        let counted = self.state.epoch().set.get(&me).map(|validator| validator.incarnation);
+        match self.voice {
+            Voice::Registering { incarnation, .. } | Voice::Found { incarnation } if registered > incarnation => {
+                Err(CouncilError::Superseded { incarnation: registered })
+            }
+            Voice::Registering { incarnation, .. } if counted == Some(incarnation) => {
+                Ok(Some(Ended::ToSpeakAgain { incarnation }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The incarnation that this node speaks as, if it has a voice.
+    pub(super) fn spoken_incarnation(&self) -> Option<u64> {
+        match self.voice {
+            Voice::Found { incarnation } => Some(incarnation),
+            _ => None,
+        }
+    }
+}
