@@ -1,0 +1,329 @@
+//! Honest validators: the real [`Voter`] after every history that matters, and what it makes of every event.
+//!
+//! A voter is a function of its state and of what it is handed, so what it did once it does again: each pair of mind and
+//! event is asked of the real voter once and remembered. Two histories are one mind if their [`Key`]s are equal. The key
+//! leaves out, of what the voter keeps, who else acked a certificate it holds: the code reads the certificate's block and
+//! the commit it shows, and the search hands out one certificate a block, which shows none (`the_key_tells_all` checks it).
+
+use alloy_primitives::B256;
+
+use super::fault::Fault;
+use super::tree::Mask;
+use super::{Search, Violation};
+use crate::evidence::Evidence;
+use crate::record::Record;
+use crate::sign::Signature;
+use crate::statement::{Ack, BlockId, SignedBlock};
+use crate::voter::Voter;
+
+/// Index of a [`Mind`].
+pub(super) type MindId = u32;
+
+/// Something that can happen to one honest validator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A block arrives; with the certificate of the block below, if `carried`.
+    Block { at: usize, carried: bool },
+    /// The certificate of a block arrives.
+    Certificate(usize),
+    /// A commit arrives.
+    Commit(usize),
+    /// A certificate of the term before arrives.
+    Stale(usize),
+    /// It seals this block, beginning the slot if it must.
+    Seal(usize),
+    /// It votes to close.
+    Close,
+    /// It crashes and starts again from what it stored.
+    Restart,
+}
+
+impl Event {
+    /// A number for each event below [`EVENTS`].
+    pub(super) fn index(self) -> usize {
+        let (kind, at) = match self {
+            Self::Block { at, carried } => (usize::from(carried), at),
+            Self::Certificate(at) => (2, at),
+            Self::Commit(at) => (3, at),
+            Self::Stale(at) => (4, at),
+            Self::Seal(at) => (5, at),
+            Self::Close => (6, 0),
+            Self::Restart => (6, 1),
+        };
+        kind << 5 | at
+    }
+}
+
+pub(super) const EVENTS: usize = 7 << 5;
+/// What an event leads to has not been asked yet.
+const UNKNOWN: MindId = MindId::MAX;
+
+/// What tells minds apart: everything said, and everything that decides what may be said next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    /// Place in the set.
+    pub(super) member: u8,
+    /// Blocks acked.
+    pub(super) acked: Mask,
+    /// Blocks sealed.
+    pub(super) sealed: Mask,
+    /// Block of the highest certificate named in an ack that was sent.
+    pub(super) named: u8,
+    /// The close vote sent.
+    pub(super) vote: Option<u16>,
+    /// What the voter itself knows: tip, certificate, close vote, commit, and what it began before a restart.
+    tip: u8,
+    certificate: u8,
+    closed: bool,
+    committed: u64,
+    begun: Option<(u64, bool)>,
+    /// Hash of all it keeps, when nothing is to be merged.
+    exact: B256,
+}
+
+/// One honest validator after a history.
+#[derive(Clone)]
+pub(super) struct Mind {
+    pub(super) voter: Voter,
+    /// What it stored, all its life.
+    pub(super) records: Vec<Record>,
+    /// The acks it sent in this term.
+    pub(super) acks: Vec<Ack>,
+    /// The slot of this term that it began.
+    begun: Option<u64>,
+    pub(super) key: Key,
+    next: Vec<MindId>,
+}
+
+impl Search {
+    /// A validator that has said nothing in the term yet.
+    pub(super) fn newcomer(&mut self, member: usize, mut voter: Voter, records: Vec<Record>) -> MindId {
+        voter.open_term(self.term.clone());
+        let key = Key {
+            member: member as u8,
+            acked: 0,
+            sealed: 0,
+            named: 0,
+            vote: None,
+            tip: 0,
+            certificate: 0,
+            closed: false,
+            committed: 0,
+            begun: None,
+            exact: B256::ZERO,
+        };
+        self.intern(Mind { voter, records, acks: vec![], begun: None, key, next: vec![] })
+    }
+
+    /// The mind that `event` leads to.
+    pub(super) fn after(&mut self, id: MindId, event: Event) -> Result<MindId, Violation> {
+        let known = self.minds[id as usize].next[event.index()];
+        if known != UNKNOWN {
+            return Ok(known);
+        }
+        let mut mind = self.minds[id as usize].clone();
+        let next = if self.happens(&mut mind, event)? { self.intern(mind) } else { id };
+        self.minds[id as usize].next[event.index()] = next;
+        Ok(next)
+    }
+
+    fn intern(&mut self, mut mind: Mind) -> MindId {
+        let place = |id: Option<BlockId>| id.and_then(|id| self.tree.find(&id.hash)).unwrap_or(0) as u8;
+        let voter = &mind.voter;
+        mind.key.tip = place(voter.tip().map(|tip| tip.id));
+        mind.key.certificate = place(voter.certificate().map(|c| c.block));
+        mind.key.closed = voter.close_vote().is_some();
+        mind.key.committed = voter.committed_number();
+        mind.key.begun = mind.begun.map(|slot| (slot, voter.begun_before_restart() == Some(slot)));
+        if self.exact {
+            mind.key.exact = alloy_primitives::keccak256(borsh::to_vec(&(voter.compacted(), &mind.records)).unwrap());
+        }
+        if let Some(known) = self.known.get(&mind.key) {
+            return *known;
+        }
+        let id = self.minds.len() as MindId;
+        self.known.insert(mind.key.clone(), id);
+        mind.next = vec![UNKNOWN; EVENTS];
+        self.minds.push(mind);
+        id
+    }
+
+    /// Lets the real voter do what the event asks; whether anything came of it.
+    fn happens(&mut self, mind: &mut Mind, event: Event) -> Result<bool, Violation> {
+        match event {
+            Event::Block { at, carried } => self.takes_block(mind, at, carried),
+            Event::Certificate(at) => {
+                let certificate = self.certificates[at].clone().expect("made when it could first be");
+                match mind.voter.hold_certificate(&certificate) {
+                    Ok(Some(voted)) => self.said(mind, voted.record, voted.statement),
+                    _ => Ok(false),
+                }
+            }
+            Event::Commit(at) => {
+                let commit = self.commits[at].clone().expect("made when it could first be");
+                let before = mind.voter.committed_number();
+                match mind.voter.hold_commit(&commit).map_err(|e| format!("a commit does not count: {e}"))? {
+                    Some(voted) => self.said(mind, voted.record, voted.statement),
+                    None => Ok(mind.voter.committed_number() > before),
+                }
+            }
+            Event::Stale(at) => match mind.voter.hold_certificate(&self.stale[at]) {
+                Ok(Some(voted)) => self.said(mind, voted.record, voted.statement),
+                _ => Ok(false),
+            },
+            Event::Seal(at) => self.seals(mind, at),
+            Event::Close => self.closes(mind),
+            Event::Restart => self.restarts(mind),
+        }
+    }
+
+    fn takes_block(&mut self, mind: &mut Mind, at: usize, carried: bool) -> Result<bool, Violation> {
+        let node = &self.tree.nodes[at];
+        let block = node.block;
+        let carried = if carried { self.certificates[node.parent].clone() } else { None };
+        match mind.voter.ack(&block, carried.as_ref()) {
+            Ok(voted) => self.said(mind, voted.record, Some(voted.statement)),
+            Err(refused) => {
+                let later = mind.voter.tip().is_some_and(|tip| block.facts.slot > tip.slot);
+                if !self.fault.overrules(&refused, later) {
+                    return Ok(false);
+                }
+                self.acks_regardless(mind, &block)
+            }
+        }
+    }
+
+    /// The planted fault: an ack that the voter refuses.
+    fn acks_regardless(&mut self, mind: &mut Mind, block: &SignedBlock) -> Result<bool, Violation> {
+        let forgot = |r: &Record| !matches!(r, Record::Close(_));
+        mind.records.retain(forgot);
+        let (facts, key) = (&block.facts, &self.keys[usize::from(mind.key.member)]);
+        let unsigned = Ack {
+            validator: key.address(),
+            incarnation: 0,
+            epoch: facts.epoch,
+            term: facts.term,
+            slot: facts.slot,
+            block: facts.id,
+            certificate: mind.voter.certificate().map(|c| c.block),
+            signature: Signature([0; 65]),
+        };
+        let ack = unsigned.signed(&self.term.domain, key);
+        let record = Record::Ack { block: *block, adopted: None, ack };
+        let records = mind.records.iter().cloned().chain([record.clone()]);
+        let Ok(mut voter) = Voter::restore(self.term.domain, key.clone(), 0, records) else { return Ok(false) };
+        voter.open_term(self.term.clone());
+        mind.voter = voter;
+        self.said(mind, record, Some(ack))
+    }
+
+    fn seals(&mut self, mind: &mut Mind, at: usize) -> Result<bool, Violation> {
+        let block = self.tree.nodes[at].block;
+        let slot = block.facts.slot;
+        match mind.voter.begin_slot(slot) {
+            Ok(record) => {
+                mind.records.push(record);
+                mind.begun = Some(slot);
+            }
+            Err(refused) if self.fault.overrules(&refused, true) => {
+                let parent = self.tree.nodes[at].parent;
+                if mind.voter.tip().map(|tip| tip.id) != Some(self.tree.facts(parent).id) || mind.key.sealed != 0 {
+                    return Ok(false);
+                }
+                mind.key.sealed |= 1 << at;
+                return Ok(true);
+            }
+            Err(_) => {}
+        }
+        let Ok(sealed) = mind.voter.seal(block.facts) else { return Ok(false) };
+        if sealed != block {
+            return Err(format!("{:?} is not what {} sealed", block, mind.key.member));
+        }
+        for other in super::tree::each(mind.key.sealed) {
+            let pair = Evidence::between_blocks(&self.tree.nodes[other].block, &sealed, &self.term);
+            self.never_convicts(pair)?;
+        }
+        mind.key.sealed |= 1 << at;
+        Ok(true)
+    }
+
+    fn closes(&mut self, mind: &mut Mind) -> Result<bool, Violation> {
+        if mind.key.closed {
+            return Ok(false);
+        }
+        let Ok(voted) = mind.voter.close() else { return Ok(false) };
+        let mut vote = voted.statement;
+        if self.fault == Fault::NothingListed {
+            vote.acked.clear();
+            vote = vote.signed(&self.term.domain, &self.keys[usize::from(mind.key.member)]);
+        }
+        if let Some(sent) = mind.key.vote {
+            let (first, second) = (Box::new(self.votes.get(sent).clone()), Box::new(vote.clone()));
+            self.never_convicts(Some(Evidence::DoubleClose { first, second }))?;
+        }
+        for ack in &mind.acks {
+            self.fits_vote(ack, &vote)?;
+        }
+        mind.records.push(voted.record);
+        mind.key.vote = Some(self.votes.add(vote, mind.key.acked));
+        Ok(true)
+    }
+
+    fn restarts(&mut self, mind: &mut Mind) -> Result<bool, Violation> {
+        let fault = self.fault;
+        mind.records.retain_mut(|record| fault.survives(record));
+        let key = &self.keys[usize::from(mind.key.member)];
+        let restored = Voter::restore(self.term.domain, key.clone(), 0, mind.records.iter().cloned());
+        let Ok(mut voter) = restored else { return Err("its own log does not restore a validator".into()) };
+        voter.open_term(self.term.clone());
+        if fault == Fault::None {
+            let cut = Voter::restore(self.term.domain, key.clone(), 0, mind.voter.compacted());
+            let mut cut = cut.map_err(|e| format!("its own compacted log does not restore a validator: {e}"))?;
+            cut.open_term(self.term.clone());
+            let what = |v: &Voter| (v.tip(), v.last_ack(), v.certificate().cloned(), v.close_vote().cloned());
+            if what(&cut) != what(&voter) || what(&cut) != what(&mind.voter) {
+                return Err("a restart forgot something".into());
+            }
+        }
+        mind.voter = voter;
+        Ok(true)
+    }
+
+    /// A record is stored, and the ack that came with it leaves.
+    fn said(&mut self, mind: &mut Mind, record: Record, ack: Option<Ack>) -> Result<bool, Violation> {
+        mind.records.push(record);
+        let Some(ack) = ack else { return Ok(true) };
+        for other in &mind.acks {
+            let (first, second) = (Box::new(*other), Box::new(ack));
+            self.never_convicts(Some(Evidence::DoubleAck { first, second }))?;
+        }
+        if let Some(vote) = mind.key.vote {
+            self.fits_vote(&ack, self.votes.get(vote))?;
+        }
+        let at = self.tree.find(&ack.block.hash).expect("acked blocks are of the tree");
+        mind.key.acked |= 1 << at;
+        let named = ack.certificate.and_then(|c| self.tree.find(&c.hash)).unwrap_or(0);
+        if self.tree.number(named) > self.tree.number(usize::from(mind.key.named)) {
+            mind.key.named = named as u8;
+        }
+        mind.acks.push(ack);
+        Ok(true)
+    }
+
+    /// An ack and a close vote of one honest validator do not convict it, by either kind of evidence.
+    fn fits_vote(&self, ack: &Ack, vote: &crate::statement::CloseVote) -> Result<(), Violation> {
+        let pair = || (Box::new(*ack), Box::new(vote.clone()));
+        let (ack, vote) = pair();
+        self.never_convicts(Some(Evidence::UnlistedAck { ack, vote }))?;
+        let (ack, vote) = pair();
+        self.never_convicts(Some(Evidence::HigherCertificate { ack, vote }))
+    }
+
+    /// Invariant 8.
+    fn never_convicts(&self, pair: Option<Evidence>) -> Result<(), Violation> {
+        match pair.map(|pair| (pair.verify(&self.term), pair)) {
+            Some((Ok(convicted), pair)) => Err(format!("invariant 8: {convicted} is honest and convicted by {pair:?}")),
+            _ => Ok(()),
+        }
+    }
+}
