@@ -135,7 +135,7 @@ impl Search {
         }
         self.settles(all)?;
         let votes = world.minds.map(|id| vote(self, id));
-        if votes.iter().flatten().count() < 2 {
+        if votes.iter().all(Option::is_none) {
             return Ok(());
         }
         for outcome in self.outcomes(votes, view.certified, view.existing)?.iter() {

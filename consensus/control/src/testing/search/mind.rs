@@ -265,7 +265,7 @@ impl Search {
             self.fits_vote(ack, &vote)?;
         }
         mind.records.push(voted.record);
-        mind.key.vote = Some(self.votes.add(vote, mind.key.acked));
+        mind.key.vote = Some(self.vote_id(vote, mind.key.acked));
         Ok(true)
     }
 

@@ -13,8 +13,8 @@ const EE: &[bool] = &[true, true];
 #[test]
 fn probe() {
     let second = Shape { byzantine: &[CE, C], honest: &[CE, C], phantom: false };
-    for byzantine_slot in [1, 2, 3] {
-        for (a, b) in [(CC, CC), (CE, CE), (EE, EE)] {
+    for byzantine_slot in [1] {
+        for (a, b) in [(CC, CC)] {
             let byz: &'static [&'static [bool]] = Box::leak(Box::new([a, b, C]));
             let first = Shape { byzantine: byz, honest: &[CE, CE, C], phantom: false };
             let universe = Universe { byzantine_slot, window: 8, first, second };
