@@ -46,7 +46,7 @@ struct Vote {
 #[derive(Default)]
 pub(super) struct Votes {
     votes: Vec<Vote>,
-    known: HashMap<Signature, VoteId>,
+    known: HashMap<(Signature, Mask), VoteId>,
     contents: HashMap<(Option<BlockId>, Vec<BlockId>, Mask), ContentId>,
 }
 
@@ -61,7 +61,7 @@ impl Votes {
 
     fn add(&mut self, vote: CloseVote, acked: Mask, usable: bool) -> VoteId {
         let id = VoteId::try_from(self.votes.len()).expect("fewer votes than ids");
-        self.known.insert(vote.signature, id);
+        self.known.insert((vote.signature, acked), id);
         let listed = vote.acked.iter().map(|block| block.facts.id).collect();
         let content = (vote.certificate.as_ref().map(|c| c.block), listed, acked);
         let fresh = self.contents.len() as ContentId;
@@ -95,14 +95,13 @@ impl Closings {
 impl Search {
     /// The id of a close vote whose author acked these blocks; equal votes have one, as signatures are deterministic.
     pub(super) fn vote_id(&mut self, vote: CloseVote, acked: Mask) -> VoteId {
-        if let Some(known) = self.votes.known.get(&vote.signature) {
+        let acked = if self.fault == Fault::AcksAlone { acked } else { 0 };
+        if let Some(known) = self.votes.known.get(&(vote.signature, acked)) {
             return *known;
         }
-        let usable = match self.fault {
-            Fault::StaleCertificate => true,
-            _ => vote.verify(&self.term).is_ok() && self.is_answered(&self.block(vec![vote.clone()])),
-        };
-        self.votes.add(vote, if self.fault == Fault::AcksAlone { acked } else { 0 }, usable)
+        let counts = vote.verify(&self.term).is_ok() || self.fault == Fault::StaleCertificate;
+        let usable = counts && self.is_answered(&self.block(vec![vote.clone()]));
+        self.votes.add(vote, acked, usable)
     }
 
     /// Everything that can be decided when these honest close votes are there, these blocks exist and these can be shown

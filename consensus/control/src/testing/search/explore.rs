@@ -27,10 +27,10 @@ struct Step {
     what: What,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum What {
     Begins,
-    Happens(#[allow(dead_code, reason = "read when a trace is printed")] usize, Event),
+    Happens(usize, Event),
     Decided,
 }
 
@@ -199,14 +199,15 @@ impl Search {
         let mut way = Vec::new();
         loop {
             let Step { world, from, what } = &steps[at];
-            let minds = world.minds.map(|id| {
-                let key = &self.minds[id as usize].key;
-                format!("acked {:b} named {} vote {:?}", key.acked, key.named, key.vote)
-            });
-            way.push(format!(
-                "{what:?}: {minds:?} head {:?}",
-                self.closings.outcomes.get(usize::from(world.outcome)).map(|o| o.head)
-            ));
+            let what_happened = match what {
+                What::Begins => "the term opens".into(),
+                What::Happens(n, event) => format!("validator {n}: {event:?}"),
+                What::Decided => {
+                    let head = self.closings.outcomes[usize::from(world.outcome)].head;
+                    format!("the closing is decided, with block {head} as head")
+                }
+            };
+            way.push(what_happened);
             if matches!(what, What::Begins) {
                 way.reverse();
                 return way;

@@ -8,7 +8,7 @@
 use alloy_primitives::B256;
 
 use super::fault::Fault;
-use super::tree::Mask;
+use super::tree::{Mask, each};
 use super::{Search, Violation};
 use crate::evidence::Evidence;
 use crate::record::Record;
@@ -76,7 +76,7 @@ pub(super) struct Key {
     certificate: u8,
     closed: bool,
     committed: u64,
-    begun: Option<(u64, bool)>,
+    begun: (Option<u64>, Option<u64>),
     /// Hash of all it keeps, when nothing is to be merged.
     exact: B256,
 }
@@ -89,7 +89,7 @@ pub(super) struct Mind {
     pub(super) records: Vec<Record>,
     /// The acks it sent in this term.
     pub(super) acks: Vec<Ack>,
-    /// The slot of this term that it began.
+    /// The slot that it began since its last restart.
     begun: Option<u64>,
     pub(super) key: Key,
     next: Vec<MindId>,
@@ -109,7 +109,7 @@ impl Search {
             certificate: 0,
             closed: false,
             committed: 0,
-            begun: None,
+            begun: (None, None),
             exact: B256::ZERO,
         };
         self.intern(Mind { voter, records, acks: vec![], begun: None, key, next: vec![] })
@@ -134,7 +134,7 @@ impl Search {
         mind.key.certificate = place(voter.certificate().map(|c| c.block));
         mind.key.closed = voter.close_vote().is_some();
         mind.key.committed = voter.committed_number();
-        mind.key.begun = mind.begun.map(|slot| (slot, voter.begun_before_restart() == Some(slot)));
+        mind.key.begun = (mind.begun, voter.begun_before_restart());
         if self.exact {
             mind.key.exact = alloy_primitives::keccak256(borsh::to_vec(&(voter.compacted(), &mind.records)).unwrap());
         }
@@ -221,17 +221,17 @@ impl Search {
         let block = self.tree.nodes[at].block;
         let slot = block.facts.slot;
         match mind.voter.begin_slot(slot) {
+            // The planted fault cannot tell the voter that it has begun, so it seals one block of the slot only.
+            Err(refused) if self.fault.overrules(&refused, true) => {
+                let parent = self.tree.facts(self.tree.nodes[at].parent).id;
+                let first = each(mind.key.sealed).all(|at| self.tree.facts(at).slot != slot);
+                mind.key.sealed |= 1 << at;
+                return Ok(first && mind.voter.tip().map(|tip| tip.id) == Some(parent));
+            }
+            _ if self.fault == Fault::NoHandoverCertificate && mind.key.sealed != 0 => return Ok(false),
             Ok(record) => {
                 mind.records.push(record);
                 mind.begun = Some(slot);
-            }
-            Err(refused) if self.fault.overrules(&refused, true) => {
-                let parent = self.tree.nodes[at].parent;
-                if mind.voter.tip().map(|tip| tip.id) != Some(self.tree.facts(parent).id) || mind.key.sealed != 0 {
-                    return Ok(false);
-                }
-                mind.key.sealed |= 1 << at;
-                return Ok(true);
             }
             Err(_) => {}
         }
@@ -239,7 +239,7 @@ impl Search {
         if sealed != block {
             return Err(format!("{:?} is not what {} sealed", block, mind.key.member));
         }
-        for other in super::tree::each(mind.key.sealed) {
+        for other in each(mind.key.sealed) {
             let pair = Evidence::between_blocks(&self.tree.nodes[other].block, &sealed, &self.term);
             self.never_convicts(pair)?;
         }
@@ -286,6 +286,7 @@ impl Search {
             }
         }
         mind.voter = voter;
+        mind.begun = None;
         Ok(true)
     }
 

@@ -11,7 +11,7 @@ use crate::term::Term;
 pub(super) type Mask = u32;
 
 /// How wide and high a tree grows. For each height, lowest first: the children of each block, by whether they end their
-/// slot. Where the Byzantine validator leads, it can seal all of them; an honest sequencer seals one at most.
+/// slot, and in the order of their hashes, so the first wins a tie of weights. Where the Byzantine validator leads, it can seal all of them; an honest sequencer seals one at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub(super) byzantine: &'static [&'static [bool]],
@@ -52,11 +52,11 @@ impl Tree {
             let above = (facts.id.number - term.parent.id.number) as usize;
             let leader = term.schedule.leader(term.child_slot(&facts)).unwrap();
             let kinds = if leader == byzantine { shape.byzantine } else { shape.honest };
-            for (salt, ends) in kinds.get(above).copied().unwrap_or_default().iter().enumerate() {
-                tree.add(term, at, leader, *ends, salt as u64, false);
+            for ends in kinds.get(above).copied().unwrap_or_default() {
+                tree.add(term, at, leader, *ends, false);
             }
             if at == 0 && shape.phantom && leader == byzantine {
-                tree.add(term, at, leader, false, 99, true);
+                tree.add(term, at, leader, false, true);
             }
             at += 1;
         }
@@ -64,11 +64,17 @@ impl Tree {
         tree
     }
 
-    fn add(&mut self, term: &Term, parent: usize, leader: usize, ends: bool, salt: u64, phantom: bool) {
+    /// Adds a child of `parent` with a higher hash than its siblings before it.
+    fn add(&mut self, term: &Term, parent: usize, leader: usize, ends: bool, phantom: bool) {
         if self.nodes[parent].phantom {
             return;
         }
-        let facts = child(term, &self.nodes[parent].block.facts, ends, salt);
+        let below = self.nodes[parent].block.facts;
+        let before = self.nodes.iter().map(|node| node.block.facts).filter(|facts| facts.parent == below.id.hash);
+        let lowest = before.map(|facts| facts.id.hash).max();
+        let children = (0..).map(|salt| child(term, &below, ends, salt));
+        let mut later = children.filter(|facts| lowest.is_none_or(|lowest| facts.id.hash > lowest));
+        let facts = later.next().expect("some hash is higher");
         let block = SignedBlock::sign(facts, &term.domain, 0, &keys_of(&term.set)[leader]);
         let at = self.nodes.len();
         self.by_hash.insert(facts.id.hash, at);
