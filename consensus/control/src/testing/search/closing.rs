@@ -55,7 +55,7 @@ impl Votes {
         &self.votes[usize::from(id)].vote
     }
 
-    fn content(&self, id: VoteId) -> ContentId {
+    pub(super) fn content(&self, id: VoteId) -> ContentId {
         self.votes[usize::from(id)].content
     }
 
@@ -74,6 +74,9 @@ impl Votes {
 /// Close votes of some, by who else says the same: honest contents in order, then the Byzantine one's.
 type Ballot = (Vec<ContentId>, Option<ContentId>);
 
+/// What closings are made of: honest close votes, blocks that can be shown to be certified, blocks that exist.
+type AtHand = ([Option<VoteId>; 3], Mask, Mask);
+
 /// What was found out about closings.
 #[derive(Default)]
 pub(super) struct Closings {
@@ -82,7 +85,7 @@ pub(super) struct Closings {
     /// Outcomes by head and voters.
     by_voters: HashMap<(usize, u8), OutcomeId>,
     lies: HashMap<(Mask, Mask), Rc<[VoteId]>>,
-    reachable: HashMap<([Option<VoteId>; 3], Mask, Mask), Rc<[OutcomeId]>>,
+    reachable: HashMap<AtHand, Rc<[OutcomeId]>>,
     settled: HashSet<Vec<ContentId>>,
 }
 
@@ -139,8 +142,12 @@ impl Search {
         if let Some(known) = self.closings.lies.get(&(certified, existing)) {
             return known.clone();
         }
-        let of_term = each(certified).map(|at| self.certificates[at].clone().expect("made when it could first be"));
-        let shown: Vec<_> = of_term.chain(self.stale.iter().cloned()).map(Some).chain([None]).collect();
+        let of_term = each(certified).map(|at| self.certificate(at).expect("made when it could first be"));
+        let shown: Vec<_> = of_term
+            .chain(self.stale.iter().map(|(_, certificate)| certificate.clone()))
+            .map(Some)
+            .chain([None])
+            .collect();
         let mut lies = Vec::new();
         for certificate in shown {
             let base = certificate.as_ref().map_or(self.term.parent.id.number, |c| c.block.number);
@@ -311,7 +318,7 @@ impl Search {
             }
             Fault::StaleCertificate => {
                 let base = base_of(&self.term, all);
-                let stale = || self.stale_facts.iter().find(|facts| facts.id == base).copied();
+                let stale = || self.stale.iter().map(|(block, _)| block.facts).find(|facts| facts.id == base);
                 let base = self.facts(&base).or_else(stale)?;
                 Some(pick_head(&self.term, &base, all).expect("the tree's facts agree").id)
             }

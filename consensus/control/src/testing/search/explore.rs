@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::map::HashSet;
 
 use super::closing::OutcomeId;
-use super::mind::{Event, MindId};
+use super::mind::{Event, Key, MindId};
 use super::tree::{Mask, each};
 use super::{Search, Violation};
 
@@ -34,6 +34,9 @@ enum What {
     Decided,
 }
 
+/// A world in words that two searches share: minds, merged, and the head.
+pub(super) type Told = ([Key; 3], Option<usize>);
+
 /// What a search of one term found.
 #[derive(Default)]
 pub(super) struct Found {
@@ -44,6 +47,8 @@ pub(super) struct Found {
     pub(super) lost: usize,
     /// For each outcome: minds that led to it, and blocks that could be certified in a world that led to it.
     pub(super) openings: BTreeMap<OutcomeId, ([MindId; 3], Mask)>,
+    /// The worlds themselves, merged, if they are asked for.
+    pub(super) worlds: Option<HashSet<Told>>,
     /// What is wrong, and the way there.
     pub(super) violation: Option<(Violation, Vec<String>)>,
 }
@@ -56,7 +61,7 @@ struct View {
 
 impl Search {
     /// Every world that can be reached from these minds.
-    pub(super) fn explore(&mut self, minds: [MindId; 3]) -> Found {
+    pub(super) fn explore(&mut self, minds: [MindId; 3], tell: bool) -> Found {
         let start = World { minds, outcome: UNDECIDED };
         let mut steps = vec![Step { world: start, from: 0, what: What::Begins }];
         let mut seen: HashSet<World> = HashSet::from_iter([start]);
@@ -77,6 +82,9 @@ impl Search {
             at += 1;
         }
         found.states = steps.len();
+        let head = |outcome: OutcomeId| self.closings.outcomes.get(usize::from(outcome)).map(|o| o.head);
+        let key = |id: MindId| self.minds[id as usize].key.merged(self);
+        found.worlds = tell.then(|| steps.iter().map(|s| (s.world.minds.map(key), head(s.world.outcome))).collect());
         found
     }
 
@@ -96,11 +104,19 @@ impl Search {
                 Ok(())
             };
             for at in each(view.existing & self.shown) {
-                let carried = view.certified >> self.tree.nodes[at].parent & 1 == 1;
-                happens(self, Event::Block { at, carried })?;
+                let parent = self.tree.nodes[at].parent;
+                if view.certified >> parent & 1 == 0 {
+                    happens(self, Event::Block { at, carried: None })?;
+                    continue;
+                }
+                for which in self.ways(parent, &world.minds) {
+                    happens(self, Event::Block { at, carried: Some(which) })?;
+                }
             }
             for at in each(view.certified) {
-                happens(self, Event::Certificate(at))?;
+                for which in self.ways(at, &world.minds) {
+                    happens(self, Event::Certificate { at, which })?;
+                }
                 if self.tight && self.is_committed(at, &world.minds)? {
                     happens(self, Event::Commit(at))?;
                 }
@@ -147,15 +163,13 @@ impl Search {
     }
 
     fn view(&mut self, minds: &[MindId; 3]) -> Result<View, Violation> {
-        let keys = minds.map(|id| {
-            let key = &self.minds[id as usize].key;
-            (key.acked, key.sealed)
-        });
-        let existing = self.byzantine_blocks | keys.iter().fold(0, |mask, (_, sealed)| mask | sealed);
+        let sealed = |id: &MindId| self.minds[*id as usize].key.sealed;
+        let sealed = minds.iter().fold(1, |mask, id| mask | sealed(id)) | self.byzantine_blocks;
+        let whole = |at: &usize| self.tree.chain[*at] & !sealed == 0;
+        let existing = each(sealed & !1).filter(whole).fold(0, |mask, at| mask | 1 << at);
         let mut certified = 0;
         for at in each(existing & self.shown) {
-            let acked = |n: usize| (keys[n].0 >> at & 1) << n;
-            if self.is_certified(at, acked(0) | acked(1) | acked(2), minds)? {
+            if self.is_certified(at, self.ackers(at, minds), minds)? {
                 certified |= 1 << at;
             }
         }

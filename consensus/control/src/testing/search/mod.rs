@@ -28,11 +28,12 @@ use alloy_primitives::map::HashMap;
 use super::keys_of;
 use crate::sign::SignerKey;
 use crate::state::ControlState;
-use crate::statement::{BlockFacts, Certificate, Commit};
+use crate::statement::{Certificate, Commit, SignedBlock};
 use crate::term::Term;
 use closing::{Closings, Votes};
 use fault::Fault;
 use mind::{Key, Mind, MindId};
+use shown::WAYS;
 use tree::{Mask, Shape, Tree};
 
 /// An invariant that does not hold.
@@ -43,6 +44,8 @@ struct Search {
     fault: Fault,
     /// Minds are told apart by all they keep: slow, to check that merging them loses nothing.
     exact: bool,
+    /// Nobody looks for evidence against honest validators, so that a planted fault must break something else.
+    blind: bool,
     /// The window is narrower than the tree is high, so commits matter to what is acked.
     tight: bool,
     control: ControlState,
@@ -58,15 +61,15 @@ struct Search {
     byzantine_blocks: Mask,
     shown: Mask,
     levels: Vec<Mask>,
-    /// Certificates of the term before, and what their blocks' headers say.
-    stale: Vec<Certificate>,
-    stale_facts: Vec<BlockFacts>,
+    /// Blocks of the term before, with their certificates.
+    stale: Vec<(SignedBlock, Certificate)>,
     minds: Vec<Mind>,
     known: HashMap<Key, MindId>,
     votes: Votes,
     closings: Closings,
     certifiable: Vec<[Option<bool>; 8]>,
-    certificates: Vec<Option<Certificate>>,
+    /// For each block, by who acked it: see `shown`.
+    certificates: Vec<[Option<Certificate>; WAYS]>,
     committable: HashMap<(u8, [u8; 3]), bool>,
     commits: Vec<Option<Commit>>,
     excused: HashMap<(usize, usize), bool>,
@@ -86,6 +89,7 @@ impl Search {
         Self {
             fault,
             exact: false,
+            blind: false,
             tight: term.window_blocks < levels.len() as u64 - 1,
             keys: keys_of(&term.set),
             byzantine,
@@ -95,13 +99,12 @@ impl Search {
             shown,
             levels,
             stale: vec![],
-            stale_facts: vec![],
             minds: vec![],
             known: HashMap::default(),
             votes: Votes::default(),
             closings: Closings::default(),
             certifiable: vec![[None; 8]; blocks],
-            certificates: vec![None; blocks],
+            certificates: vec![const { [const { None }; WAYS] }; blocks],
             committable: HashMap::default(),
             commits: vec![None; blocks],
             excused: HashMap::default(),

@@ -1,10 +1,13 @@
 //! Whole searches: a first term of one shape, then a second term from each of its outcomes.
 
+use alloy_primitives::map::HashSet;
+
 use super::super::control::{open, state};
 use super::super::recall::Recall;
 use super::super::{PlantedQuorum, child};
-use super::explore::Found;
+use super::explore::{Found, Told};
 use super::fault::Fault;
+use super::mind::MindId;
 use super::tree::{Shape, each};
 use super::{Search, Violation};
 use crate::record::Record;
@@ -48,7 +51,7 @@ impl Report {
         self.violation = found.violation.clone();
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         (0..2).for_each(|term| self.states[term] += other.states[term]);
         self.certified += other.certified;
         self.committed += other.committed;
@@ -56,26 +59,42 @@ impl Report {
         self.minds += other.minds;
         self.closings += other.closings;
         self.openings += other.openings;
-        self.violation = self.violation.take().or(other.violation);
     }
 }
 
 impl Universe {
-    /// Searches both terms, or until something is wrong.
-    pub(super) fn search(&self, fault: Fault, exact: bool) -> Report {
-        let _recall = Recall::new();
+    /// The first term, and its validators before they say anything. Wants the guard that plants the quorum alive.
+    fn open(&self, fault: Fault, exact: bool) -> (Search, [MindId; 3]) {
         let mut control = state(&[1, 1, 1, 1], self.window);
         open(&mut control);
-        let _planted = (fault == Fault::QuorumOffByOne).then(|| PlantedQuorum::new(1));
-        let term = control.open_term().unwrap().clone();
+        let term = control.open_term().unwrap();
         let byzantine = term.schedule.leader(self.byzantine_slot).unwrap();
+        let mut search = Search::new(fault, control, byzantine, &self.first);
+        search.exact = exact;
+        let minds = search.honest.map(|member| {
+            let voter = Voter::new(search.term.domain, search.keys[member].clone(), 0);
+            search.newcomer(member, voter, vec![])
+        });
+        (search, minds)
+    }
+
+    /// Searches the first term and gives its worlds, merged, and how many there were before.
+    pub(super) fn worlds(&self, exact: bool) -> (usize, HashSet<Told>) {
+        let _recall = Recall::new();
+        let (mut search, minds) = self.open(Fault::None, exact);
+        let found = search.explore(minds, true);
+        assert!(found.violation.is_none(), "{:?}", found.violation);
+        (found.states, found.worlds.unwrap())
+    }
+
+    /// Searches both terms, or until something is wrong.
+    pub(super) fn search(&self, fault: Fault, blind: bool) -> Report {
+        let _recall = Recall::new();
+        let _planted = (fault == Fault::QuorumOffByOne).then(|| PlantedQuorum::new(1));
         let mut report = Report::default();
-        let mut first = Search::new(fault, control, byzantine, &self.first);
-        first.exact = exact;
-        let fresh = |search: &Search, member: usize| Voter::new(search.term.domain, search.keys[member].clone(), 0);
-        let minds = first.honest.map(|member| (member, fresh(&first, member)));
-        let minds = minds.map(|(member, voter)| first.newcomer(member, voter, vec![]));
-        let found = first.explore(minds);
+        let (mut first, minds) = self.open(fault, false);
+        first.blind = blind;
+        let found = first.explore(minds, false);
         report.take(0, &first, &found);
         if report.violation.is_some() {
             return report;
@@ -83,10 +102,10 @@ impl Universe {
         report.openings = found.openings.len();
         for (outcome, (minds, certified)) in &found.openings {
             let control = first.closings.outcomes[usize::from(*outcome)].control.clone();
-            let mut second = Search::new(fault, control, byzantine, &self.second);
-            second.exact = exact;
-            second.stale = each(*certified).filter_map(|at| first.certificates[at].clone()).collect();
-            second.stale_facts = each(*certified).map(|at| *first.tree.facts(at)).collect();
+            let mut second = Search::new(fault, control, first.byzantine, &self.second);
+            second.blind = blind;
+            let stale = |at: usize| Some((first.tree.nodes[at].block, first.certificate(at)?));
+            second.stale = each(*certified).filter_map(stale).collect();
             if fault == Fault::None {
                 report.violation =
                     first.leaves_nothing(&second).and_then(|()| second.flows()).err().map(|e| (e, vec![]));
@@ -95,7 +114,7 @@ impl Universe {
                 let mind = &first.minds[id as usize];
                 second.newcomer(usize::from(mind.key.member), mind.voter.clone(), mind.records.clone())
             });
-            let found = second.explore(minds);
+            let found = second.explore(minds, false);
             let before = report.violation.take();
             report.take(1, &second, &found);
             report.violation = before.or(report.violation.take());
