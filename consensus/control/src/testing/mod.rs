@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 pub(crate) mod control;
+pub(crate) mod recall;
+mod search;
 mod simulation;
 
 use std::cell::Cell;

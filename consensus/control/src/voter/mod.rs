@@ -110,6 +110,7 @@ pub enum Refused {
 
 /// The slot begun last, and what was sealed in it since this process began it.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Begun {
     term: u64,
     slot: u64,
@@ -119,6 +120,7 @@ struct Begun {
 
 /// One validator's voice in acks, close votes and sealing.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Voter {
     domain: Domain,
     key: SignerKey,
