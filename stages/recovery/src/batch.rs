@@ -155,6 +155,12 @@ impl<L: Lanes> Batch<L> {
         }
     }
 
+    /// The lanes of the last chunk that met an exception.
+    #[cfg(test)]
+    pub(crate) fn exceptions(&self) -> [u8; VECTORS] {
+        self.lanes.exception
+    }
+
     fn chunk<P: Probe>(&mut self, inputs: &[Input], outputs: &mut [Outcome], probe: &mut P) {
         let lanes = &mut *self.lanes;
         lanes.read(inputs, outputs);
@@ -300,7 +306,8 @@ impl<L: Lanes> Buffers<L> {
         let other = L::mask(L::bits(root.0[0].odd()) ^ self.parity[v]);
         let y = negate_where(root, other).plus_p(1).carry();
         let words = GENERATOR.0;
-        let generator = |i: usize| [L::splat(words[i]), L::splat(words[i + 1]), L::splat(words[i + 2]), L::splat(words[i + 3])];
+        let generator =
+            |i: usize| [L::splat(words[i]), L::splat(words[i + 1]), L::splat(words[i + 2]), L::splat(words[i + 3])];
         let x = Fe::from_words(generator(0)).select(x, no_point);
         let y = Fe::from_words(generator(4)).select(y, no_point);
         self.points[v] = Affine { x, y };
@@ -386,16 +393,8 @@ impl<L: Lanes> Buffers<L> {
 fn gather<L: Lanes>(rows: [&Row; 8]) -> Affine<L> {
     L::note(Work::Lookup);
     let [a, b, c, d, e, f, g, h] = rows;
-    let words = L::transpose([
-        L::load(a),
-        L::load(b),
-        L::load(c),
-        L::load(d),
-        L::load(e),
-        L::load(f),
-        L::load(g),
-        L::load(h),
-    ]);
+    let words =
+        L::transpose([L::load(a), L::load(b), L::load(c), L::load(d), L::load(e), L::load(f), L::load(g), L::load(h)]);
     let [a, b, c, d, e, f, g, h] = words;
     Affine { x: Fe::from_words([a, b, c, d]), y: Fe::from_words([e, f, g, h]) }
 }

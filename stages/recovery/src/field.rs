@@ -375,12 +375,7 @@ impl<L: Limb> Fe<L> {
     pub(crate) fn words(self) -> [L; 4] {
         let [a, b, c, d, e] = self.0;
         // The pieces do not overlap: adding is oring.
-        [
-            a.add(b.shl::<52>()),
-            b.shr::<12>().add(c.shl::<40>()),
-            c.shr::<24>().add(d.shl::<28>()),
-            d.shr::<36>().add(e.shl::<16>()),
-        ]
+        [a.join::<52>(b), b.shr::<12>().join::<40>(c), c.shr::<24>().join::<28>(d), d.shr::<36>().join::<16>(e)]
     }
 
     /// From four 64-bit words, the lowest first. Tight.
@@ -390,9 +385,9 @@ impl<L: Limb> Fe<L> {
         let [a, b, c, d] = words;
         Self([
             a.and(low),
-            a.shr::<52>().add(b.shl::<12>()).and(low),
-            b.shr::<40>().add(c.shl::<24>()).and(low),
-            c.shr::<28>().add(d.shl::<36>()).and(low),
+            a.shr::<52>().join::<12>(b).and(low),
+            b.shr::<40>().join::<24>(c).and(low),
+            c.shr::<28>().join::<36>(d).and(low),
             d.shr::<16>(),
         ])
     }

@@ -11,8 +11,7 @@ use crate::scalar::Scalar;
 /// p.
 const FIELD: Modulus = Modulus::new([0xffff_fffe_ffff_fc2f, u64::MAX, u64::MAX, u64::MAX]);
 /// n.
-const ORDER: Modulus =
-    Modulus::new([0xbfd2_5e8c_d036_4141, 0xbaae_dce6_af48_a03b, 0xffff_ffff_ffff_fffe, u64::MAX]);
+const ORDER: Modulus = Modulus::new([0xbfd2_5e8c_d036_4141, 0xbaae_dce6_af48_a03b, 0xffff_ffff_ffff_fffe, u64::MAX]);
 
 /// Products that are made side by side: one waits for the last, four do not.
 const CHAINS: usize = 4;

@@ -21,6 +21,11 @@ pub(crate) trait Limb: Copy {
     fn and(self, other: Self) -> Self;
     /// Shift left.
     fn shl<const BITS: u32>(self) -> Self;
+    /// `self + (high << BITS)`: a word from two pieces that do not overlap, or of which only the low part is wanted.
+    #[inline(always)]
+    fn join<const BITS: u32>(self, high: Self) -> Self {
+        self.add(high.shl::<BITS>())
+    }
     /// Shift right, zeros coming in.
     fn shr<const BITS: u32>(self) -> Self;
     /// Shift right, copies of the sign coming in: division by 2^BITS, rounded down.
@@ -43,7 +48,7 @@ pub(crate) trait Limb: Copy {
 
 /// What is counted: the operations that cost something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub(crate) enum Work {
     /// A product of two field elements.
     Multiply,
     /// A square of a field element.

@@ -13,8 +13,8 @@ pub(crate) fn recover(input: &Input) -> Outcome {
     let mut compact = [0; 64];
     compact[..32].copy_from_slice(&input.r);
     compact[32..].copy_from_slice(&input.s);
-    let id = RecoveryId::try_from(i32::from(input.recovery_id))
-        .map_err(|_| RecoverError::RecoveryId(input.recovery_id))?;
+    let id =
+        RecoveryId::try_from(i32::from(input.recovery_id)).map_err(|_| RecoverError::RecoveryId(input.recovery_id))?;
     // r and s are below the order, so that the signature always parses.
     let signature = RecoverableSignature::from_compact(&compact, id).map_err(|_| RecoverError::R)?;
     match signature.recover_ecdsa(Message::from_digest(input.hash)) {

@@ -142,10 +142,10 @@ impl<L: Limb> Scalar<L> {
         // Word j begins at bit 1 + 50 j.
         Digits([
             c[0].shr::<1>().and(word),
-            c[0].shr::<51>().add(c[1].shl::<1>()).and(word),
-            c[1].shr::<49>().add(c[2].shl::<3>()).and(word),
-            c[2].shr::<47>().add(c[3].shl::<5>()).and(word),
-            c[3].shr::<45>().add(c[4].shl::<7>()).and(word),
+            c[0].shr::<51>().join::<1>(c[1]).and(word),
+            c[1].shr::<49>().join::<3>(c[2]).and(word),
+            c[2].shr::<47>().join::<5>(c[3]).and(word),
+            c[3].shr::<45>().join::<7>(c[4]).and(word),
             c[4].shr::<43>(),
         ])
     }
@@ -185,11 +185,7 @@ impl<L: Limb> Scalar<L> {
         let low = L::splat(LOW);
         let (c7, c8) = (c7.and(low), c8.and(low));
         // 384 = 7 * 52 + 20.
-        [
-            c7.shr::<20>().add(c8.shl::<32>()).and(low),
-            c8.shr::<20>().add(c9.shl::<32>()).and(low),
-            c9.shr::<20>(),
-        ]
+        [c7.shr::<20>().join::<32>(c8).and(low), c8.shr::<20>().join::<32>(c9).and(low), c9.shr::<20>()]
     }
 }
 
@@ -227,11 +223,7 @@ fn low_product<L: Limb>(a: [L; 3], b: [L; 3]) -> [L; 3] {
     [
         zero.madd_low(a[0], b[0]),
         zero.madd_high(a[0], b[0]).madd_low(a[0], b[1]).madd_low(a[1], b[0]),
-        zero.madd_high(a[0], b[1])
-            .madd_high(a[1], b[0])
-            .madd_low(a[0], b[2])
-            .madd_low(a[1], b[1])
-            .madd_low(a[2], b[0]),
+        zero.madd_high(a[0], b[1]).madd_high(a[1], b[0]).madd_low(a[0], b[2]).madd_low(a[1], b[1]).madd_low(a[2], b[0]),
     ]
 }
 
@@ -242,9 +234,5 @@ fn halved<L: Limb>(c: [L; 3]) -> Digits<L, 3> {
     let c1 = c[1].add(c[0].sar::<52>());
     let c2 = c[2].add(c1.sar::<52>()).and(low);
     let (c0, c1) = (c[0].and(low), c1.and(low));
-    Digits([
-        c0.shr::<1>().and(word),
-        c0.shr::<51>().add(c1.shl::<1>()).and(word),
-        c1.shr::<49>().add(c2.shl::<3>()).and(word),
-    ])
+    Digits([c0.shr::<1>().and(word), c0.shr::<51>().join::<1>(c1).and(word), c1.shr::<49>().join::<3>(c2).and(word)])
 }
