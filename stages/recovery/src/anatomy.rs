@@ -9,6 +9,7 @@ use crate::avx512::{self, Wide};
 use crate::batch::{Batch, Phase, Probe};
 use crate::field::Fe;
 use crate::input::{Input, Outcome};
+use crate::keccak;
 use crate::lanes::{Job, Lanes, Limb};
 use crate::portable::{Counted, Tally, take_tally};
 use crate::scalar::Scalar;
@@ -60,7 +61,12 @@ impl Dissected {
         Wide::enter(Squares::<Wide> { turns, lanes: core::marker::PhantomData });
     }
 
-    /// Does `turns` products modulo the order, each after the other.
+    /// Does `turns` permutations of Keccak, each after the other.
+    pub fn permutations(&self, turns: u32) {
+        Wide::enter(Permutations::<Wide> { turns, lanes: core::marker::PhantomData });
+    }
+
+    /// Does `turns` times two interleaved products modulo the order.
     pub fn scalar_products(&self, turns: u32) {
         Wide::enter(ScalarProducts::<Wide> { turns, lanes: core::marker::PhantomData });
     }
@@ -113,11 +119,30 @@ impl<L: Limb> Job for ScalarProducts<L> {
 
     #[inline(always)]
     fn run(self) {
-        let factor = black_box(Scalar::<L>::r2());
+        let factor = black_box(Scalar::<Two<L>>::r2());
         let mut a = factor;
         for _ in 0..self.turns {
             a = a.mul(factor);
         }
         black_box(a);
+    }
+}
+
+struct Permutations<L> {
+    turns: u32,
+    lanes: core::marker::PhantomData<L>,
+}
+
+impl<L: Lanes> Job for Permutations<L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let mut words = black_box([L::splat(1); 4]);
+        for _ in 0..self.turns {
+            let [a, b, c] = keccak::addresses(words, words);
+            words = [L::load(&a), L::load(&b), L::load(&c), words[3]];
+        }
+        black_box(words);
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! The answers are those of libsecp256k1 for every input: formulas that do not hold for some points notice it, and such
 //! lanes are recovered again by libsecp256k1 (`point.rs`). Besides, one outcome in some (a setting) is checked as it goes;
-//! one mismatch switches the vectors off for the whole process ([`Recoverer::take_mismatch`] tells of it) and the
+//! one mismatch switches the vectors off for the whole process ([`Setup::mismatch`] tells of it) and the
 //! batch is done again.
 //!
 //! | file | what it holds |

@@ -2,8 +2,7 @@
 
 use core::num::NonZeroU32;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
@@ -78,19 +77,24 @@ impl<L: Lanes + Send> Engine for Batch<L> {
     }
 }
 
-/// What all recoverers of a process share: the settings, and the switch that one mismatch throws for all.
+/// The settings of this process, once they are known.
+static PROCESS: OnceLock<Setup> = OnceLock::new();
+
+/// What the recoverers of a process share: the settings, and the switch that one mismatch throws for all.
 #[derive(Clone, Debug)]
 pub struct Setup {
     choice: Choice,
     sample: NonZeroU32,
     backend: Backend,
-    off: Arc<AtomicBool>,
+    /// Filled by the first mismatch; from then on libsecp256k1 does all.
+    mismatch: Arc<OnceLock<Mismatch>>,
 }
 
 impl Default for Setup {
+    /// [`Choice::Auto`], one in 1,024 checked.
     fn default() -> Self {
         let backend = if avx512::available() { Backend::Vector } else { Backend::Libsecp256k1 };
-        Self { choice: Choice::Auto, sample: SAMPLE, backend, off: Arc::default() }
+        Self { choice: Choice::Auto, sample: SAMPLE, backend, mismatch: Arc::default() }
     }
 }
 
@@ -110,7 +114,22 @@ impl Setup {
 
     /// The backend that runs now.
     pub fn backend(&self) -> Backend {
-        if self.off.load(Ordering::Relaxed) { Backend::Libsecp256k1 } else { self.backend }
+        if self.mismatch.get().is_some() { Backend::Libsecp256k1 } else { self.backend }
+    }
+
+    /// The mismatch that switched the vectors off, if there was one.
+    pub fn mismatch(&self) -> Option<&Mismatch> {
+        self.mismatch.get()
+    }
+
+    /// Makes these the settings of the process: what [`Setup::of_process`] gives from now on. The first call counts.
+    pub fn install(self) {
+        PROCESS.get_or_init(|| self);
+    }
+
+    /// The settings of the process; the defaults, if nobody has installed any by now.
+    pub fn of_process() -> Self {
+        PROCESS.get_or_init(Self::default).clone()
     }
 }
 
@@ -122,7 +141,6 @@ pub struct Recoverer {
     until_check: u64,
     /// Of the checks: what makes their places irregular, so that no lane is always or never the checked one.
     places: u64,
-    mismatch: Option<Mismatch>,
 }
 
 impl core::fmt::Debug for Recoverer {
@@ -132,15 +150,16 @@ impl core::fmt::Debug for Recoverer {
 }
 
 impl Default for Recoverer {
+    /// With the settings of the process.
     fn default() -> Self {
-        Self::new(Setup::default())
+        Self::new(Setup::of_process())
     }
 }
 
 impl Recoverer {
     /// A recoverer with these settings.
     pub fn new(setup: Setup) -> Self {
-        let mut recoverer = Self { setup, engine: None, until_check: 0, places: 0, mismatch: None };
+        let mut recoverer = Self { setup, engine: None, until_check: 0, places: 0 };
         recoverer.until_check = recoverer.next_place();
         recoverer
     }
@@ -173,8 +192,7 @@ impl Recoverer {
             let engine = self.engine.get_or_insert_with(|| Box::new(Batch::<Wide>::new()));
             engine.recover(vector_inputs, vector_outputs);
             if let Some(mismatch) = self.check(vector_inputs, vector_outputs) {
-                self.setup.off.store(true, Ordering::Relaxed);
-                self.mismatch = Some(mismatch);
+                self.setup.mismatch.get_or_init(|| mismatch);
                 one_by_one(vector_inputs, vector_outputs);
             }
         }
@@ -203,11 +221,6 @@ impl Recoverer {
         let mixed = (self.places ^ self.places >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ mixed >> 31) % (2 * u64::from(self.setup.sample.get()) - 1)
-    }
-
-    /// The mismatch that switched the vectors off, once.
-    pub fn take_mismatch(&mut self) -> Option<Mismatch> {
-        self.mismatch.take()
     }
 
     /// Keccak-256 of messages that lie in `bytes` at `spans`; `hashes` is as long as `spans`. Eight at a time where

@@ -40,19 +40,17 @@ fn one_mismatch_switches_the_vectors_off_everywhere_and_the_batch_is_done_again(
     let inputs = signed(&mut rng(1), 64);
     let right: Vec<_> = inputs.iter().map(recover_by_libsecp256k1).collect();
     assert_eq!(outcomes(&mut recoverer, &inputs[..32]), right[..32]);
-    assert_eq!(recoverer.take_mismatch(), None);
-    assert_eq!(setup.backend(), Backend::Vector);
+    assert_eq!((setup.mismatch(), setup.backend()), (None, Backend::Vector));
 
     assert_eq!(outcomes(&mut recoverer, &inputs), right, "the batch was done again");
-    let mismatch = recoverer.take_mismatch().unwrap();
+    let mismatch = *setup.mismatch().unwrap();
     assert_eq!((mismatch.vector, mismatch.libsecp256k1), (Ok([0xbd; 20]), right[7]));
     assert_eq!(mismatch.input, inputs[7]);
-    assert_eq!(recoverer.take_mismatch(), None, "told once");
 
     assert_eq!(setup.backend(), Backend::Libsecp256k1);
-    let mut other = Recoverer::over(Box::new(Wrong { every: 1, seen: 0 }), setup);
+    let mut other = Recoverer::over(Box::new(Wrong { every: 1, seen: 0 }), setup.clone());
     assert_eq!(outcomes(&mut other, &inputs), right, "all recoverers of the process are off");
-    assert_eq!(other.take_mismatch(), None);
+    assert_eq!(setup.mismatch(), Some(&mismatch), "the first is kept");
 }
 
 #[test]
@@ -73,7 +71,7 @@ fn a_sample_is_checked_and_no_lane_is_spared() {
         }
         let inputs = signed(&mut rng(lane as u64), 16);
         let mut recoverer = Recoverer::over(Box::new(InLane(lane)), sampling(16));
-        while recoverer.take_mismatch().is_none() {
+        while recoverer.setup().mismatch().is_none() {
             outcomes(&mut recoverer, &inputs);
             bursts[lane] += 1;
             assert!(bursts[lane] < 100, "lane {lane} is never checked");
