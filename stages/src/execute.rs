@@ -18,7 +18,7 @@ use crate::decode::{Decode, DecodePolicy};
 use crate::evm::{self, ChainHandler};
 use crate::header::{Block, Header};
 use crate::params::ChainParams;
-use crate::recover::Recover;
+use crate::recover::recover_sender;
 use crate::rules::{self, HeaderInputs};
 use crate::shed::Shed;
 use crate::state::{Change, HotState, StateError, StateSource, sorted_changes};
@@ -38,7 +38,8 @@ pub struct BlockTx {
 impl BlockTx {
     /// Decodes a transaction from a block and recovers its sender. Whether it may be in a block is for execution to say.
     pub fn recover(raw: &[u8]) -> Result<Self, Shed> {
-        Recovery::default().transaction(raw)
+        let (envelope, hash) = Decode::new(DecodePolicy::any()).transaction(raw)?;
+        Ok(Self { hash, sender: recover_sender(&envelope)?, envelope })
     }
 
     /// Decodes a transaction whose sender was recovered before and kept in this node's own store.
@@ -49,27 +50,6 @@ impl BlockTx {
 
     pub(crate) fn known(hash: B256, sender: Address, envelope: TxEnvelope) -> Self {
         Self { hash, sender, envelope }
-    }
-}
-
-/// Decodes and recovers one transaction after another, with one buffer.
-#[derive(Debug)]
-pub struct Recovery {
-    decode: Decode,
-    recover: Recover,
-}
-
-impl Default for Recovery {
-    fn default() -> Self {
-        Self { decode: Decode::new(DecodePolicy::any()), recover: Recover::new() }
-    }
-}
-
-impl Recovery {
-    /// Decodes a transaction from a block and recovers its sender.
-    pub fn transaction(&mut self, raw: &[u8]) -> Result<BlockTx, Shed> {
-        let (envelope, hash) = self.decode.transaction(raw)?;
-        Ok(BlockTx { hash, sender: self.recover.sender(&envelope)?, envelope })
     }
 }
 

@@ -3,11 +3,16 @@
 //! In: a block, its parent's header. Out: [`ExecutedBlock`], equal to the sequencer's, or the first thing that differs. On an error the state is
 //! as before.
 
-use alloy_primitives::{B256, Bytes, keccak256};
+use std::cell::RefCell;
 
-use crate::execute::{BlockTx, ExecuteError, ExecutedBlock, Executor, Recovery};
+use alloy_consensus::TxEnvelope;
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+
+use crate::decode::{Decode, DecodePolicy};
+use crate::execute::{BlockTx, ExecuteError, ExecutedBlock, Executor};
 use crate::header::{Block, Header};
 use crate::params::ChainParams;
+use crate::recover::Recover;
 use crate::rules::{self, HeaderChoices, RuleError};
 use crate::shed::Shed;
 use crate::state::{StateError, StateSource};
@@ -100,13 +105,33 @@ pub fn recover_block(block: Block) -> Result<RecoveredBlock, BadTransaction> {
     Ok(RecoveredBlock { block, transactions })
 }
 
-/// Decodes transactions and recovers their senders, in order.
+thread_local! {
+    /// Buffers for [`recover_transactions`]: half a megabyte that is not worth making anew for every block.
+    static RECOVER: RefCell<Recover> = RefCell::default();
+}
+
+/// Decodes transactions and recovers their senders, in order, all senders in one batch.
 pub fn recover_transactions(raw: &[Bytes]) -> Result<Vec<BlockTx>, BadTransaction> {
-    let mut recovery = Recovery::default();
-    raw.iter()
-        .enumerate()
-        .map(|(index, raw)| recovery.transaction(raw).map_err(|why| BadTransaction { index, why }))
-        .collect()
+    let decode = Decode::new(DecodePolicy::any());
+    let (mut decoded, mut bad) = (Vec::with_capacity(raw.len()), None);
+    for (index, raw) in raw.iter().enumerate() {
+        match decode.transaction(raw) {
+            Ok(transaction) => decoded.push(transaction),
+            Err(why) => {
+                bad = Some(BadTransaction { index, why });
+                break;
+            }
+        }
+    }
+    let senders: Vec<_> =
+        RECOVER.with_borrow_mut(|recover| recover.senders(decoded.iter().map(|(envelope, _)| envelope)).collect());
+    let join = |(index, ((envelope, hash), sender)): (usize, ((TxEnvelope, B256), Result<Address, Shed>))| {
+        let sender = sender.map_err(|why| BadTransaction { index, why })?;
+        Ok(BlockTx::known(hash, sender, envelope))
+    };
+    // One without a sender stands before the one that does not decode.
+    let transactions = decoded.into_iter().zip(senders).enumerate().map(join).collect::<Result<_, _>>()?;
+    bad.map_or(Ok(transactions), Err)
 }
 
 /// Executes a block above `parent` and checks every header rule, the gas used and all three commitments.

@@ -4,9 +4,11 @@ use std::{
     collections::BTreeSet,
     fs, io,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
+use horae_recovery::{Choice, NoVectors, Setup};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -83,6 +85,9 @@ pub struct Settings {
     /// Prometheus.
     #[serde(default)]
     pub metrics: MetricsSettings,
+    /// How senders are recovered.
+    #[serde(default)]
+    pub recovery: RecoverySettings,
     /// The passphrase of the keys.
     #[serde(default = "default_keys")]
     pub keys: KeySource,
@@ -146,6 +151,29 @@ pub struct MetricsSettings {
     pub address: Option<SocketAddr>,
 }
 
+/// `[recovery]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecoverySettings {
+    /// Who recovers senders from signatures.
+    pub backend: RecoveryBackend,
+    /// One outcome of the vectors in so many is compared with libsecp256k1's; 1 compares all.
+    pub sample: NonZeroU32,
+}
+
+/// `recovery.backend`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecoveryBackend {
+    /// Vectors where the processor has AVX-512 IFMA, else libsecp256k1.
+    #[default]
+    Auto,
+    /// Vectors; a node without them does not start.
+    Vector,
+    /// libsecp256k1.
+    Libsecp256k1,
+}
+
 /// `[retention]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -175,6 +203,27 @@ pub struct PeerSettings {
 impl Default for RpcSettings {
     fn default() -> Self {
         Self { address: SocketAddr::from(([127, 0, 0, 1], 8545)), connections_max: 4_096 }
+    }
+}
+
+impl Default for RecoverySettings {
+    fn default() -> Self {
+        Self { backend: RecoveryBackend::Auto, sample: NonZeroU32::new(1_024).expect("not zero") }
+    }
+}
+
+impl RecoverySettings {
+    /// What the recoverers of a process share.
+    ///
+    /// # Errors
+    /// [`NoVectors`] if vectors are asked for and the processor has none.
+    pub fn setup(&self) -> Result<Setup, NoVectors> {
+        let choice = match self.backend {
+            RecoveryBackend::Auto => Choice::Auto,
+            RecoveryBackend::Vector => Choice::Vector,
+            RecoveryBackend::Libsecp256k1 => Choice::Libsecp256k1,
+        };
+        Setup::new(choice, self.sample)
     }
 }
 
@@ -210,6 +259,7 @@ impl Settings {
             ingest: IngestSettings::default(),
             links,
             metrics: MetricsSettings::default(),
+            recovery: RecoverySettings::default(),
             keys: default_keys(),
             retention: RetentionSettings::default(),
             peers: Vec::new(),
@@ -340,6 +390,8 @@ mod tests {
         let mut settings = Settings::parse(MINIMAL, Path::new("node.toml")).unwrap();
         settings.ingest.quic = Some("127.0.0.1:9002".parse().unwrap());
         settings.metrics.address = Some("127.0.0.1:9003".parse().unwrap());
+        settings.recovery =
+            RecoverySettings { backend: RecoveryBackend::Libsecp256k1, sample: NonZeroU32::new(7).unwrap() };
         settings.keys = KeySource::File { path: "secret".into() };
         settings.peers = vec![PeerSettings {
             name: Some("thallo".to_owned()),
@@ -365,6 +417,10 @@ mod tests {
         assert!(url.contains("`l1.urls`") && url.contains("http:// or https://"), "{url}");
         let window = error_of(&format!("{MINIMAL}\n[retention]\nblocks = 3\n"));
         assert!(window.contains("`retention.blocks`") && window.contains("is 3"), "{window}");
+        let backend = error_of(&format!("{MINIMAL}\n[recovery]\nbackend = \"gpu\"\n"));
+        assert!(backend.contains("gpu") && backend.contains("libsecp256k1"), "{backend}");
+        let sample = error_of(&format!("{MINIMAL}\n[recovery]\nsample = 0\n"));
+        assert!(sample.contains("sample"), "{sample}");
     }
 
     #[test]

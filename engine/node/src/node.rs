@@ -38,7 +38,7 @@ use crate::edges::peers::{self, PeerAddress, Peers, PeersError};
 use crate::edges::rpc::{self, RpcError, RpcOptions};
 use crate::edges::store::{LatestState, Store, StoreError, StoreOptions};
 use crate::edges::{metrics, quic_ingest, tcp_ingest};
-use crate::pipeline::{Entrance, Front, Recoverer, TxCell};
+use crate::pipeline::{Entrance, Front, Recoverer, RecoveryWatch, TxCell};
 use crate::replica::chain::{KEPT_BLOCKS, facts_of};
 use crate::replica::io::Entry;
 use crate::replica::message::PeerMessage;
@@ -73,6 +73,9 @@ pub enum NodeError {
         /// The worker.
         worker: WorkerName,
     },
+    /// The recovery backend that `node.toml` asks for.
+    #[error("node.toml: `recovery.backend` is \"vector\", but {0}; choose \"auto\"")]
+    Recovery(#[from] horae_recovery::NoVectors),
     /// The validators of the genesis file.
     #[error("the validators of genesis.json are no set: {0}")]
     Validators(#[from] horae_control::set::SetError),
@@ -155,6 +158,9 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let me = keys.signer_address();
     let stopper = Stopper::new();
     info!(validator = %me, chain = params.chain_id, home = %home.root().display(), "starting");
+    let recovery = settings.recovery.setup()?;
+    recovery.clone().install();
+    info!(backend = %recovery.backend(), sample = settings.recovery.sample, "senders are recovered by");
     if let Some(address) = settings.metrics.address {
         metrics::serve(address).map_err(|why| NodeError::Metrics(why.to_string()))?;
     }
@@ -240,7 +246,8 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         let name = WorkerName::Recover(index);
         let (to_recover, from_front) = ring(profile.rings.decode_to_recover, waker_of(name)?);
         let (to_replica, from_recover) = ring(profile.rings.recover_to_execute, replica_waker.clone());
-        let recoverer = Recoverer::new(from_front, Recover::new(), entrance.traffic(), to_replica);
+        let recover = Recover::over(horae_recovery::Recoverer::new(recovery.clone()));
+        let recoverer = Recoverer::new(from_front, recover, entrance.traffic(), to_replica);
         workers.push((name, Worker::new(name.to_string(), recoverer)));
         lanes_in.push(to_recover);
         lanes_out.push(from_recover);
@@ -334,6 +341,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         engine: engine.clone(),
         traffic,
         meters,
+        recovery: RecoveryWatch::new(recovery),
     };
     tokio::spawn(status::report(reporting));
 

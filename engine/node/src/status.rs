@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::chain_view::{
     ChainEvent, ChainFeed, ChainView, EpochStatus, NodeStatus, SlotStatus, TrafficStatus, ValidatorStatus,
 };
-use crate::pipeline::Traffic;
+use crate::pipeline::{RecoveryWatch, Traffic};
 use crate::replica::RunningSlot;
 
 /// How often the status is looked at; it is published when it has changed.
@@ -43,10 +43,12 @@ pub struct Reporting {
     pub traffic: Arc<Traffic>,
     /// The workers' meters.
     pub meters: Vec<(String, Meter)>,
+    /// The watch over sender recovery.
+    pub recovery: RecoveryWatch,
 }
 
 /// Publishes until the query side is gone.
-pub async fn report(reporting: Reporting) {
+pub async fn report(mut reporting: Reporting) {
     let mut last = NodeStatus::default();
     let mut acked = HashMap::new();
     let mut every = tokio::time::interval(EVERY);
@@ -54,6 +56,7 @@ pub async fn report(reporting: Reporting) {
     loop {
         every.tick().await;
         meter(&reporting.meters);
+        reporting.recovery.look();
         see_acks(&reporting.view, &mut acked);
         let status = compose(&reporting, &acked);
         if status != last {

@@ -159,6 +159,28 @@ fn signatures_that_prove_nothing_are_refused() {
     assert_ne!(resign(Signature::new(signature.r(), signature.s(), !signature.v())), Ok(wallet.address));
 }
 
+/// Every length of a burst, with signatures that prove nothing among good ones of every type: each gets its own answer.
+#[test]
+fn a_burst_is_as_good_as_one_by_one() {
+    let mut all = Vec::new();
+    for seed in 0..12 {
+        let wallet = Wallet::new(seed);
+        all.extend(every_type(&wallet));
+        let good = *wallet.sign(draft()).signature();
+        for (r, s) in [(U256::ZERO, good.s()), (good.r(), U256::ZERO), (good.r(), U256::MAX), (good.s(), good.r())] {
+            let signature = Signature::new(r, s, good.v());
+            all.push(alloy_consensus::Signed::new_unhashed(draft(), signature).into());
+        }
+    }
+    let mut recover = Recover::new();
+    let alone: Vec<_> = all.iter().map(recover::recover_sender).collect();
+    for count in (0..24).chain([all.len()]) {
+        let together: Vec<_> = recover.senders(all[..count].iter()).collect();
+        assert_eq!(together, alone[..count]);
+    }
+    assert!(alone.iter().any(Result::is_err) && alone.iter().filter(|sender| sender.is_ok()).count() >= 12 * 7);
+}
+
 proptest! {
     #[test]
     fn recovery_agrees_with_another_implementation(key in 1u128.., nonce: u64) {

@@ -1,8 +1,10 @@
 //! Real transactions: 13,083 from 42 Ethereum mainnet blocks, through decode, dedup, recover and pack.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use alloy_primitives::{Address, B256, Bytes, hex};
+use horae_recovery::{Choice, NoVectors, Recoverer, Setup};
 
 use super::fixture::slot;
 use crate::header::{Block, Header};
@@ -54,11 +56,32 @@ fn blocks_of(transactions: impl Iterator<Item = Bytes>, each: usize) -> Vec<Bloc
 
 #[test]
 fn every_sender_is_recovered() {
+    every_sender(Recover::new());
+}
+
+#[test]
+fn every_sender_is_recovered_by_libsecp256k1() {
+    let setup = Setup::new(Choice::Libsecp256k1, NonZeroU32::MIN).unwrap();
+    every_sender(Recover::over(Recoverer::new(setup)));
+}
+
+/// With every single outcome checked.
+#[test]
+fn every_sender_is_recovered_by_vectors() {
+    match Setup::new(Choice::Vector, NonZeroU32::MIN) {
+        Ok(setup) => {
+            every_sender(Recover::over(Recoverer::new(setup.clone())));
+            assert_eq!(setup.mismatch(), None);
+        }
+        Err(NoVectors) => println!("no AVX-512 IFMA here"),
+    }
+}
+
+fn every_sender(mut recover: Recover) {
     let known = load();
     assert_eq!(known.len(), 13_083);
     let decode = Decode::new(DecodePolicy::any());
     let mut dedup = Dedup::new(known.len());
-    let mut recover = Recover::new();
     let mut burst = Vec::new();
     for known in &known {
         let mut body = Box::<TxBody>::default();

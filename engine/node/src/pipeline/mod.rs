@@ -5,8 +5,10 @@ mod entrance;
 mod front;
 mod parcel;
 mod recoverer;
+mod watch;
 
 pub use entrance::{Entrance, Traffic};
 pub use front::{Forgotten, Front};
 pub use parcel::{Client, Parcel, TxCell};
 pub use recoverer::Recoverer;
+pub use watch::RecoveryWatch;
