@@ -13,6 +13,8 @@
 //! | [`voter`] | one validator's promises for its whole life |
 //! | [`tally`] | acks to certificates to commits |
 //! | [`head`], [`failover`] | where a closed term ends, and who begins the next |
+//! | [`evidence`], [`proof`], [`jail`] | what convicts a validator, in what form, and what follows |
+//! | [`skips`] | whose turns are passed over |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
 //! | [`pending`], [`propose`] | what waits to be decided, and what goes into the next control block |
 
@@ -24,14 +26,18 @@ pub mod epoch;
 pub mod evidence;
 pub mod failover;
 pub mod head;
+pub mod jail;
 pub mod l1;
 pub mod limits;
 pub mod pending;
+pub mod proof;
 pub mod propose;
 pub mod record;
 pub mod schedule;
 pub mod set;
+mod shared;
 pub mod sign;
+pub mod skips;
 pub mod state;
 pub mod statement;
 pub mod tally;
@@ -48,16 +54,20 @@ pub use dkg::{Dkg, DkgCommitments, DkgConfirm, DkgPhase, DkgShares, GroupKey};
 pub use epoch::Epoch;
 pub use evidence::Evidence;
 pub use head::pick_head;
+pub use jail::{Jail, Jailed};
 pub use l1::{InstalledKey, L1State, L1View};
 pub use pending::{Added, NotPending, Pending, PendingCommands};
+pub use proof::{NotEvidence, Offence, Proof, Said, SaidAndSigned};
 pub use propose::HeldBlocks;
 pub use record::Record;
 pub use schedule::Schedule;
 pub use set::{Candidate, Validator, ValidatorSet};
 pub use sign::{Signature, SignerKey, recover};
+pub use skips::{Skip, Skips};
 pub use state::{ClosedTerm, ControlParams, ControlState, Effect, Genesis, Invalid, Opening};
 pub use statement::{
-    Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, Commit, SignedBlock, StatementError,
+    Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, Commit, EngineStatement, SignedBlock,
+    StatementError, Step,
 };
 pub use tally::{Junk, Tallied, Tally};
 pub use term::Term;

@@ -12,10 +12,14 @@ use crate::digest::Domain;
 use crate::dkg::{Dkg, DkgError, DkgMessage, DkgPhase, DkgStep, GroupKey};
 use crate::epoch::Epoch;
 use crate::failover::{self, CloseError};
+use crate::jail::{Jail, Jailed};
 use crate::l1::{L1Error, L1State, L1View};
-use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_TIMEOUT_DOUBLINGS};
+use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_JUDGED_TERMS, MAX_TIMEOUT_DOUBLINGS};
+use crate::proof::{NotEvidence, Offence, Proof};
 use crate::schedule::Schedule;
-use crate::set::{Candidate, SetError, ValidatorSet};
+use crate::set::{Candidate, SetError, Validator, ValidatorSet};
+use crate::shared::Shared;
+use crate::skips::Skips;
 use crate::statement::{BlockFacts, BlockId};
 use crate::term::Term;
 
@@ -138,6 +142,18 @@ pub enum Effect {
         /// It is the validator's first in this epoch: a reason to vote to close the open term.
         first_in_epoch: bool,
     },
+    /// A validator was convicted: it has no turns from now on, and is out of the set at the next epoch.
+    Jailed {
+        /// The validator.
+        validator: Address,
+        /// What it did.
+        offence: Offence,
+    },
+    /// Other turns than before are passed over, at handovers whose last block names this control height or a later one.
+    Skipped {
+        /// Whose, ascending.
+        skipped: Vec<Address>,
+    },
 }
 
 /// Why a control block must not be decided.
@@ -180,6 +196,9 @@ pub enum Invalid {
         /// The incarnation named.
         incarnation: u64,
     },
+    /// The proof convicts nobody, or one who is convicted already.
+    #[error(transparent)]
+    Evidence(#[from] NotEvidence),
 }
 
 /// The state machine. Equal decided blocks give equal states, byte for byte.
@@ -198,6 +217,9 @@ pub struct ControlState {
     batches: Batches,
     incarnations: BTreeMap<Address, u64>,
     reincarnated: BTreeSet<Address>,
+    /// Terms closed last, oldest first, that evidence is judged against.
+    judged: VecDeque<Shared<Term>>,
+    jail: Jail,
 }
 
 impl ControlState {
@@ -220,6 +242,8 @@ impl ControlState {
             batches: Batches::default(),
             incarnations: BTreeMap::new(),
             reincarnated: BTreeSet::new(),
+            judged: VecDeque::new(),
+            jail: Jail::default(),
         })
     }
 
@@ -285,6 +309,7 @@ impl ControlState {
             effects.push(Effect::DkgRestarted { attempt: self.dkg.attempt() });
         }
         self.open_first_term(&mut effects);
+        self.decide_skips(&mut effects);
         Ok(effects)
     }
 
@@ -299,6 +324,7 @@ impl ControlState {
             Command::DkgConfirm(m) => self.key_generation(&DkgMessage::Confirm(m), effects),
             Command::CloseTerm(closing) => self.close_term(closing, effects),
             Command::RegisterIncarnation(registration) => self.reincarnate(registration, effects),
+            Command::Evidence(proof) => self.convict(proof, effects),
         }
     }
 
@@ -341,7 +367,7 @@ impl ControlState {
 
     fn close_term(&mut self, closing: &CloseTerm, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
         let term = self.open.as_ref().ok_or(Invalid::NoOpenTerm)?;
-        let outcome = failover::close(term, closing)?;
+        let outcome = failover::close(term, closing, &self.passed_over())?;
         let head = outcome.head;
         effects.push(Effect::TermClosed { term: term.number, head: head.id });
         let closed = ClosedTerm { term: term.number, epoch: term.epoch, parent: term.parent.id, head };
@@ -352,6 +378,10 @@ impl ControlState {
         let before = if outcome.had_commit { 0 } else { self.failed_in_a_row };
         self.failed_in_a_row = before.saturating_add(1);
         let number = term.number + 1;
+        self.judged.extend(self.open.take().map(Shared::new));
+        if self.judged.len() > MAX_JUDGED_TERMS {
+            self.judged.pop_front();
+        }
         self.open_term_on(number, head, outcome.next_slot, effects);
         Ok(())
     }
@@ -371,6 +401,68 @@ impl ControlState {
         Ok(())
     }
 
+    fn convict(&mut self, proof: &Proof, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
+        // Which incarnation counts at the next height is not known before this block is decided.
+        if proof.engine_height().is_some_and(|height| height > self.height) {
+            return Err(NotEvidence::OutOfReach.into());
+        }
+        let (id, offence) = self.judge(proof)?;
+        let (validator, height, epoch) = (proof.validator, self.height, self.epoch.number);
+        self.jail.convict(id, Jailed { validator, offence, height, epoch, proof: proof.clone() });
+        effects.push(Effect::Jailed { validator, offence });
+        Ok(())
+    }
+
+    /// What the proof convicts its validator of, and the validator's number.
+    pub(crate) fn judge(&self, proof: &Proof) -> Result<(u64, Offence), NotEvidence> {
+        let term = self.term_of(proof).ok_or(NotEvidence::OutOfReach)?;
+        let id = term.set.get(&proof.validator).map(|v| v.id);
+        if id.is_some_and(|id| self.jail.get(id).is_some()) {
+            return Err(NotEvidence::InJail(proof.validator));
+        }
+        let offence = proof.verify(term)?;
+        Ok((id.ok_or(NotEvidence::OutOfReach)?, offence))
+    }
+
+    /// The term that a proof is judged against: the one named, or for Tendermint the one open when the height was decided,
+    /// if it is open or among those closed last.
+    pub(crate) fn term_of(&self, proof: &Proof) -> Option<&Term> {
+        let mut terms = self.judged.iter().map(|term| &**term).chain(&self.open);
+        match proof.engine_height() {
+            Some(height) if height > self.height.saturating_add(1) => None,
+            Some(height) => terms.rfind(|term| term.opened_height < height),
+            None => terms.find(|term| term.number == proof.term),
+        }
+    }
+
+    /// Those that get no turn: convicted ones, as long as they are less than 1/3 of the weights together.
+    fn passed_over(&self) -> Vec<Address> {
+        let set = &self.epoch.set;
+        let mut jailed: Vec<(u64, &Validator)> =
+            set.validators().iter().filter_map(|v| Some((self.jail.get(v.id)?.height, v))).collect();
+        jailed.sort_by_key(|(height, v)| (*height, v.signer));
+        let mut weight = 0;
+        let fits = |v: &&Validator| {
+            let fits = 3 * (weight + v.weight) < set.total();
+            weight += if fits { v.weight } else { 0 };
+            fits
+        };
+        let mut passed: Vec<Address> = jailed.into_iter().map(|(_, v)| v).filter(fits).map(|v| v.signer).collect();
+        passed.sort_unstable();
+        passed
+    }
+
+    fn decide_skips(&mut self, effects: &mut Vec<Effect>) {
+        let skipped = self.passed_over();
+        let height = self.height;
+        let Some(term) = &mut self.open else { return };
+        if term.skips.latest() == skipped {
+            return term.skips.pass(height);
+        }
+        term.skips.decide(height, skipped.clone());
+        effects.push(Effect::Skipped { skipped });
+    }
+
     /// Opens term 1 once all have confirmed the group key and the inbox holds it with our set.
     fn open_first_term(&mut self, effects: &mut Vec<Effect>) {
         if self.open.is_none() && self.opening() == Opening::Ready {
@@ -384,12 +476,14 @@ impl ControlState {
         self.open = Some(Term {
             domain: self.domain,
             number,
+            opened_height: self.height,
             epoch: self.epoch.number,
             parent,
             first_slot,
             window_blocks: self.params.window_blocks,
             set: self.epoch.set.clone(),
             schedule: self.epoch.schedule.clone(),
+            skips: Skips::new(self.height, self.passed_over()),
         });
     }
 
@@ -492,6 +586,11 @@ impl ControlState {
     /// Terms closed last, oldest first; at most [`MAX_CLOSED_TERMS`].
     pub fn closed_terms(&self) -> impl DoubleEndedIterator<Item = &ClosedTerm> {
         self.closed.iter()
+    }
+
+    /// Validators convicted of an offence.
+    pub fn jail(&self) -> &Jail {
+        &self.jail
     }
 
     /// The incarnation that a validator registered last; it counts from the next term on.

@@ -384,3 +384,115 @@ fn random_bytes_are_no_state() {
         }
     }
 }
+
+/// Proof that a member signed two Tendermint votes at this height.
+fn voted_twice(state: &ControlState, at: usize, height: u64) -> Proof {
+    let vote = |value| crate::EngineStatement {
+        step: crate::Step::Precommit,
+        height,
+        round: 0,
+        value: B256::repeat_byte(value),
+        pol_round: None,
+    };
+    crate::testing::engine_proof(state.epoch().number, vote(1), vote(2), &keys_of(&state.epoch().set)[at])
+}
+
+fn evidence(proof: &Proof) -> Command {
+    Command::Evidence(Box::new(proof.clone()))
+}
+
+#[test]
+fn a_convicted_validator_gets_no_turns_at_once_but_keeps_its_weight() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let term = state.open_term().unwrap().clone();
+    let at = term.schedule.leader(2).unwrap();
+    let proof = voted_twice(&state, at, state.height());
+    assert!(
+        state.check(&block(&state, vec![evidence(&proof)])).is_err(),
+        "the height that opened the term was of no term"
+    );
+    let proof = voted_twice(&state, at, state.height() + 1);
+    let (validator, offence) = (proof.validator, Offence::DoubleVote);
+    let effects = decide(&mut state, vec![evidence(&proof)]);
+    assert_eq!(effects, [Effect::Jailed { validator, offence }, Effect::Skipped { skipped: vec![validator] }]);
+    let now = state.open_term().unwrap().clone();
+    assert_eq!((term.slot_after(1, state.height()), now.slot_after(1, state.height())), (2, 3));
+    assert_eq!(now.slot_after(1, state.height() - 1), 2, "a block that names the height before");
+    assert_eq!((now.set.total(), &now.set), (4, &term.set));
+    let kept = state.jail().get(now.set.get(&validator).unwrap().id).unwrap();
+    assert_eq!((kept.validator, kept.height, &kept.proof), (validator, state.height(), &proof));
+    let again = block(&state, vec![evidence(&voted_twice(&state, at, state.height() + 1))]);
+    assert_eq!(state.check(&again), Err(Invalid::Evidence(NotEvidence::InJail(validator))));
+    let early = block(&state, vec![evidence(&voted_twice(&state, (at + 1) % 4, state.height() + 2))]);
+    assert_eq!(state.check(&early), Err(Invalid::Evidence(NotEvidence::OutOfReach)));
+
+    let blocks = chain(&now, 1, 8);
+    let votes = votes(&now, 4, None, &blocks);
+    decide(&mut state, vec![Command::CloseTerm(CloseTerm { base: now.parent, votes })]);
+    let next = state.open_term().unwrap();
+    assert_ne!(next.sequencer_of(next.first_slot).unwrap().signer, validator, "nor does it begin a term");
+    assert_eq!(next.skips.latest(), [validator]);
+}
+
+#[test]
+fn less_than_a_third_of_the_weights_is_passed_over() {
+    let mut state = state(&[2, 1, 1, 1, 1, 1], 8);
+    open(&mut state);
+    let set = state.epoch().set.clone();
+    let heavy = set.validators().iter().position(|v| v.weight == 2).unwrap();
+    let order: Vec<usize> = (0..6).filter(|at| *at != heavy).take(2).chain([heavy]).collect();
+    for at in &order {
+        let proof = voted_twice(&state, *at, state.height());
+        let early = state.check(&block(&state, vec![evidence(&proof)])).is_err();
+        let proof = if early { voted_twice(&state, *at, state.height() + 1) } else { proof };
+        decide(&mut state, vec![evidence(&proof)]);
+    }
+    let mut first_two: Vec<Address> = order[..2].iter().map(|at| set.validators()[*at].signer).collect();
+    first_two.sort_unstable();
+    assert_eq!(state.open_term().unwrap().skips.latest(), first_two, "the third would make it 4 of 7");
+    assert_eq!(state.jail().iter().count(), 3);
+}
+
+#[test]
+fn evidence_is_judged_against_the_last_closed_terms() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let first = state.open_term().unwrap().clone();
+    let (blocks, key) = (chain(&first, 2, 8), &keys_of(&first.set)[0]);
+    let pair = |term: &Term, blocks: &[SignedBlock]| crate::Evidence::DoubleClose {
+        first: Box::new(close_vote(term, None, vec![], key)),
+        second: Box::new(close_vote(term, None, blocks.to_vec(), key)),
+    };
+    let proof = pair(&first, &blocks).proof(&first).unwrap();
+    let height = first.opened_height + 1;
+    for closed in 1..=MAX_JUDGED_TERMS + 1 {
+        let term = state.open_term().unwrap().clone();
+        let votes = votes(&term, 4, None, &[]);
+        decide(&mut state, vec![Command::CloseTerm(CloseTerm { base: term.parent, votes })]);
+        let in_reach = closed <= MAX_JUDGED_TERMS;
+        assert_eq!(state.check(&block(&state, vec![evidence(&proof)])).is_ok(), in_reach, "{closed} terms closed");
+        let twice = voted_twice(&state, 1, height);
+        assert_eq!(state.check(&block(&state, vec![evidence(&twice)])).is_ok(), in_reach, "{closed} terms closed");
+    }
+    let bytes = borsh::to_vec(&state).unwrap();
+    assert_eq!(borsh::from_slice::<ControlState>(&bytes).unwrap(), state);
+}
+
+#[test]
+fn what_an_older_incarnation_signed_convicts_nobody_in_a_later_term() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let keys = keys_of(&state.epoch().set);
+    decide(&mut state, vec![Command::RegisterIncarnation(RegisterIncarnation::sign(&domain(), 1, &keys[0]))]);
+    let before = voted_twice(&state, 0, state.height());
+    assert!(state.check(&block(&state, vec![evidence(&before)])).is_ok(), "it counted when it was signed");
+    let term = state.open_term().unwrap().clone();
+    let votes = votes(&term, 4, None, &[]);
+    decide(&mut state, vec![Command::CloseTerm(CloseTerm { base: term.parent, votes })]);
+    let after = voted_twice(&state, 0, state.height() + 1);
+    assert!(matches!(
+        state.check(&block(&state, vec![evidence(&after)])),
+        Err(Invalid::Evidence(NotEvidence::Statement(crate::StatementError::WrongIncarnation { .. })))
+    ));
+}
