@@ -45,8 +45,7 @@ mod wire;
 
 pub use config::{Config, Listen, Peer, Timeouts, limits};
 pub use error::StartError;
-pub use event::{Event, Evidence, EvidenceKind, NextHeight, SignedStatement, Validator, Verdict};
+pub use event::{Event, NextHeight, Validator, Verdict};
 pub use handle::{Handle, LinkCounts, NodeKey, PeerInfo};
 pub use horae_control::{Domain, SignerKey};
-pub use signing::statement;
 pub use start::spawn;

@@ -22,12 +22,12 @@ use arc_malachitebft_engine::{
 use arc_malachitebft_peer::PeerId;
 use arc_malachitebft_sync::InboundRequestId;
 use bytes::Bytes;
-use horae_control::Domain;
+use horae_control::{Domain, Proof};
 use ractor::Actor;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    Event, Evidence, NodeKey,
+    Event, NodeKey,
     context::{CheckedValue, Height, Members, Plane},
     evidence::Witness,
     limits,
@@ -229,11 +229,11 @@ impl Network {
     }
 
     /// What the engine found that the node was not told yet.
-    pub(crate) fn found(&self, found: &MisbehaviorEvidence<Plane>) -> Vec<Evidence> {
+    pub(crate) fn found(&self, found: &MisbehaviorEvidence<Plane>) -> Vec<Proof> {
         lock(&self.witness).found(found)
     }
 
-    fn witnessed(&self, evidence: Option<Evidence>) {
+    fn witnessed(&self, evidence: Option<Proof>) {
         if let Some(evidence) = evidence
             && !self.tell_node(Event::Evidence(Box::new(evidence.clone())))
         {

@@ -45,13 +45,22 @@ pub async fn epoch(command: &StatusCommand) -> Result<(), CliError> {
 pub async fn validators(options: &RpcOptions) -> Result<(), CliError> {
     let validators: Vec<ValidatorStatus> = Rpc::new(&options.rpc)?.ask("horae_validators", []).await?;
     show(options, &validators, |validators| {
-        println!("{:<42}  {:>12}  {:>6}  {:>9}  link", "signer", "stake METIS", "weight", "acked");
+        println!("{:<42}  {:>12}  {:>6}  {:>9}  link  standing", "signer", "stake METIS", "weight", "acked");
         for v in validators {
             let stake = v.stake.parse::<u128>().map_or_else(|_| v.stake.clone(), |wei| (wei / WEI).to_string());
             let link = if v.connected { "up" } else { "down" };
-            println!("{}  {stake:>12}  {:>6}  {:>9}  {link}", v.signer, v.weight, v.acked);
+            println!("{}  {stake:>12}  {:>6}  {:>9}  {link:<4}  {}", v.signer, v.weight, v.acked, standing(v));
         }
     })
+}
+
+/// Whether a validator has turns, and why not.
+fn standing(validator: &ValidatorStatus) -> String {
+    match (validator.offence, validator.skipped) {
+        (Some(offence), _) => format!("jailed: {offence}"),
+        (None, true) => "skipped".to_owned(),
+        (None, false) => "takes turns".to_owned(),
+    }
 }
 
 fn show<T: Serialize>(options: &RpcOptions, value: &T, print: impl FnOnce(&T)) -> Result<(), CliError> {

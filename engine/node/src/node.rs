@@ -203,7 +203,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let peers = listen_to_peers(&settings, &keys, &node_keys, inbox.clone(), entrance.clone())?;
 
     // The replica.
-    let (votes, votes_received) = mpsc::unbounded_channel();
+    let (to_council, from_replica) = mpsc::unbounded_channel();
     let (questions, questions_received) = mpsc::channel(STORED_QUESTIONS);
     tokio::spawn(serving::answer(view.clone(), peers.clone(), questions_received));
     let edges = NodeEdges {
@@ -212,7 +212,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         feed: feed.clone(),
         peers: peers.clone(),
         node_keys,
-        votes,
+        council: to_council,
         questions,
         entrance: entrance.clone(),
         forgotten: forgotten.clone(),
@@ -303,7 +303,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         step_blocks,
     };
     tokio::spawn(watch_l1(l1, from, agreed_seen, news));
-    let council = tokio::spawn(council.run(events, news_received, votes_received, reports));
+    let council = tokio::spawn(council.run(events, news_received, from_replica, reports));
 
     // The doors open last.
     let _tcp = settings.ingest.tcp.map(|listen| start_tcp(listen, &profile, entrance.clone())).transpose()?;

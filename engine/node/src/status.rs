@@ -97,6 +97,7 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
     let linked: HashSet<[u8; 32]> = reporting.engine.peers().iter().map(|peer| peer.node_key).collect();
     let epoch = state.epoch();
     let view = state.l1_view();
+    let skipped = state.open_term().map_or(&[][..], |term| term.skips.latest());
     NodeStatus {
         own: epoch.set.get(&reporting.me).map(|validator| validator.signer),
         slot: SlotStatus {
@@ -122,6 +123,8 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
                 weight: validator.weight,
                 connected: validator.signer == reporting.me || linked.contains(&validator.node_key),
                 acked: acked.get(&validator.signer).copied().unwrap_or_default(),
+                offence: state.jail().get(validator.id).map(|jailed| jailed.offence),
+                skipped: skipped.contains(&validator.signer),
             })
             .collect(),
         control_height: state.height(),

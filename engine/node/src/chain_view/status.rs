@@ -1,6 +1,7 @@
 //! A small snapshot of what the node is doing, for `horae_slot`, `horae_epoch`, `horae_validators` and `horae_status`.
 
 use alloy_primitives::{Address, B256, Bytes};
+use horae_control::Offence;
 use serde::{Deserialize, Serialize};
 
 /// The slot that runs now.
@@ -65,6 +66,10 @@ pub struct ValidatorStatus {
     pub connected: bool,
     /// Highest block for which this node has seen a certificate with an ack of it.
     pub acked: u64,
+    /// What it was convicted of; nothing for all others.
+    pub offence: Option<Offence>,
+    /// Its turns are passed over.
+    pub skipped: bool,
 }
 
 /// Counters since the node started.

@@ -33,7 +33,7 @@ use borsh::BorshDeserialize;
 use horae_control::command::{Command, ControlBlock};
 use horae_control::pending::{Added, NotPending, Pending, PendingCommands};
 use horae_control::state::{Effect, Opening};
-use horae_control::{CloseVote, ControlState, SignerKey};
+use horae_control::{ControlState, Proof, SignerKey};
 use horae_stages::{ChainParams, L1View};
 use horae_tendermint::{Event, Handle, NextHeight, Validator};
 use metrics::{counter, gauge};
@@ -184,7 +184,7 @@ impl Council {
         mut self,
         mut events: mpsc::Receiver<Event>,
         mut news: mpsc::Receiver<L1News>,
-        mut votes: mpsc::UnboundedReceiver<CloseVote>,
+        mut commands: mpsc::UnboundedReceiver<Pending>,
         mut reports: mpsc::Receiver<Report>,
     ) -> Result<(), CouncilError> {
         let mut tick = tokio::time::interval(TICK);
@@ -196,7 +196,7 @@ impl Council {
                     None => return Ok(()),
                 },
                 Some(news) = news.recv() => self.l1_news(news),
-                Some(vote) = votes.recv() => self.speak(Pending::Close(vote)),
+                Some(command) = commands.recv() => self.speak(command),
                 Some(report) = reports.recv() => self.report(report),
                 _ = tick.tick() => self.tick()?,
             }
@@ -223,10 +223,7 @@ impl Council {
                 }
             }
             Event::PeerDown { .. } => {}
-            Event::Evidence(evidence) => {
-                counter!("horae_evidence").increment(1);
-                error!(signer = %evidence.signer, height = evidence.height, kind = ?evidence.kind, "a validator signed two different Tendermint statements");
-            }
+            Event::Evidence(proof) => self.accuse(proof),
             Event::Fatal { why, file } => {
                 let file = file.map(|file| format!(" ({})", file.display())).unwrap_or_default();
                 return Err(CouncilError::Engine(format!("{why}{file}")));
@@ -346,6 +343,10 @@ impl Council {
             }
             Effect::TermOpened { term, .. } => info!(term, "the control plane opened a term"),
             Effect::TermClosed { term, head } => info!(term, head = %head, "the control plane closed a term"),
+            Effect::Jailed { validator, offence } => {
+                error!(%validator, ?offence, "a validator is convicted: it has no turns, and is out of the set at the next epoch");
+            }
+            Effect::Skipped { skipped } => info!(?skipped, "turns are passed over"),
             other => debug!(?other, "control plane"),
         }
         Ok(())
@@ -407,17 +408,37 @@ impl Council {
     }
 
     fn take_pending(&mut self, command: Pending) {
+        let vote = match &command {
+            Pending::Close(vote) => Some(Box::new(vote.clone())),
+            _ => None,
+        };
         match self.pending.add(command, &self.state) {
-            Ok(Added::New) => self.parts.engine.wake(),
-            Ok(Added::Known) | Err(NotPending::Stale | NotPending::Early) => {}
-            Ok(Added::Evidence(evidence)) => {
-                counter!("horae_evidence").increment(1);
-                error!(?evidence, "a validator contradicted itself");
+            Ok(Added::New) => {
+                self.parts.engine.wake();
+                if let Some(vote) = vote {
+                    self.parts.replica.tell(Input::CloseVote(vote));
+                }
             }
+            Ok(Added::Known) | Err(NotPending::Stale | NotPending::Early) => {}
+            Ok(Added::Evidence(proof)) => self.accuse(proof),
             Err(why) => {
                 counter!("horae_commands_refused").increment(1);
                 warn!(%why, "a command does not count");
             }
+        }
+    }
+
+    /// Proof of an offence that was found here.
+    fn accuse(&mut self, proof: Box<Proof>) {
+        counter!("horae_evidence").increment(1);
+        error!(validator = %proof.validator, offence = ?proof.offence(), "a validator contradicted itself");
+        self.speak(Pending::Evidence(proof));
+    }
+
+    /// Says evidence again that is not decided: who was behind when it came did not keep it.
+    fn repeat_evidence(&self) {
+        for command in self.pending.commands().filter(|command| matches!(command, Pending::Evidence(_))) {
+            self.parts.engine.broadcast(LinkMessage::Pending(Box::new(command.clone())).encode());
         }
     }
 
@@ -484,6 +505,7 @@ impl Council {
         }
         self.repeated_ms = now_ms;
         self.speak_keygen()?;
+        self.repeat_evidence();
         self.offer_view();
         self.install();
         Ok(())

@@ -201,7 +201,8 @@ impl<S: StateSource> Replica<S> {
     pub(super) fn ack_receivers(&self, slot: u64) -> Vec<Address> {
         let Some(term) = self.voter.term() else { return Vec::new() };
         let running = term.child_slot(&self.head_facts());
-        let mut receivers: Vec<_> = [slot, slot + 1, running]
+        let next = term.slot_after(slot, self.control.height);
+        let mut receivers: Vec<_> = [slot, next, running]
             .into_iter()
             .filter_map(|slot| term.sequencer_of(slot))
             .map(|leader| leader.signer)

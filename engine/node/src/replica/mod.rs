@@ -30,7 +30,7 @@ mod terms;
 mod voting;
 pub mod worker;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use alloy_primitives::Address;
 use horae_control::{Ack, BlockFacts, BlockId, CloseVote, Commit, Tally, Voter};
@@ -95,6 +95,8 @@ pub enum Input {
     },
     /// The control plane decided something.
     Control(Box<ControlUpdate>),
+    /// A validator's close vote has come to the council, which has verified it.
+    CloseVote(Box<CloseVote>),
     /// The control plane asks.
     Holds(HoldsQuestion),
     /// The control plane asks, to make a proposal.
@@ -133,6 +135,8 @@ pub struct Replica<S: StateSource> {
     questions: Vec<HoldsQuestion>,
     /// The close vote for the open term, and where in the journal it stands.
     closing: Option<(Lsn, CloseVote)>,
+    /// Validators convicted here in the open term.
+    accused: BTreeSet<Address>,
     /// A commit by acks has come in the open term.
     committed_in_term: bool,
     /// A commit has come since the last look at the clock.
@@ -199,7 +203,7 @@ impl<S: StateSource> Replica<S> {
             term: term.number,
             slot,
             sequencer: signer(slot),
-            next_sequencer: signer(slot + 1),
+            next_sequencer: signer(term.slot_after(slot, self.control.height)),
             first_block,
             began_ms,
             highest_known,
@@ -246,6 +250,11 @@ impl<S: StateSource> Replica<S> {
         match input {
             Input::Peer { from, message } => self.hear(from, message, io),
             Input::Control(update) => self.control_decided(now_ms, *update, io),
+            Input::CloseVote(vote) => {
+                if let Some(evidence) = self.tally.as_mut().and_then(|tally| tally.hold_close_vote(&vote)) {
+                    self.accuse(&evidence, io);
+                }
+            }
             Input::Holds(question) => {
                 self.questions.push(question);
                 self.answer_questions(now_ms);
