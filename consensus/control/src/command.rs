@@ -9,7 +9,7 @@ use crate::l1::L1View;
 use crate::proof::Proof;
 use crate::set::ValidatorSet;
 use crate::sign::{Signature, SignerKey, recover};
-use crate::statement::{BlockFacts, CloseVote};
+use crate::statement::{BlockFacts, CloseVote, Readiness};
 
 /// One decision of the control plane.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -44,6 +44,8 @@ pub enum Command {
     RegisterIncarnation(RegisterIncarnation),
     /// A validator is convicted of an offence.
     Evidence(Box<Proof>),
+    /// A validator can take its turns, or asks to be passed over.
+    Readiness(Readiness),
 }
 
 /// Close votes of > 2/3 of the weights.

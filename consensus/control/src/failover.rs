@@ -31,8 +31,12 @@ pub(crate) struct Closing {
     pub(crate) had_commit: bool,
 }
 
-/// Checks a closing of the open term and works out what follows; `passed_over` are those who get no turn.
-pub(crate) fn close(term: &Term, closing: &CloseTerm, passed_over: &[Address]) -> Result<Closing, CloseError> {
+/// Checks a closing of the open term and works out what follows; `passed_over` says who gets no turn, given the voters.
+pub(crate) fn close(
+    term: &Term,
+    closing: &CloseTerm,
+    passed_over: impl Fn(&BTreeSet<Address>) -> Vec<Address>,
+) -> Result<Closing, CloseError> {
     verify_votes(term, &closing.votes)?;
     let head = pick_head(term, &closing.base, &closing.votes)?;
     let voters: BTreeSet<Address> = closing.votes.iter().map(|vote| vote.validator).collect();
@@ -41,7 +45,8 @@ pub(crate) fn close(term: &Term, closing: &CloseTerm, passed_over: &[Address]) -
         .iter()
         .filter_map(|vote| vote.certificate.as_ref())
         .any(|c| c.committed_number(&term.set).is_some_and(|number| number > term.parent.id.number));
-    Ok(Closing { head, next_slot: next_slot(term, &head, &voters, passed_over), had_commit })
+    let passed_over = passed_over(&voters);
+    Ok(Closing { head, next_slot: next_slot(term, &head, &voters, &passed_over), had_commit })
 }
 
 /// The next slot in the schedule, after the one that a child of the head would belong to, whose validator is among the

@@ -14,7 +14,7 @@
 //! | [`tally`] | acks to certificates to commits |
 //! | [`head`], [`failover`] | where a closed term ends, and who begins the next |
 //! | [`evidence`], [`proof`], [`jail`] | what convicts a validator, in what form, and what follows |
-//! | [`skips`] | whose turns are passed over |
+//! | [`roll_call`], [`skips`] | who can take its turns, and whose are passed over |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
 //! | [`pending`], [`propose`] | what waits to be decided, and what goes into the next control block |
 
@@ -33,6 +33,7 @@ pub mod pending;
 pub mod proof;
 pub mod propose;
 pub mod record;
+pub mod roll_call;
 pub mod schedule;
 pub mod set;
 mod shared;
@@ -60,13 +61,14 @@ pub use pending::{Added, NotPending, Pending, PendingCommands};
 pub use proof::{NotEvidence, Offence, Proof, Said, SaidAndSigned};
 pub use propose::HeldBlocks;
 pub use record::Record;
+pub use roll_call::{RollCall, Stated};
 pub use schedule::Schedule;
 pub use set::{Candidate, Validator, ValidatorSet};
 pub use sign::{Signature, SignerKey, recover};
 pub use skips::{Skip, Skips};
 pub use state::{ClosedTerm, ControlParams, ControlState, Effect, Genesis, Invalid, Opening};
 pub use statement::{
-    Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, Commit, EngineStatement, SignedBlock,
+    Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, Commit, EngineStatement, Readiness, SignedBlock,
     StatementError, Step,
 };
 pub use tally::{Junk, Tallied, Tally};

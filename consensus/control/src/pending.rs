@@ -11,7 +11,7 @@ use crate::evidence::Evidence;
 use crate::l1::L1View;
 use crate::proof::{NotEvidence, Proof};
 use crate::state::ControlState;
-use crate::statement::{CloseVote, StatementError};
+use crate::statement::{CloseVote, Readiness, StatementError};
 
 /// A signed command on its way to a control block; passed on between nodes.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -28,6 +28,8 @@ pub enum Pending {
     RegisterIncarnation(RegisterIncarnation),
     /// Proof of an offence.
     Evidence(Box<Proof>),
+    /// Readiness.
+    Readiness(Readiness),
 }
 
 /// Kinds of pending commands, in the order in which they are proposed.
@@ -36,6 +38,7 @@ enum Slot {
     Close,
     Evidence,
     Incarnation,
+    Readiness,
     Commitments,
     Shares,
     Confirm,
@@ -77,7 +80,7 @@ pub enum NotPending {
 
 /// The commands that this node knows of and that are not decided yet, and the L1 view that it would propose.
 ///
-/// Bounded: six commands a validator of the set.
+/// Bounded: seven commands a validator of the set.
 #[derive(Clone, Debug, Default)]
 pub struct PendingCommands {
     commands: BTreeMap<(Slot, Address), Pending>,
@@ -154,6 +157,7 @@ fn key(command: &Pending) -> (Slot, Address) {
         Pending::DkgShares(m) => (Slot::Shares, m.validator),
         Pending::DkgConfirm(m) => (Slot::Confirm, m.validator),
         Pending::Evidence(m) => (Slot::Evidence, m.validator),
+        Pending::Readiness(m) => (Slot::Readiness, m.validator),
     }
 }
 
@@ -162,6 +166,9 @@ fn supersedes(new: &Pending, old: &Pending) -> bool {
     match (new, old) {
         (Pending::Close(new), Pending::Close(old)) => new.term > old.term,
         (Pending::RegisterIncarnation(new), Pending::RegisterIncarnation(old)) => new.incarnation > old.incarnation,
+        (Pending::Readiness(new), Pending::Readiness(old)) => {
+            (new.term, new.control_height, new.slot) > (old.term, old.control_height, old.slot)
+        }
         _ => match (dkg_message(new), dkg_message(old)) {
             (Some(new), Some(old)) => new.attempt() > old.attempt(),
             _ => false,
@@ -212,6 +219,12 @@ fn standing(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
         Pending::RegisterIncarnation(m) if m.incarnation <= state.incarnation_of(&m.validator) => {
             Err(NotPending::Stale)
         }
+        Pending::Readiness(said) => match state.open_term() {
+            Some(open) if said.term < open.number => Err(NotPending::Stale),
+            Some(open) if said.term == open.number && state.roll_call().says_more(said) => Ok(()),
+            Some(open) if said.term == open.number => Err(NotPending::Stale),
+            _ => Err(NotPending::Early),
+        },
         Pending::Evidence(proof) => match state.term_of(proof) {
             Some(term) => {
                 let id = term.set.get(&proof.validator).map(|v| v.id);
@@ -242,6 +255,7 @@ fn verify(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
             Err(StatementError::HeightUnknown { .. }) => Err(NotPending::Early),
             checked => Ok(checked?),
         },
+        Pending::Readiness(said) => Ok(said.verify(state.open_term().ok_or(NotPending::Early)?)?),
         Pending::Evidence(proof) => Ok(state.judge(proof).map(|_| ())?),
         Pending::RegisterIncarnation(m) if !m.verify(&epoch.set, state.domain()) => Err(NotPending::BadRegistration),
         _ => Ok(()),

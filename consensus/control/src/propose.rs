@@ -56,6 +56,7 @@ impl ControlState {
             Pending::DkgConfirm(m) => Some(Command::DkgConfirm(*m)),
             Pending::RegisterIncarnation(m) => Some(Command::RegisterIncarnation(*m)),
             Pending::Evidence(proof) => Some(Command::Evidence(proof.clone())),
+            Pending::Readiness(said) => Some(Command::Readiness(*said)),
         }
     }
 

@@ -50,6 +50,12 @@ impl Skips {
         self.decisions.last().map_or(&[], |decision| &decision.skipped)
     }
 
+    /// Control height since which every decision has passed over this validator, if the newest one does.
+    pub fn since(&self, validator: &Address) -> Option<u64> {
+        let in_row = self.decisions.iter().rev().take_while(|decision| decision.skipped.contains(validator));
+        in_row.last().map(|decision| decision.height)
+    }
+
     /// Takes over what another copy of the same term's decisions knows beyond this one.
     pub fn learn(&mut self, newer: &Self) {
         if newer.known_height > self.known_height {

@@ -14,13 +14,14 @@ use crate::epoch::Epoch;
 use crate::failover::{self, CloseError};
 use crate::jail::{Jail, Jailed};
 use crate::l1::{L1Error, L1State, L1View};
-use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_JUDGED_TERMS, MAX_TIMEOUT_DOUBLINGS};
+use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_JUDGED_TERMS, MAX_SKIP_DECISIONS, MAX_TIMEOUT_DOUBLINGS};
 use crate::proof::{NotEvidence, Offence, Proof};
+use crate::roll_call::RollCall;
 use crate::schedule::Schedule;
-use crate::set::{Candidate, SetError, Validator, ValidatorSet};
+use crate::set::{Candidate, SetError, ValidatorSet};
 use crate::shared::Shared;
 use crate::skips::Skips;
-use crate::statement::{BlockFacts, BlockId};
+use crate::statement::{BlockFacts, BlockId, CloseVote, Readiness, StatementError};
 use crate::term::Term;
 
 /// The numbers of an epoch that the control plane itself needs.
@@ -37,6 +38,10 @@ pub struct ControlParams {
     pub l1_step_blocks: u64,
     /// Bytes of a control block that a proposer fills; a quorum of close votes may go beyond.
     pub control_block_bytes: u64,
+    /// A ready validator says so again once it has come this many slots further.
+    pub readiness_slots: u64,
+    /// A validator whose last statement is more than this many slots behind is passed over.
+    pub stale_slots: u64,
 }
 
 impl ControlParams {
@@ -48,6 +53,8 @@ impl ControlParams {
             dkg_deadline_heights: 200,
             l1_step_blocks: 64,
             control_block_bytes: 1024 * 1024,
+            readiness_slots: 16,
+            stale_slots: 48,
         }
     }
 }
@@ -199,6 +206,12 @@ pub enum Invalid {
     /// The proof convicts nobody, or one who is convicted already.
     #[error(transparent)]
     Evidence(#[from] NotEvidence),
+    /// The statement of readiness does not count.
+    #[error(transparent)]
+    Readiness(#[from] StatementError),
+    /// The statement of readiness says nothing new.
+    #[error("{0} has said this of its readiness before, or something later")]
+    NothingNew(Address),
 }
 
 /// The state machine. Equal decided blocks give equal states, byte for byte.
@@ -220,6 +233,7 @@ pub struct ControlState {
     /// Terms closed last, oldest first, that evidence is judged against.
     judged: VecDeque<Shared<Term>>,
     jail: Jail,
+    roll_call: RollCall,
 }
 
 impl ControlState {
@@ -244,6 +258,7 @@ impl ControlState {
             reincarnated: BTreeSet::new(),
             judged: VecDeque::new(),
             jail: Jail::default(),
+            roll_call: RollCall::default(),
         })
     }
 
@@ -325,6 +340,7 @@ impl ControlState {
             Command::CloseTerm(closing) => self.close_term(closing, effects),
             Command::RegisterIncarnation(registration) => self.reincarnate(registration, effects),
             Command::Evidence(proof) => self.convict(proof, effects),
+            Command::Readiness(said) => self.hear_readiness(said),
         }
     }
 
@@ -367,7 +383,8 @@ impl ControlState {
 
     fn close_term(&mut self, closing: &CloseTerm, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
         let term = self.open.as_ref().ok_or(Invalid::NoOpenTerm)?;
-        let outcome = failover::close(term, closing, &self.passed_over())?;
+        let outcome = failover::close(term, closing, |voters| self.out_of_turn(voters))?;
+        let leader = term.sequencer_after(&outcome.head).map(|v| v.signer);
         let head = outcome.head;
         effects.push(Effect::TermClosed { term: term.number, head: head.id });
         let closed = ClosedTerm { term: term.number, epoch: term.epoch, parent: term.parent.id, head };
@@ -378,6 +395,9 @@ impl ControlState {
         let before = if outcome.had_commit { 0 } else { self.failed_in_a_row };
         self.failed_in_a_row = before.saturating_add(1);
         let number = term.number + 1;
+        let voters = || closing.votes.iter().map(|vote: &CloseVote| &vote.validator);
+        let absent = leader.filter(|leader| voters().all(|voter| voter != leader));
+        self.roll_call.close(absent, voters(), outcome.next_slot, self.height);
         self.judged.extend(self.open.take().map(Shared::new));
         if self.judged.len() > MAX_JUDGED_TERMS {
             self.judged.pop_front();
@@ -435,28 +455,33 @@ impl ControlState {
         }
     }
 
-    /// Those that get no turn: convicted ones, as long as they are less than 1/3 of the weights together.
+    fn hear_readiness(&mut self, said: &Readiness) -> Result<(), Invalid> {
+        said.verify(self.open.as_ref().ok_or(Invalid::NoOpenTerm)?)?;
+        if !self.roll_call.says_more(said) {
+            return Err(Invalid::NothingNew(said.validator));
+        }
+        self.roll_call.state(said, self.height);
+        Ok(())
+    }
+
     fn passed_over(&self) -> Vec<Address> {
-        let set = &self.epoch.set;
-        let mut jailed: Vec<(u64, &Validator)> =
-            set.validators().iter().filter_map(|v| Some((self.jail.get(v.id)?.height, v))).collect();
-        jailed.sort_by_key(|(height, v)| (*height, v.signer));
-        let mut weight = 0;
-        let fits = |v: &&Validator| {
-            let fits = 3 * (weight + v.weight) < set.total();
-            weight += if fits { v.weight } else { 0 };
-            fits
-        };
-        let mut passed: Vec<Address> = jailed.into_iter().map(|(_, v)| v).filter(fits).map(|v| v.signer).collect();
-        passed.sort_unstable();
-        passed
+        self.roll_call.passed_over(&self.epoch.set, &self.jail, self.params.stale_slots)
+    }
+
+    /// Of those whose turns are passed over, the ones that would be so even after these close votes.
+    fn out_of_turn(&self, voters: &BTreeSet<Address>) -> Vec<Address> {
+        let mut heard = self.roll_call.clone();
+        heard.close(None, voters.iter(), heard.reached_slot(&self.epoch.set), self.height);
+        heard.passed_over(&self.epoch.set, &self.jail, self.params.stale_slots)
     }
 
     fn decide_skips(&mut self, effects: &mut Vec<Effect>) {
         let skipped = self.passed_over();
         let height = self.height;
         let Some(term) = &mut self.open else { return };
-        if term.skips.latest() == skipped {
+        let full = term.skips.decisions().len() >= MAX_SKIP_DECISIONS;
+        let convicts = effects.iter().any(|effect| matches!(effect, Effect::Jailed { .. }));
+        if term.skips.latest() == skipped || (full && !convicts) {
             return term.skips.pass(height);
         }
         term.skips.decide(height, skipped.clone());
@@ -466,6 +491,7 @@ impl ControlState {
     /// Opens term 1 once all have confirmed the group key and the inbox holds it with our set.
     fn open_first_term(&mut self, effects: &mut Vec<Effect>) {
         if self.open.is_none() && self.opening() == Opening::Ready {
+            self.roll_call = RollCall::begin(&self.epoch.set, self.epoch.first_slot, self.height);
             self.open_term_on(1, self.genesis, self.epoch.first_slot, effects);
         }
     }
@@ -591,6 +617,20 @@ impl ControlState {
     /// Validators convicted of an offence.
     pub fn jail(&self) -> &Jail {
         &self.jail
+    }
+
+    /// Who can take its turns, by its own word.
+    pub fn roll_call(&self) -> &RollCall {
+        &self.roll_call
+    }
+
+    /// Whether a member of the set has to say that it is ready, or not, having come to `slot`: something has changed, or the
+    /// chain has moved on. So an idle validator says nothing.
+    pub fn readiness_is_due(&self, validator: &Address, slot: u64, ready: bool) -> bool {
+        let Some(last) = self.roll_call.of(validator) else { return false };
+        let failed = self.roll_call.has_failed(validator);
+        let moved_on = slot >= last.slot.saturating_add(self.params.readiness_slots.max(1));
+        self.open.is_some() && (last.ready != ready || (ready && (failed || moved_on)))
     }
 
     /// The incarnation that a validator registered last; it counts from the next term on.

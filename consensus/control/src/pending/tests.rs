@@ -216,3 +216,29 @@ fn evidence_waits_once_a_validator_and_goes_into_the_next_block() {
     assert!(!pool.commands().any(|c| matches!(c, Pending::Evidence(_))));
     assert_eq!(pool.add(again, &state), Err(NotPending::Stale));
 }
+
+#[test]
+fn the_newest_word_on_readiness_stays() {
+    let (mut state, term) = opened();
+    let mut pool = PendingCommands::new();
+    let me = &keys_of(&term.set)[0];
+    let height = state.height();
+    let said = |slot, height, ready| Pending::Readiness(crate::testing::readiness(&term, slot, height, ready, me));
+    assert_eq!(pool.add(said(1, height, true), &state), Err(NotPending::Stale), "nothing new");
+    assert_eq!(pool.add(said(2, height, true), &state), Ok(Added::New));
+    assert_eq!(pool.add(said(3, height, false), &state), Ok(Added::New));
+    assert_eq!(pool.add(said(2, height, true), &state), Ok(Added::Known));
+    assert_eq!(pool.len(), 1);
+    let block = state.propose(&pool, &nothing_held).unwrap();
+    state.apply(&block).unwrap();
+    pool.drop_stale(&state);
+    assert!(pool.is_empty());
+    assert_eq!(state.open_term().unwrap().skips.latest(), [me.address()]);
+    let replayed = said(2, height, true);
+    assert_eq!(pool.add(replayed, &state), Err(NotPending::Stale));
+    let later = Term { number: 2, ..term.clone() };
+    let early = crate::testing::readiness(&later, 9, height + 1, true, me);
+    assert_eq!(pool.add(Pending::Readiness(early), &state), Err(NotPending::Early));
+    let stranger = crate::testing::readiness(&term, 9, height + 1, true, &key(9));
+    assert!(matches!(pool.add(Pending::Readiness(stranger), &state), Err(NotPending::Statement(_))));
+}

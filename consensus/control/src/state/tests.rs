@@ -496,3 +496,81 @@ fn what_an_older_incarnation_signed_convicts_nobody_in_a_later_term() {
         Err(Invalid::Evidence(NotEvidence::Statement(crate::StatementError::WrongIncarnation { .. })))
     ));
 }
+
+fn ready(state: &ControlState, slot: u64, ready: bool, at: usize) -> Command {
+    let term = state.open_term().unwrap();
+    Command::Readiness(crate::testing::readiness(term, slot, state.height(), ready, &keys_of(&term.set)[at]))
+}
+
+#[test]
+fn who_asks_for_it_is_passed_over_until_it_says_that_it_is_ready() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let first = state.open_term().unwrap().clone();
+    let at = first.schedule.leader(2).unwrap();
+    let me = first.set.validators()[at].signer;
+    assert!(!state.readiness_is_due(&me, 1, true) && state.readiness_is_due(&me, 1, false));
+    let drains = ready(&state, 1, false, at);
+    assert_eq!(decide(&mut state, vec![drains.clone()]), [Effect::Skipped { skipped: vec![me] }]);
+    assert_eq!(state.check(&block(&state, vec![drains])), Err(Invalid::NothingNew(me)));
+    assert!(state.readiness_is_due(&me, 1, true) && !state.readiness_is_due(&me, 500, false));
+    let out = state.height();
+    let resumes = ready(&state, 1, true, at);
+    assert_eq!(decide(&mut state, vec![resumes]), [Effect::Skipped { skipped: vec![] }]);
+    let term = state.open_term().unwrap();
+    let after = |named| term.slot_after(1, named);
+    assert_eq!((after(out - 1), after(out), after(out + 1)), (2, 3, 2));
+    assert_eq!(term.skips.since(&me), None);
+    let Command::Readiness(mut forged) = ready(&state, 9, true, at) else { unreachable!() };
+    forged.slot = 10;
+    let forged = block(&state, vec![Command::Readiness(forged)]);
+    assert!(matches!(state.check(&forged), Err(Invalid::Readiness(_))));
+}
+
+#[test]
+fn an_idle_chain_stays_idle_and_a_silent_validator_is_passed_over() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let ControlParams { readiness_slots, stale_slots, .. } = *state.params();
+    let members: Vec<Address> = state.epoch().set.validators().iter().map(|v| v.signer).collect();
+    let (mut blocks, mut slot) = (0, 1);
+    while state.open_term().unwrap().skips.latest().is_empty() {
+        let due: Vec<usize> = (0..3).filter(|at| state.readiness_is_due(&members[*at], slot, true)).collect();
+        if !due.is_empty() {
+            blocks += 1;
+            let said = due.into_iter().map(|at| ready(&state, slot, true, at)).collect();
+            decide(&mut state, said);
+        }
+        slot += 1;
+        assert!(slot < 2 * stale_slots + 2 * readiness_slots, "the silent one is never passed over");
+    }
+    assert_eq!(state.open_term().unwrap().skips.latest(), [members[3]]);
+    assert!(slot > stale_slots && blocks <= slot / readiness_slots + 1, "{blocks} control blocks in {slot} slots");
+    let back = ready(&state, slot, true, 3);
+    assert_eq!(decide(&mut state, vec![back]), [Effect::Skipped { skipped: vec![] }]);
+}
+
+/// A dead sequencer costs one failover; then its turns are passed over.
+#[test]
+fn a_validator_whose_slot_failed_gets_no_more_turns_before_it_is_heard() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let first = state.open_term().unwrap().clone();
+    let dead = first.schedule.leader(1).unwrap();
+    let me = first.set.validators()[dead].signer;
+    let alive = |term: &Term| -> Vec<CloseVote> {
+        let keys = keys_of(&term.set);
+        keys.iter().filter(|key| key.address() != me).map(|key| close_vote(term, None, vec![], key)).collect()
+    };
+    let votes = alive(&first);
+    decide(&mut state, vec![Command::CloseTerm(CloseTerm { base: first.parent, votes })]);
+    let term = state.open_term().unwrap().clone();
+    let mut tip = BlockFacts { control_height: state.height(), ..child(&term, &term.parent, true, 0) };
+    for _ in 0..20 {
+        assert_ne!(term.sequencer_of(tip.slot).unwrap().signer, me);
+        tip = child(&term, &tip, true, 0);
+    }
+    assert!(state.readiness_is_due(&me, 1, true), "once it is back it says so");
+    let back = ready(&state, 1, true, dead);
+    assert_eq!(decide(&mut state, vec![back]), [Effect::Skipped { skipped: vec![] }]);
+}

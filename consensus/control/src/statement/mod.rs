@@ -5,6 +5,7 @@ mod block;
 mod certificate;
 mod close;
 mod engine;
+mod readiness;
 
 use alloy_primitives::Address;
 
@@ -15,6 +16,7 @@ pub use certificate::{Certificate, CertificateAck, Commit};
 pub use close::CloseVote;
 pub(crate) use close::close_content;
 pub use engine::{EngineStatement, Step};
+pub use readiness::Readiness;
 
 /// Why a statement does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

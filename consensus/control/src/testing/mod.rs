@@ -17,7 +17,7 @@ use crate::set::{Candidate, ValidatorSet};
 use crate::sign::{Signature, SignerKey};
 use crate::skips::Skips;
 use crate::statement::{
-    Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, EngineStatement, SignedBlock,
+    Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, EngineStatement, Readiness, SignedBlock,
 };
 use crate::term::Term;
 
@@ -219,4 +219,20 @@ pub(crate) fn engine_proof(epoch: u64, first: EngineStatement, second: EngineSta
     };
     let (validator, first, second) = (key.address(), signed(first), signed(second));
     Proof { validator, incarnation: 0, epoch, term: 0, first, second }
+}
+
+/// A member's word on its readiness in this term.
+pub(crate) fn readiness(term: &Term, slot: u64, control_height: u64, ready: bool, key: &SignerKey) -> Readiness {
+    Readiness {
+        validator: key.address(),
+        incarnation: 0,
+        epoch: term.epoch,
+        term: term.number,
+        slot,
+        committed: term.parent.id,
+        control_height,
+        ready,
+        signature: Signature([0; 65]),
+    }
+    .signed(&term.domain, key)
 }
