@@ -13,8 +13,7 @@ use crate::{
 const WEI: u128 = 1_000_000_000_000_000_000;
 
 /// Prints the slot.
-pub async fn slot(command: &StatusCommand) -> Result<(), CliError> {
-    let StatusCommand::Status(options) = command;
+pub async fn slot(options: &RpcOptions) -> Result<(), CliError> {
     let slot: SlotStatus = Rpc::new(&options.rpc)?.ask("horae_slot", []).await?;
     show(options, &slot, |slot| {
         println!("slot            {} (epoch {}, term {})", slot.slot, slot.epoch, slot.term);
@@ -22,6 +21,9 @@ pub async fn slot(command: &StatusCommand) -> Result<(), CliError> {
         println!("next sequencer  {}", slot.next_sequencer);
         println!("first block     {}", slot.first_block);
         println!("length          at most {} ms, {} blocks", slot.slot_ms, slot.slot_blocks);
+        for validator in &slot.passed_over {
+            println!("passed over     {validator}");
+        }
     })
 }
 
@@ -56,10 +58,11 @@ pub async fn validators(options: &RpcOptions) -> Result<(), CliError> {
 
 /// Whether a validator has turns, and why not.
 fn standing(validator: &ValidatorStatus) -> String {
+    let word = if validator.ready { "ready" } else { "not ready" };
     match (validator.offence, validator.skipped) {
         (Some(offence), _) => format!("jailed: {offence}"),
-        (None, true) => "skipped".to_owned(),
-        (None, false) => "takes turns".to_owned(),
+        (None, true) => format!("passed over ({word} at slot {})", validator.ready_slot),
+        (None, false) => format!("{word} at slot {}", validator.ready_slot),
     }
 }
 

@@ -110,6 +110,7 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
             began_ms: running.began_ms,
             slot_ms: reporting.params.slot_ms,
             slot_blocks: reporting.params.slot_blocks,
+            passed_over: skipped.to_vec(),
         },
         epoch: epoch_status(&state),
         validators: epoch
@@ -125,6 +126,8 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
                 acked: acked.get(&validator.signer).copied().unwrap_or_default(),
                 offence: state.jail().get(validator.id).map(|jailed| jailed.offence),
                 skipped: skipped.contains(&validator.signer),
+                ready: state.roll_call().of(&validator.signer).is_some_and(|stated| stated.ready),
+                ready_slot: state.roll_call().of(&validator.signer).map_or(0, |stated| stated.slot),
             })
             .collect(),
         control_height: state.height(),

@@ -26,6 +26,8 @@ pub struct SlotStatus {
     pub slot_ms: u64,
     /// Most blocks of a slot.
     pub slot_blocks: u64,
+    /// Validators whose turns are passed over by decision.
+    pub passed_over: Vec<Address>,
 }
 
 /// The epoch in force.
@@ -68,8 +70,12 @@ pub struct ValidatorStatus {
     pub acked: u64,
     /// What it was convicted of; nothing for all others.
     pub offence: Option<Offence>,
-    /// Its turns are passed over.
+    /// Its turns are passed over by decision.
     pub skipped: bool,
+    /// It can take its turns, by its own last word.
+    pub ready: bool,
+    /// The slot it had come to when it said so.
+    pub ready_slot: u64,
 }
 
 /// Counters since the node started.

@@ -11,6 +11,7 @@
 //! | `signing`, `batches` | batches: which is next, checked, signed |
 //! | `carrying` | batches: who carries which, and when the next takes over |
 //! | `questions` | what must be true before this node votes for a control block |
+//! | `readiness` | whether this node can take its turns, and saying so |
 //! | `l1_watch` | what L1 said lately |
 //! | `state_file` | the control state on disk |
 
@@ -21,6 +22,7 @@ mod keygen;
 mod l1_watch;
 pub mod message;
 mod questions;
+mod readiness;
 mod signing;
 mod state_file;
 
@@ -34,6 +36,7 @@ use horae_control::command::{Command, ControlBlock};
 use horae_control::pending::{Added, NotPending, Pending, PendingCommands};
 use horae_control::state::{Effect, Opening};
 use horae_control::{ControlState, Proof, SignerKey};
+use horae_runtime::Cell;
 use horae_stages::{ChainParams, L1View};
 use horae_tendermint::{Event, Handle, NextHeight, Validator};
 use metrics::{counter, gauge};
@@ -44,7 +47,7 @@ use tracing::{debug, error, info, warn};
 use crate::chain_view::{ChainEvent, ChainFeed, ChainView};
 use crate::clock;
 use crate::edges::l1::{L1, Sender};
-use crate::replica::{ControlUpdate, Input, ReplicaInbox};
+use crate::replica::{ControlUpdate, Input, ReplicaInbox, RunningSlot};
 pub use batches::{BatchHead, Inbox};
 use carrying::Carrying;
 use install::Installer;
@@ -52,6 +55,7 @@ use keygen::Keygen;
 pub use keygen::KeygenError;
 pub use l1_watch::{L1News, WatchFrom, watch_l1};
 use message::LinkMessage;
+use readiness::SelfCheck;
 use signing::Signing;
 pub use state_file::{StateFileError, load as load_state};
 
@@ -122,6 +126,12 @@ pub struct CouncilParts {
     pub retained_heights: u64,
     /// The newest control state, for whoever reports it.
     pub published: watch::Sender<Arc<ControlState>>,
+    /// The slot that runs, and how far this node is.
+    pub running: Cell<RunningSlot>,
+    /// The operator has taken this node out of its turns.
+    pub drained: watch::Receiver<bool>,
+    /// Why this node cannot take its turns, if it cannot; for whoever reports it.
+    pub trouble: watch::Sender<Option<String>>,
 }
 
 /// What came of work beside the council's task.
@@ -153,6 +163,7 @@ pub struct Council {
     repeated_ms: u64,
     view_changed_ms: u64,
     ready_view: Option<(L1View, Vec<horae_control::command::L1Event>)>,
+    self_check: SelfCheck,
 }
 
 impl Council {
@@ -172,6 +183,7 @@ impl Council {
             repeated_ms: 0,
             view_changed_ms: 0,
             ready_view: None,
+            self_check: SelfCheck::new(),
             parts,
         };
         council.take_up_key();
@@ -435,9 +447,34 @@ impl Council {
         self.speak(Pending::Evidence(proof));
     }
 
-    /// Says evidence again that is not decided: who was behind when it came did not keep it.
-    fn repeat_evidence(&self) {
-        for command in self.pending.commands().filter(|command| matches!(command, Pending::Evidence(_))) {
+    /// Says whether this node can take its turns, when that needs saying and is not on its way already.
+    fn answer_roll_call(&mut self, now_ms: u64) {
+        let running = self.parts.running.latest();
+        let trouble = self.self_check.trouble(&running, &self.state);
+        self.parts.trouble.send_if_modified(|known| {
+            let changed = *known != trouble;
+            *known = trouble;
+            changed
+        });
+        let drained = *self.parts.drained.borrow();
+        let said = self.self_check.statement(now_ms, &running, &self.state, drained, &self.parts.signer);
+        let Some(Pending::Readiness(said)) = said else { return };
+        let waits = |command: &Pending| matches!(command, Pending::Readiness(of) if of.validator == said.validator && of.ready == said.ready);
+        if !self.pending.commands().any(waits) {
+            self.speak(Pending::Readiness(said));
+        }
+    }
+
+    /// Says evidence, and this node's readiness, again while they are not decided: who was behind when they came did not
+    /// keep them.
+    fn repeat_undecided(&self) {
+        let me = self.parts.signer.address();
+        let is_repeated = |command: &&Pending| match command {
+            Pending::Evidence(_) => true,
+            Pending::Readiness(said) => said.validator == me,
+            _ => false,
+        };
+        for command in self.pending.commands().filter(is_repeated) {
             self.parts.engine.broadcast(LinkMessage::Pending(Box::new(command.clone())).encode());
         }
     }
@@ -463,6 +500,7 @@ impl Council {
                     self.tell(ChainEvent::L1Finalized { batch });
                 }
             }
+            L1News::Standing(standing) => self.self_check.l1_stands(standing),
             L1News::View(view, events) => {
                 self.ready_view = Some((view, events));
                 self.offer_view();
@@ -500,12 +538,13 @@ impl Council {
         let outputs = self.signing.as_mut().map(|signing| signing.tick(now_ms));
         self.signed(outputs.unwrap_or_default());
         self.carry(now_ms);
+        self.answer_roll_call(now_ms);
         if now_ms < self.repeated_ms.saturating_add(REPEAT_MS) {
             return Ok(());
         }
         self.repeated_ms = now_ms;
         self.speak_keygen()?;
-        self.repeat_evidence();
+        self.repeat_undecided();
         self.offer_view();
         self.install();
         Ok(())

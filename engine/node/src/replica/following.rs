@@ -317,6 +317,7 @@ impl<S: StateSource> Replica<S> {
             }
             Err(BlockError::State(why)) => error!(number, %why, "cannot execute: the state cannot be read"),
             Err(why) => {
+                self.disagrees = true;
                 counter!("horae_blocks_refused").increment(1);
                 error!(number, %hash, %why, "block refused: execution disagrees with its header");
             }
@@ -344,6 +345,7 @@ impl<S: StateSource> Replica<S> {
         }
         self.settle(&mut verdicts, io);
         self.arrivals.executed_ms = now_ms;
+        self.disagrees = false;
         let head = self.head().number;
         self.arrivals.drop_to(head);
         self.answer_questions(now_ms);

@@ -166,6 +166,8 @@ pub fn restore<S: StateSource>(
         order: Order::new(Arrival),
         relay: Relay::default(),
         leading: None,
+        draining: false,
+        disagrees: false,
         arrivals: Arrivals::default(),
         promised: VecDeque::new(),
         questions: Vec::new(),
