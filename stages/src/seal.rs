@@ -87,6 +87,8 @@ pub struct Sealer {
     first_ms: Option<u64>,
     sealed: u64,
     ended: bool,
+    /// The next block that is opened ends the slot.
+    ending: bool,
     /// When the open block was opened, by the clock.
     opened_ms: Option<u64>,
     /// When the last block was sealed, by the clock.
@@ -105,6 +107,7 @@ impl Sealer {
             first_ms: None,
             sealed: 0,
             ended: false,
+            ending: false,
             opened_ms: None,
             sealed_ms: 0,
             encodings: Encodings::default(),
@@ -124,6 +127,11 @@ impl Sealer {
     /// The slot's last block is sealed.
     pub fn ended(&self) -> bool {
         self.ended
+    }
+
+    /// Ends the slot early: with the block after the open one, or with the next one if none is open. It is due at once.
+    pub fn end(&mut self) {
+        self.ending = true;
     }
 
     /// Executes a transaction in the open block, opening one if there is none.
@@ -206,7 +214,7 @@ impl Sealer {
     pub fn next_due_ms(&self) -> u64 {
         match self.opened_ms {
             _ if self.ended => u64::MAX,
-            _ if self.sealed == 0 && self.opened_ms.is_none() => 0,
+            None if self.sealed == 0 || self.ending => 0,
             Some(opened_ms) => opened_ms + self.params.block_interval_ms,
             None => self.sealed_ms + self.params.heartbeat_ms,
         }
@@ -231,7 +239,7 @@ impl Sealer {
             control_height: applied.control_height.max(parent.control_height),
             l1_view,
             fee_recipient: self.slot.fee_recipient,
-            ends_slot: rules::must_end_slot(first_ms, timestamp_ms, self.sealed + 1, &self.params),
+            ends_slot: self.ending || rules::must_end_slot(first_ms, timestamp_ms, self.sealed + 1, &self.params),
         };
         executor.begin(choices.on(parent, self.tip_hash, &self.params));
         self.opened_ms = Some(now_ms);

@@ -6,9 +6,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use crate::digest::{Domain, Kind, digest, word, words};
 use crate::dkg::{DkgCommitments, DkgConfirm, DkgShares};
 use crate::l1::L1View;
+use crate::proof::Proof;
 use crate::set::ValidatorSet;
 use crate::sign::{Signature, SignerKey, recover};
-use crate::statement::{BlockFacts, CloseVote};
+use crate::statement::{BlockFacts, CloseVote, Readiness};
 
 /// One decision of the control plane.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -41,6 +42,10 @@ pub enum Command {
     CloseTerm(CloseTerm),
     /// A validator lost its log and starts anew from the next term on.
     RegisterIncarnation(RegisterIncarnation),
+    /// A validator is convicted of an offence.
+    Evidence(Box<Proof>),
+    /// A validator can take its turns, or asks to be passed over.
+    Readiness(Readiness),
 }
 
 /// Close votes of > 2/3 of the weights.

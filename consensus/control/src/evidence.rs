@@ -1,13 +1,14 @@
-//! Pairs of statements that convict their author (design section 5, "Evidence").
+//! Pairs of statements that convict their author (design section 5, "Evidence"), as a node finds them. What the control
+//! plane decides is the [`Proof`] made of them.
 
 use alloy_primitives::Address;
-use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::statement::{Ack, CloseVote, SignedBlock, StatementError};
+use crate::proof::{NotEvidence, Proof, Said, SaidAndSigned};
+use crate::statement::{Ack, CloseVote, SignedBlock};
 use crate::term::Term;
 
 /// Two statements of one validator in one term that no honest one makes.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// Two different blocks by one sequencer at one height.
     DoubleBlock {
@@ -30,73 +31,58 @@ pub enum Evidence {
         /// The other.
         second: Box<CloseVote>,
     },
-    /// An ack above the height of the certificate in its signer's close vote that the vote does not list.
-    UnlistedAck {
+    /// An ack above the height of the certificate in its signer's close vote that the vote does not list, or one naming a
+    /// certificate above that one.
+    AckAndClose {
         /// The ack.
         ack: Box<Ack>,
         /// The vote.
         vote: Box<CloseVote>,
     },
-    /// An ack naming a certificate above the one in its signer's close vote.
-    HigherCertificate {
-        /// The ack.
-        ack: Box<Ack>,
-        /// The vote.
-        vote: Box<CloseVote>,
-    },
-}
-
-/// Why a pair of statements convicts nobody.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotEvidence {
-    /// One of the statements does not count.
-    #[error("one of the statements does not count: {0}")]
-    Statement(#[from] StatementError),
-    /// The statements have different authors.
-    #[error("the statements are not by one author")]
-    TwoAuthors,
-    /// An honest validator may have made both.
-    #[error("the statements do not contradict each other")]
-    NoContradiction,
 }
 
 impl Evidence {
-    /// Checks the pair against the term it names and gives the one it convicts.
-    pub fn verify(&self, term: &Term) -> Result<Address, NotEvidence> {
-        match self {
+    /// The same in the form that the control plane decides. It counts only once [`Proof::verify`] says so.
+    pub fn proof(&self, term: &Term) -> Result<Proof, NotEvidence> {
+        let (author, other, place, first, second) = match self {
             Self::DoubleBlock { first, second } => {
-                first.verify(term)?;
-                second.verify(term)?;
-                let author = |b: &SignedBlock| term.sequencer_of(b.facts.slot).map(|v| v.signer);
-                let (a, b) = (first.facts.id, second.facts.id);
+                let author =
+                    |block: &SignedBlock| term.sequencer_of(block.facts.slot).map(|v| (v.signer, v.incarnation));
                 let signer = author(first).ok_or(NotEvidence::NoContradiction)?;
-                decide(signer, author(second), a.number == b.number && a.hash != b.hash)
+                let place = [(first.facts.epoch, first.facts.term), (second.facts.epoch, second.facts.term)];
+                (signer, author(second), place, said_block(first), said_block(second))
             }
             Self::DoubleAck { first, second } => {
-                verify_ack(first, term)?;
-                verify_ack(second, term)?;
-                let (a, b) = (first.block, second.block);
-                decide(first.validator, Some(second.validator), a.number == b.number && a.hash != b.hash)
+                let place = [(first.epoch, first.term), (second.epoch, second.term)];
+                let other = (second.validator, second.incarnation);
+                ((first.validator, first.incarnation), Some(other), place, said_ack(first), said_ack(second))
             }
             Self::DoubleClose { first, second } => {
-                first.verify_author(term)?;
-                second.verify_author(term)?;
-                decide(first.validator, Some(second.validator), first.content() != second.content())
+                let place = [(first.epoch, first.term), (second.epoch, second.term)];
+                let other = (second.validator, second.incarnation);
+                ((first.validator, first.incarnation), Some(other), place, said_close(first), said_close(second))
             }
-            Self::UnlistedAck { ack, vote } => {
-                verify_ack(ack, term)?;
-                vote.verify_author(term)?;
-                let listed = vote.acked.iter().any(|b| b.facts.id == ack.block);
-                let above = ack.block.number > vote.listed_above(term);
-                decide(ack.validator, Some(vote.validator), above && !listed)
+            Self::AckAndClose { ack, vote } => {
+                let place = [(ack.epoch, ack.term), (vote.epoch, vote.term)];
+                let other = (vote.validator, vote.incarnation);
+                ((ack.validator, ack.incarnation), Some(other), place, said_ack(ack), said_close(vote))
             }
-            Self::HigherCertificate { ack, vote } => {
-                verify_ack(ack, term)?;
-                vote.verify_author(term)?;
-                let above = ack.certificate.is_some_and(|named| named.number > vote.listed_above(term));
-                decide(ack.validator, Some(vote.validator), above)
-            }
+        };
+        for (epoch, number) in place {
+            term.check_place(epoch, number)?;
         }
+        if Some(author) != other {
+            return Err(NotEvidence::TwoAuthors);
+        }
+        let (validator, incarnation) = author;
+        Ok(Proof { validator, incarnation, epoch: term.epoch, term: term.number, first, second })
+    }
+
+    /// Checks the pair against the term it names and gives the one it convicts.
+    pub fn verify(&self, term: &Term) -> Result<Address, NotEvidence> {
+        let proof = self.proof(term)?;
+        proof.verify(term)?;
+        Ok(proof.validator)
     }
 
     /// The pair of blocks, if it is one: cheap, without checking signatures.
@@ -111,32 +97,29 @@ impl Evidence {
     }
 
     /// What an ack and its author's close vote say against each other: cheap, without checking signatures.
-    pub fn between_ack_and_close(ack: &Ack, vote: &CloseVote, term: &Term) -> Option<Self> {
-        if ack.validator != vote.validator || (ack.epoch, ack.term) != (vote.epoch, vote.term) {
+    pub fn between_ack_and_close(ack: &Ack, vote: &CloseVote) -> Option<Self> {
+        if (ack.validator, ack.epoch, ack.term) != (vote.validator, vote.epoch, vote.term) {
             return None;
         }
-        let height = vote.listed_above(term);
-        let pair = || (Box::new(*ack), Box::new(vote.clone()));
-        if ack.block.number > height && !vote.acked.iter().any(|b| b.facts.id == ack.block) {
-            let (ack, vote) = pair();
-            return Some(Self::UnlistedAck { ack, vote });
-        }
-        if ack.certificate.is_some_and(|named| named.number > height) {
-            let (ack, vote) = pair();
-            return Some(Self::HigherCertificate { ack, vote });
-        }
-        None
+        let height = vote.certificate.as_ref().map_or(0, |c| c.block.number);
+        let unlisted = ack.block.number > height && !vote.acked.iter().any(|b| b.facts.id == ack.block);
+        let higher = ack.certificate.is_some_and(|named| named.number > height);
+        (unlisted || higher).then(|| Self::AckAndClose { ack: Box::new(*ack), vote: Box::new(vote.clone()) })
     }
 }
 
-fn verify_ack(ack: &Ack, term: &Term) -> Result<(), StatementError> {
-    term.check_place(ack.epoch, ack.term)?;
-    ack.verify(&term.set, &term.domain).map(|_| ())
+fn said_block(block: &SignedBlock) -> SaidAndSigned {
+    let said = Said::Block { slot: block.facts.slot, block: block.facts.id };
+    SaidAndSigned { said, signature: block.signature }
 }
 
-fn decide(first: Address, second: Option<Address>, contradiction: bool) -> Result<Address, NotEvidence> {
-    if Some(first) != second {
-        return Err(NotEvidence::TwoAuthors);
-    }
-    if contradiction { Ok(first) } else { Err(NotEvidence::NoContradiction) }
+fn said_ack(ack: &Ack) -> SaidAndSigned {
+    let said = Said::Ack { slot: ack.slot, block: ack.block, certificate: ack.certificate };
+    SaidAndSigned { said, signature: ack.signature }
+}
+
+fn said_close(vote: &CloseVote) -> SaidAndSigned {
+    let certificate = vote.certificate.as_ref().map(|c| c.block);
+    let listed = vote.acked.iter().map(|block| block.facts.id).collect();
+    SaidAndSigned { said: Said::Close { certificate, listed, attached: vote.attached() }, signature: vote.signature }
 }

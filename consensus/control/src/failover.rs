@@ -31,8 +31,12 @@ pub(crate) struct Closing {
     pub(crate) had_commit: bool,
 }
 
-/// Checks a closing of the open term and works out what follows.
-pub(crate) fn close(term: &Term, closing: &CloseTerm) -> Result<Closing, CloseError> {
+/// Checks a closing of the open term and works out what follows; `passed_over` says who gets no turn, given the voters.
+pub(crate) fn close(
+    term: &Term,
+    closing: &CloseTerm,
+    passed_over: impl Fn(&BTreeSet<Address>) -> Vec<Address>,
+) -> Result<Closing, CloseError> {
     verify_votes(term, &closing.votes)?;
     let head = pick_head(term, &closing.base, &closing.votes)?;
     let voters: BTreeSet<Address> = closing.votes.iter().map(|vote| vote.validator).collect();
@@ -41,16 +45,19 @@ pub(crate) fn close(term: &Term, closing: &CloseTerm) -> Result<Closing, CloseEr
         .iter()
         .filter_map(|vote| vote.certificate.as_ref())
         .any(|c| c.committed_number(&term.set).is_some_and(|number| number > term.parent.id.number));
-    Ok(Closing { head, next_slot: next_slot(term, &head, &voters), had_commit })
+    let passed_over = passed_over(&voters);
+    Ok(Closing { head, next_slot: next_slot(term, &head, &voters, &passed_over), had_commit })
 }
 
 /// The next slot in the schedule, after the one that a child of the head would belong to, whose validator is among the
-/// close voters.
-fn next_slot(term: &Term, head: &BlockFacts, voters: &BTreeSet<Address>) -> u64 {
+/// close voters, and not one that is passed over, if there is another.
+fn next_slot(term: &Term, head: &BlockFacts, voters: &BTreeSet<Address>, passed_over: &[Address]) -> u64 {
     let after = term.child_slot(head).saturating_add(1);
-    let leads = |slot: &u64| term.sequencer_of(*slot).is_some_and(|v| voters.contains(&v.signer));
-    let turns = 2 * term.schedule.cycle_slots();
-    (after..after.saturating_add(turns)).find(leads).unwrap_or(after)
+    let turns = after..after.saturating_add(2 * term.schedule.cycle_slots());
+    let voted = |slot: &u64| term.sequencer_of(*slot).is_some_and(|v| voters.contains(&v.signer));
+    let stands = |slot: &u64| term.sequencer_of(*slot).is_some_and(|v| !passed_over.contains(&v.signer));
+    let mut of_voters = turns.filter(voted);
+    of_voters.clone().find(stands).or_else(|| of_voters.next()).unwrap_or(after)
 }
 
 /// Checks that the votes are of different authors, each whole, and > 2/3 together.

@@ -14,6 +14,8 @@
 //! | [`memory`] | whether a validator remembers all that it said |
 //! | [`tally`] | acks to certificates to commits |
 //! | [`head`], [`failover`] | where a closed term ends, and who begins the next |
+//! | [`evidence`], [`proof`], [`jail`] | what convicts a validator, in what form, and what follows |
+//! | [`roll_call`], [`skips`] | who can take its turns, and whose are passed over |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
 //! | [`pending`], [`propose`] | what waits to be decided, and what goes into the next control block |
 
@@ -25,15 +27,20 @@ pub mod epoch;
 pub mod evidence;
 pub mod failover;
 pub mod head;
+pub mod jail;
 pub mod l1;
 pub mod limits;
 pub mod memory;
 pub mod pending;
+pub mod proof;
 pub mod propose;
 pub mod record;
+pub mod roll_call;
 pub mod schedule;
 pub mod set;
+mod shared;
 pub mod sign;
+pub mod skips;
 pub mod state;
 pub mod statement;
 pub mod tally;
@@ -50,17 +57,22 @@ pub use dkg::{Dkg, DkgCommitments, DkgConfirm, DkgPhase, DkgShares, GroupKey};
 pub use epoch::Epoch;
 pub use evidence::Evidence;
 pub use head::pick_head;
+pub use jail::{Jail, Jailed};
 pub use l1::{InstalledKey, L1State, L1View};
 pub use memory::{Known, Recall, Recalled, Spoken, SpokenInTerm, VotePlace};
 pub use pending::{Added, NotPending, Pending, PendingCommands};
+pub use proof::{NotEvidence, Offence, Proof, Said, SaidAndSigned};
 pub use propose::HeldBlocks;
 pub use record::Record;
+pub use roll_call::{RollCall, Stated};
 pub use schedule::Schedule;
 pub use set::{Candidate, Validator, ValidatorSet};
 pub use sign::{Signature, SignerKey, recover};
+pub use skips::{Skip, Skips};
 pub use state::{ClosedTerm, ControlParams, ControlState, Effect, Genesis, Invalid, Opening};
 pub use statement::{
-    Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, Commit, SignedBlock, StatementError,
+    Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, Commit, EngineStatement, Readiness, SignedBlock,
+    SignedEngineStatement, StatementError, Step,
 };
 pub use tally::{Junk, Tallied, Tally};
 pub use term::Term;

@@ -27,5 +27,12 @@ pub const TALLY_WINDOWS: u64 = 2;
 /// Terms whose outcome is remembered after they closed.
 pub const MAX_CLOSED_TERMS: usize = 64;
 
+/// Closed terms against which evidence is still judged.
+pub const MAX_JUDGED_TERMS: usize = 8;
+
+/// Decisions about turns in one term that follow from readiness; after that only convictions change them, until the term
+/// closes.
+pub const MAX_SKIP_DECISIONS: usize = 4_096;
+
 /// Doublings of the slot timeout, at most.
 pub const MAX_TIMEOUT_DOUBLINGS: u32 = 8;

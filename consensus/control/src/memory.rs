@@ -16,7 +16,7 @@ use crate::command::RegisterIncarnation;
 use crate::digest::Domain;
 use crate::set::ValidatorSet;
 use crate::sign::{Signature, recover};
-use crate::statement::{Ack, BlockId, CloseVote};
+use crate::statement::{Ack, BlockId, CloseVote, SignedEngineStatement};
 
 /// Where a Tendermint statement stands; later is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,8 +62,8 @@ pub struct Known {
     pub ack: Option<Ack>,
     /// Its close vote of the open term.
     pub close: Option<CloseVote>,
-    /// The incarnation and place of its newest Tendermint statement, **whose signature the caller has checked**.
-    pub vote: Option<(u64, VotePlace)>,
+    /// Its newest Tendermint statement.
+    pub vote: Option<SignedEngineStatement>,
 }
 
 /// What follows once enough have answered.
@@ -138,8 +138,8 @@ impl Recall {
         {
             self.heard(vote.incarnation, self.spoken.covers_close(vote));
         }
-        if let Some((incarnation, place)) = known.vote {
-            self.heard(incarnation, self.spoken.covers_vote(place));
+        if let Some(vote) = known.vote.filter(|vote| vote.is_by(&self.me, &self.domain)) {
+            self.heard(vote.incarnation, self.spoken.covers_vote(vote.statement.place()));
         }
     }
 

@@ -9,8 +9,9 @@ use crate::command::{L1Event, RegisterIncarnation};
 use crate::dkg::{DkgCommitments, DkgConfirm, DkgError, DkgMessage, DkgShares};
 use crate::evidence::Evidence;
 use crate::l1::L1View;
+use crate::proof::{NotEvidence, Proof};
 use crate::state::ControlState;
-use crate::statement::{CloseVote, StatementError};
+use crate::statement::{CloseVote, Readiness, StatementError};
 
 /// A signed command on its way to a control block; passed on between nodes.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -25,13 +26,19 @@ pub enum Pending {
     DkgConfirm(DkgConfirm),
     /// A new incarnation.
     RegisterIncarnation(RegisterIncarnation),
+    /// Proof of an offence.
+    Evidence(Box<Proof>),
+    /// Readiness.
+    Readiness(Readiness),
 }
 
 /// Kinds of pending commands, in the order in which they are proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Slot {
     Close,
+    Evidence,
     Incarnation,
+    Readiness,
     Commitments,
     Shares,
     Confirm,
@@ -44,8 +51,8 @@ pub enum Added {
     New,
     /// It, or another in its place, was there already: the first one of a kind stays.
     Known,
-    /// It contradicts what its author said before, which is kept.
-    Evidence(Evidence),
+    /// It contradicts what its author said before, which is kept: this proof is to be handed in too.
+    Evidence(Box<Proof>),
 }
 
 /// Why a command is not kept.
@@ -66,11 +73,14 @@ pub enum NotPending {
     /// Not signed by a validator.
     #[error("the registration is not signed by a validator")]
     BadRegistration,
+    /// It convicts nobody.
+    #[error(transparent)]
+    Evidence(#[from] NotEvidence),
 }
 
 /// The commands that this node knows of and that are not decided yet, and the L1 view that it would propose.
 ///
-/// Bounded: five commands a validator of the set.
+/// Bounded: seven commands a validator of the set.
 #[derive(Clone, Debug, Default)]
 pub struct PendingCommands {
     commands: BTreeMap<(Slot, Address), Pending>,
@@ -146,6 +156,8 @@ fn key(command: &Pending) -> (Slot, Address) {
         Pending::DkgCommitments(m) => (Slot::Commitments, m.validator),
         Pending::DkgShares(m) => (Slot::Shares, m.validator),
         Pending::DkgConfirm(m) => (Slot::Confirm, m.validator),
+        Pending::Evidence(m) => (Slot::Evidence, m.validator),
+        Pending::Readiness(m) => (Slot::Readiness, m.validator),
     }
 }
 
@@ -154,16 +166,23 @@ fn supersedes(new: &Pending, old: &Pending) -> bool {
     match (new, old) {
         (Pending::Close(new), Pending::Close(old)) => new.term > old.term,
         (Pending::RegisterIncarnation(new), Pending::RegisterIncarnation(old)) => new.incarnation > old.incarnation,
-        _ => dkg_message(new).map(|m| m.attempt()) > dkg_message(old).map(|m| m.attempt()),
+        (Pending::Readiness(new), Pending::Readiness(old)) => {
+            (new.term, new.control_height, new.slot) > (old.term, old.control_height, old.slot)
+        }
+        _ => match (dkg_message(new), dkg_message(old)) {
+            (Some(new), Some(old)) => new.attempt() > old.attempt(),
+            _ => false,
+        },
     }
 }
 
 /// What a second command in the place of a kept one shows: two close votes convict, the rest is nothing new.
 fn contradiction(kept: &Pending, second: &Pending, state: &ControlState) -> Result<Added, NotPending> {
     let (Pending::Close(first), Pending::Close(second)) = (kept, second) else { return Ok(Added::Known) };
-    second.verify_author(state.open_term().ok_or(NotPending::Early)?)?;
+    let term = state.open_term().ok_or(NotPending::Early)?;
+    second.verify_author(term)?;
     let (first, second) = (Box::new(first.clone()), Box::new(second.clone()));
-    Ok(Added::Evidence(Evidence::DoubleClose { first, second }))
+    Ok(Added::Evidence(Box::new(Evidence::DoubleClose { first, second }.proof(term)?)))
 }
 
 /// The message of a key generation, if the command is one.
@@ -200,7 +219,29 @@ fn standing(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
         Pending::RegisterIncarnation(m) if m.incarnation <= state.incarnation_of(&m.validator) => {
             Err(NotPending::Stale)
         }
+        Pending::Readiness(said) => match state.open_term() {
+            Some(open) if said.term < open.number => Err(NotPending::Stale),
+            Some(open) if said.term == open.number && state.roll_call().says_more(said) => Ok(()),
+            Some(open) if said.term == open.number => Err(NotPending::Stale),
+            _ => Err(NotPending::Early),
+        },
+        Pending::Evidence(proof) => match state.term_of(proof) {
+            Some(term) => {
+                let id = term.set.get(&proof.validator).map(|v| v.id);
+                if id.is_some_and(|id| state.jail().get(id).is_some()) { Err(NotPending::Stale) } else { Ok(()) }
+            }
+            None if is_ahead(proof, state) => Err(NotPending::Early),
+            None => Err(NotPending::Stale),
+        },
         _ => Ok(()),
+    }
+}
+
+/// Whether a proof names a term or control height above those known here.
+fn is_ahead(proof: &Proof, state: &ControlState) -> bool {
+    match proof.engine_height() {
+        Some(height) => height > state.height().saturating_add(1),
+        None => state.open_term().is_none_or(|term| proof.term > term.number),
     }
 }
 
@@ -210,7 +251,12 @@ fn verify(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
         return Ok(message.verify(&epoch.set, state.domain(), epoch.number)?);
     }
     match command {
-        Pending::Close(vote) => Ok(vote.verify(state.open_term().ok_or(NotPending::Early)?)?),
+        Pending::Close(vote) => match vote.verify(state.open_term().ok_or(NotPending::Early)?) {
+            Err(StatementError::HeightUnknown { .. }) => Err(NotPending::Early),
+            checked => Ok(checked?),
+        },
+        Pending::Readiness(said) => Ok(said.verify(state.open_term().ok_or(NotPending::Early)?)?),
+        Pending::Evidence(proof) => Ok(state.judge(proof).map(|_| ())?),
         Pending::RegisterIncarnation(m) if !m.verify(&epoch.set, state.domain()) => Err(NotPending::BadRegistration),
         _ => Ok(()),
     }

@@ -55,6 +55,8 @@ impl ControlState {
             Pending::DkgShares(m) => Some(Command::DkgShares(m.clone())),
             Pending::DkgConfirm(m) => Some(Command::DkgConfirm(*m)),
             Pending::RegisterIncarnation(m) => Some(Command::RegisterIncarnation(*m)),
+            Pending::Evidence(proof) => Some(Command::Evidence(proof.clone())),
+            Pending::Readiness(said) => Some(Command::Readiness(*said)),
         }
     }
 

@@ -12,11 +12,16 @@ use crate::digest::Domain;
 use crate::dkg::{Dkg, DkgError, DkgMessage, DkgPhase, DkgStep, GroupKey};
 use crate::epoch::Epoch;
 use crate::failover::{self, CloseError};
+use crate::jail::{Jail, Jailed};
 use crate::l1::{L1Error, L1State, L1View};
-use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_TIMEOUT_DOUBLINGS};
+use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_JUDGED_TERMS, MAX_SKIP_DECISIONS, MAX_TIMEOUT_DOUBLINGS};
+use crate::proof::{NotEvidence, Offence, Proof};
+use crate::roll_call::RollCall;
 use crate::schedule::Schedule;
 use crate::set::{Candidate, SetError, ValidatorSet};
-use crate::statement::{BlockFacts, BlockId};
+use crate::shared::Shared;
+use crate::skips::Skips;
+use crate::statement::{BlockFacts, BlockId, CloseVote, Readiness, StatementError};
 use crate::term::Term;
 
 /// The numbers of an epoch that the control plane itself needs.
@@ -33,6 +38,10 @@ pub struct ControlParams {
     pub l1_step_blocks: u64,
     /// Bytes of a control block that a proposer fills; a quorum of close votes may go beyond.
     pub control_block_bytes: u64,
+    /// A ready validator says so again once it has come this many slots further.
+    pub readiness_slots: u64,
+    /// A validator whose last statement is more than this many slots behind is passed over.
+    pub stale_slots: u64,
 }
 
 impl ControlParams {
@@ -44,6 +53,8 @@ impl ControlParams {
             dkg_deadline_heights: 200,
             l1_step_blocks: 64,
             control_block_bytes: 1024 * 1024,
+            readiness_slots: 16,
+            stale_slots: 48,
         }
     }
 }
@@ -138,6 +149,18 @@ pub enum Effect {
         /// It is the validator's first in this epoch: a reason to vote to close the open term.
         first_in_epoch: bool,
     },
+    /// A validator was convicted: it has no turns from now on, and is out of the set at the next epoch.
+    Jailed {
+        /// The validator.
+        validator: Address,
+        /// What it did.
+        offence: Offence,
+    },
+    /// Other turns than before are passed over, at handovers whose last block names this control height or a later one.
+    Skipped {
+        /// Whose, ascending.
+        skipped: Vec<Address>,
+    },
 }
 
 /// Why a control block must not be decided.
@@ -180,6 +203,15 @@ pub enum Invalid {
         /// The incarnation named.
         incarnation: u64,
     },
+    /// The proof convicts nobody, or one who is convicted already.
+    #[error(transparent)]
+    Evidence(#[from] NotEvidence),
+    /// The statement of readiness does not count.
+    #[error(transparent)]
+    Readiness(#[from] StatementError),
+    /// The statement of readiness says nothing new.
+    #[error("{0} has said this of its readiness before, or something later")]
+    NothingNew(Address),
 }
 
 /// The state machine. Equal decided blocks give equal states, byte for byte.
@@ -200,6 +232,10 @@ pub struct ControlState {
     reincarnated: BTreeSet<Address>,
     /// The term that a registration is a reason to close.
     outdated_term: Option<u64>,
+    /// Terms closed last, oldest first, that evidence is judged against.
+    judged: VecDeque<Shared<Term>>,
+    jail: Jail,
+    roll_call: RollCall,
 }
 
 impl ControlState {
@@ -223,6 +259,9 @@ impl ControlState {
             registrations: BTreeMap::new(),
             reincarnated: BTreeSet::new(),
             outdated_term: None,
+            judged: VecDeque::new(),
+            jail: Jail::default(),
+            roll_call: RollCall::default(),
         })
     }
 
@@ -288,6 +327,7 @@ impl ControlState {
             effects.push(Effect::DkgRestarted { attempt: self.dkg.attempt() });
         }
         self.open_first_term(&mut effects);
+        self.decide_skips(&mut effects);
         Ok(effects)
     }
 
@@ -302,6 +342,8 @@ impl ControlState {
             Command::DkgConfirm(m) => self.key_generation(&DkgMessage::Confirm(m), effects),
             Command::CloseTerm(closing) => self.close_term(closing, effects),
             Command::RegisterIncarnation(registration) => self.reincarnate(registration, effects),
+            Command::Evidence(proof) => self.convict(proof, effects),
+            Command::Readiness(said) => self.hear_readiness(said),
         }
     }
 
@@ -344,7 +386,8 @@ impl ControlState {
 
     fn close_term(&mut self, closing: &CloseTerm, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
         let term = self.open.as_ref().ok_or(Invalid::NoOpenTerm)?;
-        let outcome = failover::close(term, closing)?;
+        let outcome = failover::close(term, closing, |voters| self.out_of_turn(voters))?;
+        let leader = term.sequencer_after(&outcome.head).map(|v| v.signer);
         let head = outcome.head;
         effects.push(Effect::TermClosed { term: term.number, head: head.id });
         let closed = ClosedTerm { term: term.number, epoch: term.epoch, parent: term.parent.id, head };
@@ -355,6 +398,13 @@ impl ControlState {
         let before = if outcome.had_commit { 0 } else { self.failed_in_a_row };
         self.failed_in_a_row = before.saturating_add(1);
         let number = term.number + 1;
+        let voters = || closing.votes.iter().map(|vote: &CloseVote| &vote.validator);
+        let absent = leader.filter(|leader| voters().all(|voter| voter != leader));
+        self.roll_call.close(absent, voters(), outcome.next_slot, self.height);
+        self.judged.extend(self.open.take().map(Shared::new));
+        if self.judged.len() > MAX_JUDGED_TERMS {
+            self.judged.pop_front();
+        }
         self.open_term_on(number, head, outcome.next_slot, effects);
         Ok(())
     }
@@ -376,9 +426,77 @@ impl ControlState {
         Ok(())
     }
 
+    fn convict(&mut self, proof: &Proof, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
+        // Which incarnation counts at the next height is not known before this block is decided.
+        if proof.engine_height().is_some_and(|height| height > self.height) {
+            return Err(NotEvidence::OutOfReach.into());
+        }
+        let (id, offence) = self.judge(proof)?;
+        let (validator, height, epoch) = (proof.validator, self.height, self.epoch.number);
+        self.jail.convict(id, Jailed { validator, offence, height, epoch, proof: proof.clone() });
+        effects.push(Effect::Jailed { validator, offence });
+        Ok(())
+    }
+
+    /// What the proof convicts its validator of, and the validator's number.
+    pub(crate) fn judge(&self, proof: &Proof) -> Result<(u64, Offence), NotEvidence> {
+        let term = self.term_of(proof).ok_or(NotEvidence::OutOfReach)?;
+        let id = term.set.get(&proof.validator).map(|v| v.id);
+        if id.is_some_and(|id| self.jail.get(id).is_some()) {
+            return Err(NotEvidence::InJail(proof.validator));
+        }
+        let offence = proof.verify(term)?;
+        Ok((id.ok_or(NotEvidence::OutOfReach)?, offence))
+    }
+
+    /// The term that a proof is judged against: the one named, or for Tendermint the one open when the height was decided,
+    /// if it is open or among those closed last.
+    pub(crate) fn term_of(&self, proof: &Proof) -> Option<&Term> {
+        let mut terms = self.judged.iter().map(|term| &**term).chain(&self.open);
+        match proof.engine_height() {
+            Some(height) if height > self.height.saturating_add(1) => None,
+            Some(height) => terms.rfind(|term| term.opened_height < height),
+            None => terms.find(|term| term.number == proof.term),
+        }
+    }
+
+    fn hear_readiness(&mut self, said: &Readiness) -> Result<(), Invalid> {
+        said.verify(self.open.as_ref().ok_or(Invalid::NoOpenTerm)?)?;
+        if !self.roll_call.says_more(said) {
+            return Err(Invalid::NothingNew(said.validator));
+        }
+        self.roll_call.state(said, self.height);
+        Ok(())
+    }
+
+    fn passed_over(&self) -> Vec<Address> {
+        self.roll_call.passed_over(&self.epoch.set, &self.jail, self.params.stale_slots)
+    }
+
+    /// Of those whose turns are passed over, the ones that would be so even after these close votes.
+    fn out_of_turn(&self, voters: &BTreeSet<Address>) -> Vec<Address> {
+        let mut heard = self.roll_call.clone();
+        heard.close(None, voters.iter(), heard.reached_slot(&self.epoch.set), self.height);
+        heard.passed_over(&self.epoch.set, &self.jail, self.params.stale_slots)
+    }
+
+    fn decide_skips(&mut self, effects: &mut Vec<Effect>) {
+        let skipped = self.passed_over();
+        let height = self.height;
+        let Some(term) = &mut self.open else { return };
+        let full = term.skips.decisions().len() >= MAX_SKIP_DECISIONS;
+        let convicts = effects.iter().any(|effect| matches!(effect, Effect::Jailed { .. }));
+        if term.skips.latest() == skipped || (full && !convicts) {
+            return term.skips.pass(height);
+        }
+        term.skips.decide(height, skipped.clone());
+        effects.push(Effect::Skipped { skipped });
+    }
+
     /// Opens term 1 once all have confirmed the group key and the inbox holds it with our set.
     fn open_first_term(&mut self, effects: &mut Vec<Effect>) {
         if self.open.is_none() && self.opening() == Opening::Ready {
+            self.roll_call = RollCall::begin(&self.epoch.set, self.epoch.first_slot, self.height);
             self.open_term_on(1, self.genesis, self.epoch.first_slot, effects);
         }
     }
@@ -389,12 +507,14 @@ impl ControlState {
         self.open = Some(Term {
             domain: self.domain,
             number,
+            opened_height: self.height,
             epoch: self.epoch.number,
             parent,
             first_slot,
             window_blocks: self.params.window_blocks,
             set: self.epoch.set.clone(),
             schedule: self.epoch.schedule.clone(),
+            skips: Skips::new(self.height, self.passed_over()),
         });
     }
 
@@ -497,6 +617,25 @@ impl ControlState {
     /// Terms closed last, oldest first; at most [`MAX_CLOSED_TERMS`].
     pub fn closed_terms(&self) -> impl DoubleEndedIterator<Item = &ClosedTerm> {
         self.closed.iter()
+    }
+
+    /// Validators convicted of an offence.
+    pub fn jail(&self) -> &Jail {
+        &self.jail
+    }
+
+    /// Who can take its turns, by its own word.
+    pub fn roll_call(&self) -> &RollCall {
+        &self.roll_call
+    }
+
+    /// Whether a member of the set has to say that it is ready, or not, having come to `slot`: something has changed, or the
+    /// chain has moved on. So an idle validator says nothing.
+    pub fn readiness_is_due(&self, validator: &Address, slot: u64, ready: bool) -> bool {
+        let Some(last) = self.roll_call.of(validator) else { return false };
+        let failed = self.roll_call.has_failed(validator);
+        let moved_on = slot >= last.slot.saturating_add(self.params.readiness_slots.max(1));
+        self.open.is_some() && (last.ready != ready || (ready && (failed || moved_on)))
     }
 
     /// The incarnation that a validator registered last; it counts from the next term on.

@@ -3,7 +3,7 @@
 //! Bounded: above the highest commit known, each validator's acks count at its [`TALLY_WINDOWS`] windows of highest
 //! heights, one block a height. There is no bound on the heights themselves: after a restart the highest commit may be
 //! unknown here, and acks far above must still count. Each signature is checked once, and nothing is checked for what is
-//! known already.
+//! known already. Close votes are kept too, one a validator: an ack against its author's close vote convicts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use alloy_primitives::Address;
 
 use crate::evidence::Evidence;
 use crate::limits::TALLY_WINDOWS;
-use crate::statement::{Ack, BlockId, Certificate, CertificateAck, Commit, StatementError};
+use crate::statement::{Ack, BlockId, Certificate, CertificateAck, CloseVote, Commit, StatementError};
 use crate::term::Term;
 
 /// Something that an ack completed.
@@ -66,6 +66,8 @@ pub struct Tally {
     holding: BTreeMap<Address, Ack>,
     /// Certificates above the highest commit known.
     certificates: BTreeMap<u64, Certificate>,
+    /// The close vote of each validator that has been heard.
+    closes: BTreeMap<Address, CloseVote>,
     convicted: BTreeSet<Address>,
 }
 
@@ -78,6 +80,7 @@ impl Tally {
             heights: BTreeMap::new(),
             holding: BTreeMap::new(),
             certificates: BTreeMap::new(),
+            closes: BTreeMap::new(),
             convicted: BTreeSet::new(),
         }
     }
@@ -114,7 +117,12 @@ impl Tally {
         }
         let first = self.heights.get(&number).and_then(|height| height.first.get(&ack.validator)).copied();
         if let Some(first) = first.filter(|first| first.block != ack.block) {
-            return self.convict(first, ack);
+            let (first, second) = (Box::new(first), Box::new(*ack));
+            return self.convict(ack, Evidence::DoubleAck { first, second });
+        }
+        let closed = self.closes.get(&ack.validator);
+        if let Some(evidence) = closed.and_then(|vote| Evidence::between_ack_and_close(ack, vote)) {
+            return self.convict(ack, evidence);
         }
         let names_more = self.names_more(ack);
         let counts = number > self.committed && first.is_none();
@@ -131,15 +139,29 @@ impl Tally {
         Ok(done)
     }
 
-    /// A second ack at one height for another block: never counted, told once.
-    fn convict(&mut self, first: Ack, second: &Ack) -> Result<Vec<Tallied>, Junk> {
-        if self.convicted.contains(&second.validator) {
+    /// An ack against what its author said before: never counted, told once.
+    fn convict(&mut self, ack: &Ack, evidence: Evidence) -> Result<Vec<Tallied>, Junk> {
+        if self.convicted.contains(&ack.validator) {
             return Ok(Vec::new());
         }
-        second.verify(&self.term.set, &self.term.domain)?;
-        self.convicted.insert(second.validator);
-        let evidence = Evidence::DoubleAck { first: Box::new(first), second: Box::new(*second) };
+        ack.verify(&self.term.set, &self.term.domain)?;
+        self.convicted.insert(ack.validator);
         Ok(vec![Tallied::Evidence(evidence)])
+    }
+
+    /// Takes in a close vote, verified by the caller; gives what it and an ack of its author say against each other.
+    pub fn hold_close_vote(&mut self, vote: &CloseVote) -> Option<Evidence> {
+        let validator = vote.validator;
+        let place = self.term.check_place(vote.epoch, vote.term);
+        if place.is_err() || !self.term.has(&validator) || self.convicted.contains(&validator) {
+            return None;
+        }
+        self.closes.entry(validator).or_insert_with(|| vote.clone());
+        let counted = self.heights.values().filter_map(|height| height.first.get(&validator));
+        let mut said = counted.chain(self.holding.get(&validator));
+        let evidence = said.find_map(|ack| Evidence::between_ack_and_close(ack, vote))?;
+        self.convicted.insert(validator);
+        Some(evidence)
     }
 
     /// Takes in a certificate made elsewhere; gives the commit that it completed.

@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use alloy_primitives::{Address, B256, Bytes};
-use horae_control::{Domain, Signature, VotePlace, recover};
+use alloy_primitives::{Address, Bytes};
+use horae_control::Proof;
 use tokio::sync::oneshot;
 
-use crate::{NodeKey, statement};
+use crate::NodeKey;
 
 /// The node's judgement of a proposed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,86 +39,6 @@ pub struct NextHeight {
     pub validators: Vec<Validator>,
     /// There is something to decide already: do not rest before this height.
     pub pending: bool,
-}
-
-/// What somebody signed twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, borsh::BorshSerialize, borsh::BorshDeserialize)]
-pub enum EvidenceKind {
-    /// Two prevotes at one height and round.
-    Prevote,
-    /// Two precommits at one height and round.
-    Precommit,
-    /// Two proposals at one height and round.
-    Proposal,
-}
-
-/// One of two things that were signed; [`crate::statement`] gives the digest that the signature is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, borsh::BorshSerialize, borsh::BorshDeserialize)]
-pub struct SignedStatement {
-    /// keccak256 of the value; zero for a vote for nil.
-    pub value: B256,
-    /// The proof-of-lock round that a proposal names.
-    pub pol_round: Option<u32>,
-    /// `r || s || v`, v in {0, 1}, low s.
-    pub signature: Signature,
-}
-
-/// Proof that a validator signed two different things at one height and round.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence {
-    /// Who signed both.
-    pub signer: Address,
-    /// Incarnation that signed both.
-    pub incarnation: u64,
-    /// Epoch that both name.
-    pub epoch: u64,
-    /// Height of both.
-    pub height: u64,
-    /// Round of both.
-    pub round: u32,
-    /// What they are.
-    pub kind: EvidenceKind,
-    /// One of the two.
-    pub first: SignedStatement,
-    /// The other.
-    pub second: SignedStatement,
-}
-
-/// A vote or proposal that a peer signed, in a form that convinces a third party.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, borsh::BorshSerialize, borsh::BorshDeserialize)]
-pub struct Witnessed {
-    /// Incarnation that signed it.
-    pub incarnation: u64,
-    /// Epoch that it names.
-    pub epoch: u64,
-    /// Its height.
-    pub height: u64,
-    /// Its round.
-    pub round: u32,
-    /// What it is.
-    pub kind: EvidenceKind,
-    /// What it says.
-    pub signed: SignedStatement,
-}
-
-impl Witnessed {
-    /// Where it stands, if `signer` signed it.
-    pub fn place_of(&self, signer: &Address, domain: &Domain) -> Option<VotePlace> {
-        let Self { incarnation, epoch, height, round, kind, signed } = *self;
-        let digest = statement(domain, (incarnation, epoch), kind, (height, round), signed.value, signed.pol_round);
-        (recover(digest, &signed.signature) == Some(*signer)).then(|| kind.place(height, round))
-    }
-}
-
-impl EvidenceKind {
-    pub(crate) fn place(self, height: u64, round: u32) -> VotePlace {
-        let step = match self {
-            Self::Proposal => 0,
-            Self::Prevote => 1,
-            Self::Precommit => 2,
-        };
-        VotePlace { height, round, step }
-    }
 }
 
 /// What the engine asks and tells the node. A question whose reply is dropped counts as unanswered.
@@ -175,7 +95,7 @@ pub enum Event {
         peer: NodeKey,
     },
     /// A validator signed two different votes or proposals at one height and round.
-    Evidence(Box<Evidence>),
+    Evidence(Box<Proof>),
     /// The engine stopped for good and signs nothing more: the process must say why and exit non-zero.
     Fatal {
         /// What happened and the way out.

@@ -4,16 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::B256;
 use arc_malachitebft_core_consensus::MisbehaviorEvidence;
-use arc_malachitebft_core_types::{NilOrVal, Round, SignedProposal, SignedVote, VoteType};
-use horae_control::{Domain, Signature, recover};
+use arc_malachitebft_core_types::{SignedProposal, SignedVote};
+use horae_control::{
+    Domain, EngineStatement, Proof, Said, SaidAndSigned, Signature, SignedEngineStatement, Step, recover,
+};
 
 use crate::{
-    Evidence, EvidenceKind, SignedStatement, Witnessed,
     context::{Height, Members, Plane, Signer},
     limits,
-    signing::statement,
+    signing::{proposal_statement, vote_statement},
 };
 
 /// What one validator may sign only one of.
@@ -21,41 +21,39 @@ use crate::{
 struct Place {
     height: Height,
     round: u32,
-    kind: EvidenceKind,
+    step: Step,
     signer: Signer,
 }
 
 impl Place {
-    fn of(evidence: &Evidence) -> Self {
-        let Evidence { height, round, kind, signer, .. } = *evidence;
-        Self { height: Height(height), round, kind, signer: Signer(signer) }
+    fn of(statement: &EngineStatement, signer: Signer) -> Self {
+        Self { height: Height(statement.height), round: statement.round, step: statement.step, signer }
     }
 }
 
-fn vote(vote: &SignedVote<Plane>) -> Option<(Place, SignedStatement)> {
-    let kind = match vote.kind {
-        VoteType::Prevote => EvidenceKind::Prevote,
-        VoteType::Precommit => EvidenceKind::Precommit,
-    };
-    let value = match vote.value {
-        NilOrVal::Nil => B256::ZERO,
-        NilOrVal::Val(hash) => hash.0,
-    };
-    let place = Place { height: vote.height, round: vote.round.as_u32()?, kind, signer: vote.voter };
-    Some((place, SignedStatement { value, pol_round: None, signature: Signature(vote.signature.0) }))
+/// A statement and a signature that is to be checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Signed {
+    statement: EngineStatement,
+    signature: Signature,
 }
 
-fn proposal(proposal: &SignedProposal<Plane>) -> Option<(Place, SignedStatement)> {
-    let Round::Some(round) = proposal.round else { return None };
-    let place = Place { height: proposal.height, round, kind: EvidenceKind::Proposal, signer: proposal.proposer };
-    let pol_round = proposal.pol_round.as_u32();
+impl From<Signed> for SaidAndSigned {
+    fn from(signed: Signed) -> Self {
+        Self { said: Said::Engine(signed.statement), signature: signed.signature }
+    }
+}
+
+fn vote(vote: &SignedVote<Plane>) -> Option<(Place, Signed)> {
+    let statement = vote_statement(vote, vote.round.as_u32()?);
+    let signature = Signature(vote.signature.0);
+    Some((Place::of(&statement, vote.voter), Signed { statement, signature }))
+}
+
+fn proposal(proposal: &SignedProposal<Plane>) -> Option<(Place, Signed)> {
+    let statement = proposal_statement(proposal, proposal.round.as_u32()?);
     let signature = Signature(proposal.signature.0);
-    Some((place, SignedStatement { value: proposal.value.0, pol_round, signature }))
-}
-
-/// Whether two statements say the same; signatures of one statement may differ.
-fn same(a: &SignedStatement, b: &SignedStatement) -> bool {
-    (a.value, a.pol_round) == (b.value, b.pol_round)
+    Some((Place::of(&statement, proposal.proposer), Signed { statement, signature }))
 }
 
 /// Remembers what validators signed in the last heights.
@@ -63,7 +61,7 @@ fn same(a: &SignedStatement, b: &SignedStatement) -> bool {
 pub(crate) struct Witness {
     domain: Domain,
     heights: BTreeMap<Height, Members>,
-    seen: BTreeMap<Place, SignedStatement>,
+    seen: BTreeMap<Place, Signed>,
     reported: BTreeSet<Place>,
 }
 
@@ -82,77 +80,77 @@ impl Witness {
     }
 
     /// Looks at a vote from a peer.
-    pub(crate) fn vote(&mut self, signed: &SignedVote<Plane>) -> Option<Evidence> {
-        vote(signed).and_then(|(place, statement)| self.compare(place, statement))
+    pub(crate) fn vote(&mut self, signed: &SignedVote<Plane>) -> Option<Proof> {
+        vote(signed).and_then(|(place, signed)| self.compare(place, signed))
     }
 
     /// Looks at a proposal from a peer.
-    pub(crate) fn proposal(&mut self, signed: &SignedProposal<Plane>) -> Option<Evidence> {
-        proposal(signed).and_then(|(place, statement)| self.compare(place, statement))
+    pub(crate) fn proposal(&mut self, signed: &SignedProposal<Plane>) -> Option<Proof> {
+        proposal(signed).and_then(|(place, signed)| self.compare(place, signed))
     }
 
     /// What the engine found that was not reported before.
-    pub(crate) fn found(&mut self, found: &MisbehaviorEvidence<Plane>) -> Vec<Evidence> {
+    pub(crate) fn found(&mut self, found: &MisbehaviorEvidence<Plane>) -> Vec<Proof> {
         let votes = found.votes.iter().flat_map(|(_, pairs)| pairs).map(|(a, b)| (vote(a), vote(b)));
         let proposals = found.proposals.iter().flat_map(|(_, pairs)| pairs).map(|(a, b)| (proposal(a), proposal(b)));
         let pairs = votes.chain(proposals).filter_map(|(a, b)| Some((a?, b?)));
         pairs.filter_map(|((place, first), (_, second))| self.report(place, first, second)).collect()
     }
 
-    fn compare(&mut self, place: Place, statement: SignedStatement) -> Option<Evidence> {
+    fn compare(&mut self, place: Place, second: Signed) -> Option<Proof> {
         let known = self.heights.get(&place.height).is_some_and(|members| members.get(&place.signer).is_some());
         if !known || place.round > limits::WITNESSED_ROUNDS || self.reported.contains(&place) {
             return None;
         }
         let Some(first) = self.seen.get(&place).copied() else {
-            self.seen.insert(place, statement);
+            self.seen.insert(place, second);
             return None;
         };
-        if same(&first, &statement) || !self.signed(&place, &statement) {
+        if first.statement == second.statement || !self.signed(&place, &second) {
             return None;
         }
         if !self.signed(&place, &first) {
             // Somebody else put it there.
-            self.seen.insert(place, statement);
+            self.seen.insert(place, second);
             return None;
         }
-        self.report(place, first, statement)
+        self.report(place, first, second)
     }
 
     /// The newest thing that a validator is known to have signed.
-    pub(crate) fn newest_of(&self, signer: &Signer) -> Option<Witnessed> {
+    pub(crate) fn newest_of(&self, signer: &Signer) -> Option<SignedEngineStatement> {
         let theirs = self.seen.iter().filter(|(place, signed)| place.signer == *signer && self.signed(place, signed));
-        let (place, signed) = theirs.max_by_key(|(place, _)| place.kind.place(place.height.0, place.round))?;
+        let (place, signed) = theirs.max_by_key(|(_, signed)| signed.statement.place())?;
         let key = self.heights.get(&place.height)?.get(&place.signer)?.key;
-        let Place { height, round, kind, .. } = *place;
         let (incarnation, epoch) = (key.incarnation, key.epoch);
-        Some(Witnessed { incarnation, epoch, height: height.0, round, kind, signed: *signed })
+        Some(SignedEngineStatement { incarnation, epoch, statement: signed.statement, signature: signed.signature })
     }
 
-    fn signed(&self, place: &Place, signed: &SignedStatement) -> bool {
+    fn signed(&self, place: &Place, signed: &Signed) -> bool {
         let Some(member) = self.heights.get(&place.height).and_then(|members| members.get(&place.signer)) else {
             return false;
         };
-        let (scope, at) = ((member.key.incarnation, member.key.epoch), (place.height.0, place.round));
-        let digest = statement(&self.domain, scope, place.kind, at, signed.value, signed.pol_round);
+        let digest = signed.statement.digest(&self.domain, member.key.incarnation, member.key.epoch);
         recover(digest, &signed.signature) == Some(member.key.signer)
     }
 
-    fn report(&mut self, place: Place, first: SignedStatement, second: SignedStatement) -> Option<Evidence> {
+    fn report(&mut self, place: Place, first: Signed, second: Signed) -> Option<Proof> {
         let key = self.heights.get(&place.height)?.get(&place.signer)?.key;
         if !self.reported.insert(place) {
             return None;
         }
-        let Place { height, round, kind, .. } = place;
-        let (signer, incarnation, epoch) = (key.signer, key.incarnation, key.epoch);
-        tracing::warn!(%signer, %height, round, ?kind, "a validator signed twice");
+        let Place { height, round, step, .. } = place;
+        let (validator, incarnation, epoch) = (key.signer, key.incarnation, key.epoch);
+        tracing::warn!(%validator, %height, round, ?step, "a validator signed twice");
         metrics::counter!("horae_tendermint_evidence_total").increment(1);
-        Some(Evidence { signer, incarnation, epoch, height: height.0, round, kind, first, second })
+        Some(Proof { validator, incarnation, epoch, term: 0, first: first.into(), second: second.into() })
     }
 
     /// Takes back a report that did not reach the node.
-    pub(crate) fn unreported(&mut self, evidence: &Evidence) {
-        self.reported.remove(&Place::of(evidence));
+    pub(crate) fn unreported(&mut self, proof: &Proof) {
+        if let Said::Engine(statement) = &proof.first.said {
+            self.reported.remove(&Place::of(statement, Signer(proof.validator)));
+        }
     }
 }
 
@@ -160,8 +158,9 @@ impl Witness {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use alloy_primitives::Address;
-    use horae_control::SignerKey;
+    use alloy_primitives::{Address, B256};
+    use arc_malachitebft_core_types::{NilOrVal, Round, VoteType};
+    use horae_control::{Offence, SignerKey};
 
     use super::*;
     use crate::{
@@ -203,8 +202,9 @@ mod tests {
         assert_eq!(witness.vote(&vote_for(&signer, 9, VoteType::Precommit, b"b")), None);
         assert_eq!(witness.vote(&vote_for(&signer, 8, VoteType::Prevote, b"b")), None);
         let evidence = witness.vote(&vote_for(&signer, 9, VoteType::Prevote, b"")).unwrap();
-        assert_eq!((evidence.kind, evidence.height), (EvidenceKind::Prevote, 9));
-        assert_eq!(evidence.second.value, B256::ZERO);
+        assert_eq!((evidence.offence(), evidence.engine_height()), (Ok(Offence::DoubleVote), Some(9)));
+        let Said::Engine(second) = evidence.second.said else { panic!("a Tendermint statement") };
+        assert_eq!((second.step, second.value), (Step::Prevote, B256::ZERO));
         assert_eq!(witness.vote(&vote_for(&signer, 9, VoteType::Prevote, b"c")), None);
         witness.unreported(&evidence);
         assert!(witness.vote(&vote_for(&signer, 9, VoteType::Prevote, b"c")).is_some());
@@ -230,11 +230,8 @@ mod tests {
         witness.vote(&vote_for(&signer, 9, VoteType::Precommit, b"a"));
         witness.vote(&vote_for(&signer, 9, VoteType::Prevote, b"a"));
         let newest = witness.newest_of(&Signer(signer.address())).unwrap();
-        assert_eq!((newest.height, newest.kind, newest.incarnation), (9, EvidenceKind::Precommit, 1));
-        let place = newest.place_of(&signer.address(), &DOMAIN).unwrap();
-        assert_eq!(place, EvidenceKind::Precommit.place(9, newest.round));
-        assert_eq!(newest.place_of(&Address::repeat_byte(1), &DOMAIN), None);
-        assert_eq!(Witnessed { incarnation: 2, ..newest }.place_of(&signer.address(), &DOMAIN), None);
+        assert_eq!((newest.statement.height, newest.statement.step, newest.incarnation), (9, Step::Precommit, 1));
+        assert!(newest.is_by(&signer.address(), &DOMAIN));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use alloy_primitives::{Address, Bytes};
-use horae_control::VotePlace;
+use horae_control::{SignedEngineStatement, VotePlace};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Part, Peer, Witnessed,
+    Part, Peer,
     context::Signer,
     driver::{Command, Wake},
     links::Links,
@@ -94,7 +94,7 @@ impl Handle {
     }
 
     /// The newest vote or proposal of a validator that came by, of the last heights.
-    pub fn newest_of(&self, signer: Address) -> Option<Witnessed> {
+    pub fn newest_of(&self, signer: Address) -> Option<SignedEngineStatement> {
         self.network.newest_of(&Signer(signer))
     }
 

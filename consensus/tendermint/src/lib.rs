@@ -49,8 +49,7 @@ mod wire;
 
 pub use config::{Config, Listen, Part, Peer, Timeouts, limits};
 pub use error::StartError;
-pub use event::{Event, Evidence, EvidenceKind, NextHeight, SignedStatement, Validator, Verdict, Witnessed};
+pub use event::{Event, NextHeight, Validator, Verdict};
 pub use handle::{Handle, LinkCounts, NodeKey, OwnVotes, PeerInfo};
 pub use horae_control::{Domain, SignerKey};
-pub use signing::statement;
 pub use start::spawn;

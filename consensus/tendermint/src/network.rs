@@ -22,12 +22,12 @@ use arc_malachitebft_engine::{
 use arc_malachitebft_peer::PeerId;
 use arc_malachitebft_sync::InboundRequestId;
 use bytes::Bytes;
-use horae_control::Domain;
+use horae_control::{Domain, Proof, SignedEngineStatement};
 use ractor::Actor;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    Event, Evidence, NodeKey, Witnessed,
+    Event, NodeKey,
     context::{CheckedValue, Height, Members, Plane, Signer},
     evidence::Witness,
     limits,
@@ -229,16 +229,16 @@ impl Network {
     }
 
     /// What the engine found that the node was not told yet.
-    pub(crate) fn found(&self, found: &MisbehaviorEvidence<Plane>) -> Vec<Evidence> {
+    pub(crate) fn found(&self, found: &MisbehaviorEvidence<Plane>) -> Vec<Proof> {
         lock(&self.witness).found(found)
     }
 
     /// The newest vote or proposal of a validator that came by.
-    pub(crate) fn newest_of(&self, signer: &Signer) -> Option<Witnessed> {
+    pub(crate) fn newest_of(&self, signer: &Signer) -> Option<SignedEngineStatement> {
         lock(&self.witness).newest_of(signer)
     }
 
-    fn witnessed(&self, evidence: Option<Evidence>) {
+    fn witnessed(&self, evidence: Option<Proof>) {
         if let Some(evidence) = evidence
             && !self.tell_node(Event::Evidence(Box::new(evidence.clone())))
         {

@@ -1,9 +1,6 @@
 //! Signs and checks votes and proposals with secp256k1 signer keys, over the statement digest of the protocol.
 //!
-//! The digest is [`horae_control::digest`] with the kinds `Vote` and `Proposal`, term and slot 0, and as content
-//! `keccak256(abi.encode(uint64 step, uint64 height, uint64 round, bytes32 value, uint64 pol))`:
-//! step 0 is a prevote, 1 a precommit, 2 a proposal; value is the value's keccak256, zero for nil; `pol` is 0 without a proof-of-lock round,
-//! else that round plus one (0 in votes).
+//! The digest is that of [`horae_control::EngineStatement`].
 
 use std::sync::{Arc, RwLock};
 
@@ -12,59 +9,42 @@ use arc_malachitebft_core_types::{NilOrVal, Round, SignedMessage, ValidatorProof
 use arc_malachitebft_signing::{Error, Signer as EngineSigner, VerificationResult, Verifier};
 use async_trait::async_trait;
 use bytes::Bytes;
-use horae_control::{
-    Domain, Kind, Signature, SignerKey, digest,
-    digest::{word, words},
-    recover,
-};
+use horae_control::{Domain, EngineStatement, Signature, SignerKey, Step, recover};
 
-use crate::{
-    EvidenceKind,
-    context::{Plane, Proposal, Vote, VoteKey, VoteSignature},
-};
-
-/// The statement digest of a vote or proposal. `value` is zero for nil; `pol_round` is for proposals.
-pub fn statement(
-    domain: &Domain,
-    (incarnation, epoch): (u64, u64),
-    kind: EvidenceKind,
-    (height, round): (u64, u32),
-    value: B256,
-    pol_round: Option<u32>,
-) -> B256 {
-    let (kind, step) = match kind {
-        EvidenceKind::Prevote => (Kind::Vote, 0),
-        EvidenceKind::Precommit => (Kind::Vote, 1),
-        EvidenceKind::Proposal => (Kind::Proposal, 2),
-    };
-    let pol = pol_round.map_or(0, |r| u64::from(r) + 1);
-    let content = words(&[word(step), word(height), word(u64::from(round)), value, word(pol)]);
-    digest(domain, kind, incarnation, epoch, 0, 0, content)
-}
+use crate::context::{Plane, Proposal, Vote, VoteKey, VoteSignature};
 
 /// A round as the engine has it in a signed message; only the lack of one is not a number.
 fn number(round: Round) -> u32 {
     round.as_u32().unwrap_or(u32::MAX)
 }
 
-/// The digest of a vote by the holder of `key`.
-pub(crate) fn vote_digest(domain: &Domain, key: &VoteKey, vote: &Vote) -> B256 {
-    let kind = match vote.kind {
-        VoteType::Prevote => EvidenceKind::Prevote,
-        VoteType::Precommit => EvidenceKind::Precommit,
+/// What a vote says.
+pub(crate) fn vote_statement(vote: &Vote, round: u32) -> EngineStatement {
+    let step = match vote.kind {
+        VoteType::Prevote => Step::Prevote,
+        VoteType::Precommit => Step::Precommit,
     };
     let value = match vote.value {
         NilOrVal::Nil => B256::ZERO,
         NilOrVal::Val(hash) => hash.0,
     };
-    statement(domain, (key.incarnation, key.epoch), kind, (vote.height.0, number(vote.round)), value, None)
+    EngineStatement { step, height: vote.height.0, round, value, pol_round: None }
+}
+
+/// What a proposal says.
+pub(crate) fn proposal_statement(proposal: &Proposal, round: u32) -> EngineStatement {
+    let (height, value, pol_round) = (proposal.height.0, proposal.value.0, proposal.pol_round.as_u32());
+    EngineStatement { step: Step::Proposal, height, round, value, pol_round }
+}
+
+/// The digest of a vote by the holder of `key`.
+pub(crate) fn vote_digest(domain: &Domain, key: &VoteKey, vote: &Vote) -> B256 {
+    vote_statement(vote, number(vote.round)).digest(domain, key.incarnation, key.epoch)
 }
 
 /// The digest of a proposal by the holder of `key`.
 pub(crate) fn proposal_digest(domain: &Domain, key: &VoteKey, proposal: &Proposal) -> B256 {
-    let at = (proposal.height.0, number(proposal.round));
-    let pol_round = proposal.pol_round.as_u32();
-    statement(domain, (key.incarnation, key.epoch), EvidenceKind::Proposal, at, proposal.value.0, pol_round)
+    proposal_statement(proposal, number(proposal.round)).digest(domain, key.incarnation, key.epoch)
 }
 
 /// Whether the holder of `key` signed the digest.

@@ -13,14 +13,15 @@ use std::{
     time::Duration,
 };
 
+use alloy_primitives::B256;
 use arc_malachitebft_core_consensus::Input;
 use arc_malachitebft_core_types::VoteType;
 use arc_malachitebft_engine::wal::decode_entry;
 use bytes::{Buf, Bytes};
-use horae_control::VotePlace;
+use horae_control::{EngineStatement, Step, VotePlace};
 
 use crate::{
-    EvidenceKind, StartError,
+    StartError,
     codec::Borsh,
     context::{Plane, Signer},
 };
@@ -98,20 +99,21 @@ pub(crate) fn check(path: &Path, decided: u64, new: bool) -> Result<Vec<Bytes>, 
 pub(crate) fn newest_of(entries: Vec<Bytes>, signer: &Signer) -> io::Result<Option<VotePlace>> {
     let mut newest = None;
     for entry in entries {
-        let (author, height, round, kind) = match decode_entry::<Plane, _, _>(&Borsh, entry.reader())? {
+        let (author, height, round, step) = match decode_entry::<Plane, _, _>(&Borsh, entry.reader())? {
             Input::Vote(vote) => {
-                let kind = match vote.kind {
-                    VoteType::Prevote => EvidenceKind::Prevote,
-                    VoteType::Precommit => EvidenceKind::Precommit,
+                let step = match vote.kind {
+                    VoteType::Prevote => Step::Prevote,
+                    VoteType::Precommit => Step::Precommit,
                 };
-                (vote.voter, vote.height, vote.round, kind)
+                (vote.voter, vote.height, vote.round, step)
             }
-            Input::Proposal(proposal) => (proposal.proposer, proposal.height, proposal.round, EvidenceKind::Proposal),
-            Input::ProposedValue(value, _) => (value.proposer, value.height, value.round, EvidenceKind::Proposal),
+            Input::Proposal(proposal) => (proposal.proposer, proposal.height, proposal.round, Step::Proposal),
+            Input::ProposedValue(value, _) => (value.proposer, value.height, value.round, Step::Proposal),
             _ => continue,
         };
         let Some(round) = round.as_u32().filter(|_| author == *signer) else { continue };
-        newest = newest.max(Some(kind.place(height.0, round)));
+        let statement = EngineStatement { step, height: height.0, round, value: B256::ZERO, pol_round: None };
+        newest = newest.max(Some(statement.place()));
     }
     Ok(newest)
 }

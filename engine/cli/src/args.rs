@@ -32,15 +32,15 @@ pub struct Cli {
 pub enum Command {
     /// Run a whole chain on this machine: an L1 (anvil), its contracts, and nodes, all real.
     Devnet(DevnetOptions),
-    /// Run a node.
+    /// Run a node, or take a running one out of its turns.
     Node(NodeOptions),
     /// Make a home directory with new keys.
     Init(InitOptions),
-    /// Show the sequencing slot.
+    /// Show the sequencing slot, or hand it on.
     Slot {
-        /// What to show.
+        /// What to do.
         #[command(subcommand)]
-        command: StatusCommand,
+        command: SlotCommand,
     },
     /// Show the epoch.
     Epoch {
@@ -89,10 +89,48 @@ pub struct DevnetOptions {
 
 /// `horae node`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct NodeOptions {
     /// Home directory, made by `horae init`.
+    #[arg(long, value_name = "DIR", required = true)]
+    pub home: Option<PathBuf>,
+    /// What to tell a running node.
+    #[command(subcommand)]
+    pub command: Option<NodeCommand>,
+}
+
+/// `horae node drain`, `horae node resume`
+#[derive(Clone, Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Take a running node out of its turns, and wait until it may be stopped.
+    ///
+    /// The other validators decide that its turns are passed over; a slot that it holds ends at its next block. A restart puts
+    /// the node back into its turns.
+    Drain(DrainOptions),
+    /// Put a drained node back into its turns.
+    Resume(AdminOptions),
+}
+
+/// A node that runs on this machine, and is told something through the socket in its home.
+#[derive(Clone, Debug, Args)]
+pub struct AdminOptions {
+    /// Home directory of the running node.
     #[arg(long, value_name = "DIR")]
     pub home: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `horae node drain`
+#[derive(Clone, Debug, Args)]
+pub struct DrainOptions {
+    /// The node.
+    #[command(flatten)]
+    pub admin: AdminOptions,
+    /// Give up waiting after this long, in seconds; the node stays drained.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub patience: u64,
 }
 
 /// `horae init`
@@ -127,7 +165,16 @@ pub struct InitOptions {
     pub json: bool,
 }
 
-/// `horae slot`, `horae epoch`
+/// `horae slot`
+#[derive(Clone, Debug, Subcommand)]
+pub enum SlotCommand {
+    /// As it is now.
+    Status(RpcOptions),
+    /// End the running slot at its next block, if the node of this home holds it.
+    Transfer(AdminOptions),
+}
+
+/// `horae epoch`
 #[derive(Clone, Debug, Subcommand)]
 pub enum StatusCommand {
     /// As it is now.

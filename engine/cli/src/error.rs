@@ -37,6 +37,12 @@ impl From<horae_node::home::HomeError> for CliError {
     }
 }
 
+impl From<horae_node::edges::admin::AdminError> for CliError {
+    fn from(error: horae_node::edges::admin::AdminError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 impl From<horae_node::keys::KeyError> for CliError {
     fn from(error: horae_node::keys::KeyError) -> Self {
         Self(error.to_string())

@@ -1,5 +1,6 @@
 //! `horae`: runs a node, a whole devnet, a load; shows slots, epochs and validators; rebuilds the chain from L1.
 
+mod admin;
 mod args;
 mod derive;
 mod devnet;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, NodeOptions, SlotCommand};
 use error::CliError;
 
 #[global_allocator]
@@ -28,7 +29,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // Fails only if there is a provider already, which is then as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    logs::start(cli.log_format, cli.log.as_deref(), matches!(cli.command, Command::Node(_)));
+    let is_node = matches!(&cli.command, Command::Node(options) if options.command.is_none());
+    logs::start(cli.log_format, cli.log.as_deref(), is_node);
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
@@ -42,7 +44,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
     // `under` must not have threads, and a node chooses its own from its profile.
     match command {
         Command::Under(options) => return Err(under::run(&options)),
-        Command::Node(options) => return node::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Node(NodeOptions { home: Some(home), command: None }) => return node::run(&home).map(done),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -54,7 +56,9 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
         match command {
             Command::Devnet(options) => devnet::run(options).await,
             Command::Init(options) => init::run(&options).map(done),
-            Command::Slot { command } => status::slot(&command).await.map(done),
+            Command::Slot { command: SlotCommand::Status(options) } => status::slot(&options).await.map(done),
+            Command::Slot { command: SlotCommand::Transfer(options) } => admin::transfer(&options).await.map(done),
+            Command::Node(NodeOptions { command: Some(command), .. }) => admin::node(&command).await.map(done),
             Command::Epoch { command } => status::epoch(&command).await.map(done),
             Command::Validators(options) => status::validators(&options).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),

@@ -4,11 +4,13 @@ use std::{os::unix::process::CommandExt, process::Command};
 
 use horae_node::{config::NodeConfig, council::Ended, home::Home};
 
-use crate::{args::NodeOptions, error::CliError, signals::asked_to_stop};
+use std::path::Path;
+
+use crate::{error::CliError, signals::asked_to_stop};
 
 /// Runs until a signal comes or the node cannot go on.
-pub fn run(options: &NodeOptions) -> Result<(), CliError> {
-    let config = NodeConfig::load(Home::new(&options.home))?;
+pub fn run(home: &Path) -> Result<(), CliError> {
+    let config = NodeConfig::load(Home::new(home))?;
     let shutdown = async {
         match asked_to_stop() {
             Ok(signal) => tracing::info!("{}: stopping", signal.await),

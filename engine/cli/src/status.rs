@@ -13,8 +13,7 @@ use crate::{
 const WEI: u128 = 1_000_000_000_000_000_000;
 
 /// Prints the slot.
-pub async fn slot(command: &StatusCommand) -> Result<(), CliError> {
-    let StatusCommand::Status(options) = command;
+pub async fn slot(options: &RpcOptions) -> Result<(), CliError> {
     let slot: SlotStatus = Rpc::new(&options.rpc)?.ask("horae_slot", []).await?;
     show(options, &slot, |slot| {
         println!("slot            {} (epoch {}, term {})", slot.slot, slot.epoch, slot.term);
@@ -22,6 +21,9 @@ pub async fn slot(command: &StatusCommand) -> Result<(), CliError> {
         println!("next sequencer  {}", slot.next_sequencer);
         println!("first block     {}", slot.first_block);
         println!("length          at most {} ms, {} blocks", slot.slot_ms, slot.slot_blocks);
+        for validator in &slot.passed_over {
+            println!("passed over     {validator}");
+        }
     })
 }
 
@@ -45,13 +47,23 @@ pub async fn epoch(command: &StatusCommand) -> Result<(), CliError> {
 pub async fn validators(options: &RpcOptions) -> Result<(), CliError> {
     let validators: Vec<ValidatorStatus> = Rpc::new(&options.rpc)?.ask("horae_validators", []).await?;
     show(options, &validators, |validators| {
-        println!("{:<42}  {:>12}  {:>6}  {:>9}  link", "signer", "stake METIS", "weight", "acked");
+        println!("{:<42}  {:>12}  {:>6}  {:>9}  link  standing", "signer", "stake METIS", "weight", "acked");
         for v in validators {
             let stake = v.stake.parse::<u128>().map_or_else(|_| v.stake.clone(), |wei| (wei / WEI).to_string());
             let link = if v.connected { "up" } else { "down" };
-            println!("{}  {stake:>12}  {:>6}  {:>9}  {link}", v.signer, v.weight, v.acked);
+            println!("{}  {stake:>12}  {:>6}  {:>9}  {link:<4}  {}", v.signer, v.weight, v.acked, standing(v));
         }
     })
+}
+
+/// Whether a validator has turns, and why not.
+fn standing(validator: &ValidatorStatus) -> String {
+    let word = if validator.ready { "ready" } else { "not ready" };
+    match (validator.offence, validator.skipped) {
+        (Some(offence), _) => format!("jailed: {offence}"),
+        (None, true) => format!("passed over ({word} at slot {})", validator.ready_slot),
+        (None, false) => format!("{word} at slot {}", validator.ready_slot),
+    }
 }
 
 fn show<T: Serialize>(options: &RpcOptions, value: &T, print: impl FnOnce(&T)) -> Result<(), CliError> {

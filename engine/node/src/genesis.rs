@@ -83,6 +83,10 @@ pub struct ControlRules {
     pub l1_step_blocks: u64,
     /// Bytes of a control block that a proposer fills.
     pub control_block_bytes: u64,
+    /// A ready validator says so again once it has come this many slots further.
+    pub readiness_slots: u64,
+    /// A validator whose last statement is more than this many slots behind is passed over.
+    pub stale_slots: u64,
 }
 
 impl From<ControlParams> for ControlRules {
@@ -92,6 +96,8 @@ impl From<ControlParams> for ControlRules {
             dkg_deadline_heights: params.dkg_deadline_heights,
             l1_step_blocks: params.l1_step_blocks,
             control_block_bytes: params.control_block_bytes,
+            readiness_slots: params.readiness_slots,
+            stale_slots: params.stale_slots,
         }
     }
 }
@@ -201,6 +207,8 @@ impl GenesisFile {
                 dkg_deadline_heights: self.control.dkg_deadline_heights,
                 l1_step_blocks: self.control.l1_step_blocks,
                 control_block_bytes: self.control.control_block_bytes,
+                readiness_slots: self.control.readiness_slots,
+                stale_slots: self.control.stale_slots,
             },
         }
     }

@@ -123,6 +123,11 @@ impl Home {
         self.root.join("incarnation")
     }
 
+    /// Where the operator's commands reach the running node: a Unix socket.
+    pub fn admin(&self) -> PathBuf {
+        self.root.join("admin.sock")
+    }
+
     /// Held by the process that runs on this home; contains its id.
     pub fn lock_file(&self) -> PathBuf {
         self.root.join("lock")

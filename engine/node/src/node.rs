@@ -32,6 +32,7 @@ use tracing::{error, info, warn};
 use crate::chain_view::{self, KeeperOptions};
 use crate::config::NodeConfig;
 use crate::council::{self, Council, CouncilError, CouncilParts, Ended, Inbox, WatchFrom, watch_l1};
+use crate::edges::admin::{self, Admin, AdminError};
 use crate::edges::journal::{self, Journal, JournalError};
 use crate::edges::l1::{L1, L1Error, Sender};
 use crate::edges::peers::{self, PeerAddress, Peers, PeersError};
@@ -123,6 +124,9 @@ pub enum NodeError {
     /// The QUIC edge.
     #[error(transparent)]
     Quic(#[from] quic_ingest::StartError),
+    /// The operator's socket.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The metrics edge.
     #[error("cannot serve metrics: {0}")]
     Metrics(String),
@@ -212,7 +216,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let peers = listen_to_peers(&settings, &keys, &node_keys, inbox.clone(), entrance.clone())?;
 
     // The replica.
-    let (votes, votes_received) = mpsc::unbounded_channel();
+    let (to_council, from_replica) = mpsc::unbounded_channel();
     let (questions, questions_received) = mpsc::channel(STORED_QUESTIONS);
     tokio::spawn(serving::answer(view.clone(), peers.clone(), questions_received));
     let edges = NodeEdges {
@@ -221,7 +225,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         feed: feed.clone(),
         peers: peers.clone(),
         node_keys,
-        votes,
+        council: to_council,
         questions,
         entrance: entrance.clone(),
         forgotten: forgotten.clone(),
@@ -292,6 +296,16 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let sender = settings.l1.submit.then(|| Arc::new(Sender::new(l1.clone(), signer_of(&keys))));
     let (agreed, agreed_seen) = watch::channel(L1View::default());
     let (published, control_state) = watch::channel(Arc::new(state.clone()));
+    let (drained, drained_seen) = watch::channel(false);
+    let (trouble, trouble_seen) = watch::channel(None);
+    let operator = Admin {
+        me,
+        replica: inbox.clone(),
+        running: running.clone(),
+        control_state: control_state.clone(),
+        drained,
+        trouble: trouble_seen,
+    };
     let step_blocks = state.params().l1_step_blocks;
     let parts = CouncilParts {
         signer,
@@ -312,6 +326,9 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         agreed,
         retained_heights: settings.retention.control_heights,
         published,
+        running: running.clone(),
+        drained: drained_seen,
+        trouble,
     };
     let (council, reports) = Council::new(parts)?;
     let (news, news_received) = mpsc::channel(L1_NEWS);
@@ -322,9 +339,10 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         step_blocks,
     };
     tokio::spawn(watch_l1(l1, from, agreed_seen, news));
-    let council = tokio::spawn(council.run(events, news_received, votes_received, reports));
+    let council = tokio::spawn(council.run(events, news_received, from_replica, reports));
 
     // The doors open last.
+    admin::serve(&home.admin(), operator)?;
     let _tcp = settings.ingest.tcp.map(|listen| start_tcp(listen, &profile, entrance.clone())).transpose()?;
     let _quic = settings.ingest.quic.map(|listen| start_quic(listen, entrance.clone())).transpose()?;
     let (reported_params, traffic) = (params.clone(), entrance.traffic());

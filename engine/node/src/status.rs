@@ -100,6 +100,7 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
     let linked: HashSet<[u8; 32]> = reporting.engine.peers().iter().map(|peer| peer.node_key).collect();
     let epoch = state.epoch();
     let view = state.l1_view();
+    let skipped = state.open_term().map_or(&[][..], |term| term.skips.latest());
     NodeStatus {
         own: epoch.set.get(&reporting.me).map(|validator| validator.signer),
         slot: SlotStatus {
@@ -112,6 +113,7 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
             began_ms: running.began_ms,
             slot_ms: reporting.params.slot_ms,
             slot_blocks: reporting.params.slot_blocks,
+            passed_over: skipped.to_vec(),
         },
         epoch: epoch_status(&state),
         validators: epoch
@@ -125,6 +127,10 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
                 weight: validator.weight,
                 connected: validator.signer == reporting.me || linked.contains(&validator.node_key),
                 acked: acked.get(&validator.signer).copied().unwrap_or_default(),
+                offence: state.jail().get(validator.id).map(|jailed| jailed.offence),
+                skipped: skipped.contains(&validator.signer),
+                ready: state.roll_call().of(&validator.signer).is_some_and(|stated| stated.ready),
+                ready_slot: state.roll_call().of(&validator.signer).map_or(0, |stated| stated.slot),
             })
             .collect(),
         control_height: state.height(),

@@ -4,7 +4,7 @@
 use std::mem;
 
 use alloy_primitives::{Address, B256};
-use horae_control::{CloseVote, Record};
+use horae_control::{CloseVote, Proof, Record};
 use horae_node::chain_view::ChainEvent;
 use horae_node::replica::io::{Entry, Lsn, ReplicaIo};
 use horae_node::replica::message::PeerMessage;
@@ -53,6 +53,8 @@ pub struct Edges {
     pub said: Vec<Said>,
     /// Close votes for the control plane.
     pub votes: Vec<CloseVote>,
+    /// Offences of others that the replica has proof of.
+    pub accusations: Vec<Proof>,
     /// Transactions that go through the pipeline again.
     pub resubmitted: Vec<Vec<u8>>,
     /// Hashes that the duplicate check lets through again.
@@ -76,6 +78,7 @@ impl Edges {
             view: View::new(store.clone()),
             said: Vec::new(),
             votes: Vec::new(),
+            accusations: Vec::new(),
             resubmitted: Vec::new(),
             forgotten: Vec::new(),
             events: Vec::new(),
@@ -148,6 +151,10 @@ impl ReplicaIo for Edges {
 
     fn close_vote(&mut self, vote: CloseVote) {
         self.votes.push(vote);
+    }
+
+    fn evidence(&mut self, proof: Proof) {
+        self.accusations.push(proof);
     }
 
     fn resubmit(&mut self, raw: &[u8]) {

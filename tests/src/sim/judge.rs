@@ -175,7 +175,7 @@ impl Judge {
             spoken.highest_named = Some(*ack);
         }
         if let Some(vote) = &spoken.close
-            && let Some(evidence) = Evidence::between_ack_and_close(ack, vote, term)
+            && let Some(evidence) = Evidence::between_ack_and_close(ack, vote)
         {
             return convict(&evidence, term);
         }
@@ -227,7 +227,7 @@ impl Judge {
         }
         spoken.close = Some(vote.clone());
         for ack in spoken.acks.values().chain(&spoken.highest_named) {
-            if let Some(evidence) = Evidence::between_ack_and_close(ack, vote, term) {
+            if let Some(evidence) = Evidence::between_ack_and_close(ack, vote) {
                 return convict(&evidence, term);
             }
         }
@@ -304,9 +304,8 @@ fn name(evidence: &Evidence) -> String {
         Evidence::DoubleBlock { first, second } => format!("sealed {} and {}", first.facts.id, second.facts.id),
         Evidence::DoubleAck { first, second } => format!("acked {} and {}", first.block, second.block),
         Evidence::DoubleClose { first, .. } => format!("voted twice to close term {}", first.term),
-        Evidence::UnlistedAck { ack, .. } => format!("acked {}, which its close vote does not list", ack.block),
-        Evidence::HigherCertificate { ack, .. } => {
-            format!("named a certificate of {:?}, above that of its close vote", ack.certificate)
+        Evidence::AckAndClose { ack, .. } => {
+            format!("acked {} naming {:?}, against its close vote", ack.block, ack.certificate)
         }
     }
 }

@@ -286,7 +286,12 @@ impl World {
                 }
             }
             Due::Stores { node, life } => self.stores(node, life),
-            Due::Vote(vote) => self.control.hear(*vote).map_err(|why| Violation::new(8, why))?,
+            Due::Vote(vote) => {
+                for node in &mut self.nodes {
+                    node.hear(Input::CloseVote(vote.clone()));
+                }
+                self.control.hear(*vote).map_err(|why| Violation::new(8, why))?;
+            }
             Due::Applies { node } => self.apply(node),
             Due::Clients => {
                 let sending = !self.calm;
@@ -412,9 +417,16 @@ impl World {
         let Some(running) = &mut self.nodes[node].running else { return Ok(()) };
         let said = std::mem::take(&mut running.edges.said);
         let votes = std::mem::take(&mut running.edges.votes);
+        let accusation = running.edges.accusations.pop();
         let events = std::mem::take(&mut running.edges.events);
         if let Some(why) = running.edges.fault.take() {
             return Err(Violation::new(5, format!("node {node}: {why}")));
+        }
+        if let Some(proof) = accusation {
+            return Err(Violation::new(
+                8,
+                format!("node {node} can convict {}: {:?}", proof.validator, proof.offence()),
+            ));
         }
         let head = running.replica.head();
         let committed = running.edges.view.committed();

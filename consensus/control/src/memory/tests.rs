@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::Record;
 use crate::sign::SignerKey;
-use crate::statement::SignedBlock;
+use crate::statement::{EngineStatement, SignedBlock, Step};
 use crate::term::Term;
 use crate::testing::{ack, certificate, chain, close_vote, domain, keys_of, term};
 use crate::voter::{Refused, Voter};
@@ -98,18 +98,20 @@ fn a_forgotten_close_vote_is_noticed_and_a_remembered_one_is_not() {
 #[test]
 fn tendermint_votes_count_from_the_height_in_progress_on() {
     let life = life();
-    let place = |height, round, step| VotePlace { height, round, step };
-    let verdict = |own: Option<VotePlace>, known: VotePlace| {
-        let spoken = Spoken { vote: own, ..life.spoken(4) };
+    let vote = |height, round, step| EngineStatement { step, height, round, value: B256::ZERO, pol_round: None };
+    let verdict = |own: Option<EngineStatement>, known: EngineStatement| {
+        let spoken = Spoken { vote: own.map(|own| own.place()), ..life.spoken(4) };
         let mut recall = life.recall(spoken, 0, 0);
-        let known = Known { vote: Some((0, known)), ..Known::default() };
+        let signature = life.key.sign(known.digest(&domain(), 0, 0));
+        let signed = SignedEngineStatement { incarnation: 0, epoch: 0, statement: known, signature };
+        let known = Known { vote: Some(signed), ..Known::default() };
         life.others()[..2].iter().for_each(|other| recall.hear(*other, &known));
         recall.verdict()
     };
-    assert_eq!(verdict(None, place(7, 9, 2)), WHOLE);
-    assert_eq!(verdict(None, place(8, 0, 1)), forgotten(1));
-    assert_eq!(verdict(Some(place(8, 0, 2)), place(8, 0, 1)), WHOLE);
-    assert_eq!(verdict(Some(place(8, 0, 2)), place(8, 1, 0)), forgotten(1));
+    assert_eq!(verdict(None, vote(7, 9, Step::Precommit)), WHOLE);
+    assert_eq!(verdict(None, vote(8, 0, Step::Prevote)), forgotten(1));
+    assert_eq!(verdict(Some(vote(8, 0, Step::Precommit)), vote(8, 0, Step::Prevote)), WHOLE);
+    assert_eq!(verdict(Some(vote(8, 0, Step::Precommit)), vote(8, 1, Step::Proposal)), forgotten(1));
 }
 
 #[test]
@@ -147,7 +149,11 @@ fn liars_cannot_invent_a_gap() {
     close.validator = life.key.address();
     let mut registration = RegisterIncarnation::sign(&domain(), 5, other);
     registration.validator = life.key.address();
-    let forged = Known { ack: Some(ack), close: Some(close), registration: Some(registration), ..Known::default() };
+    let statement = EngineStatement { step: Step::Prevote, height: 99, round: 0, value: B256::ZERO, pol_round: None };
+    let signature = other.sign(statement.digest(&domain(), 0, 0));
+    let vote = Some(SignedEngineStatement { incarnation: 0, epoch: 0, statement, signature });
+    let forged =
+        Known { vote, ack: Some(ack), close: Some(close), registration: Some(registration), ..Known::default() };
     assert_eq!(life.verdict(0, &forged), WHOLE, "forged statements");
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::{Command, ControlBlock};
+use crate::proof::Offence;
 use crate::statement::{BlockFacts, BlockId, SignedBlock};
 use crate::term::Term;
 use crate::testing::control::{KEY, commitments, confirm, decide, l1_view, open, shares, state};
@@ -113,7 +114,7 @@ fn two_close_votes_are_evidence() {
     pool.add(Pending::Close(close_vote(&term, None, vec![], &keys[0])), &state).unwrap();
     let second = Pending::Close(close_vote(&term, None, blocks, &keys[0]));
     let Ok(Added::Evidence(evidence)) = pool.add(second, &state) else { panic!("two votes") };
-    assert_eq!(evidence.verify(&term), Ok(keys[0].address()));
+    assert_eq!((evidence.validator, evidence.verify(&term)), (keys[0].address(), Ok(Offence::DoubleClose)));
     assert_eq!(pool.close_votes().next().map(|v| v.acked.len()), Some(0), "the first one is kept");
 }
 
@@ -185,4 +186,59 @@ fn registrations_are_dropped_once_decided() {
     assert!(pool.is_empty());
     assert_eq!(pool.add(register(2), &state), Err(NotPending::Stale));
     let _ = decide(&mut state, vec![l1_view(102, vec![])]);
+}
+
+#[test]
+fn evidence_waits_once_a_validator_and_goes_into_the_next_block() {
+    let (mut state, term) = opened();
+    let mut pool = PendingCommands::new();
+    let blocks = chain(&term, 1, 8);
+    for key in &keys_of(&term.set)[..2] {
+        pool.add(Pending::Close(close_vote(&term, None, vec![], key)), &state).unwrap();
+        let second = Pending::Close(close_vote(&term, None, blocks.clone(), key));
+        let Ok(Added::Evidence(proof)) = pool.add(second, &state) else { panic!("two votes") };
+        assert_eq!(pool.add(Pending::Evidence(proof.clone()), &state), Ok(Added::New));
+        let turned = Box::new(Proof { first: proof.second.clone(), second: proof.first.clone(), ..*proof.clone() });
+        assert_eq!(pool.add(Pending::Evidence(turned), &state), Ok(Added::Known), "the first proof stays");
+        let later = Pending::Evidence(Box::new(Proof { term: 2, ..*proof.clone() }));
+        let stranger = Proof { validator: crate::testing::key(9).address(), ..*proof };
+        assert!(matches!(pool.add(Pending::Evidence(Box::new(stranger)), &state), Err(NotPending::Evidence(_))));
+        let Pending::Evidence(mut early) = later else { unreachable!() };
+        early.validator = keys_of(&term.set)[3].address();
+        assert_eq!(pool.add(Pending::Evidence(early), &state), Err(NotPending::Early));
+    }
+    let block = state.propose(&pool, &nothing_held).unwrap();
+    assert_eq!(block.commands.iter().filter(|c| matches!(c, Command::Evidence(_))).count(), 2);
+    state.apply(&block).unwrap();
+    assert_eq!(state.jail().iter().count(), 2);
+    let again = pool.commands().find(|c| matches!(c, Pending::Evidence(_))).unwrap().clone();
+    pool.drop_stale(&state);
+    assert!(!pool.commands().any(|c| matches!(c, Pending::Evidence(_))));
+    assert_eq!(pool.add(again, &state), Err(NotPending::Stale));
+}
+
+#[test]
+fn the_newest_word_on_readiness_stays() {
+    let (mut state, term) = opened();
+    let mut pool = PendingCommands::new();
+    let me = &keys_of(&term.set)[0];
+    let height = state.height();
+    let said = |slot, height, ready| Pending::Readiness(crate::testing::readiness(&term, slot, height, ready, me));
+    assert_eq!(pool.add(said(1, height, true), &state), Err(NotPending::Stale), "nothing new");
+    assert_eq!(pool.add(said(2, height, true), &state), Ok(Added::New));
+    assert_eq!(pool.add(said(3, height, false), &state), Ok(Added::New));
+    assert_eq!(pool.add(said(2, height, true), &state), Ok(Added::Known));
+    assert_eq!(pool.len(), 1);
+    let block = state.propose(&pool, &nothing_held).unwrap();
+    state.apply(&block).unwrap();
+    pool.drop_stale(&state);
+    assert!(pool.is_empty());
+    assert_eq!(state.open_term().unwrap().skips.latest(), [me.address()]);
+    let replayed = said(2, height, true);
+    assert_eq!(pool.add(replayed, &state), Err(NotPending::Stale));
+    let later = Term { number: 2, ..term.clone() };
+    let early = crate::testing::readiness(&later, 9, height + 1, true, me);
+    assert_eq!(pool.add(Pending::Readiness(early), &state), Err(NotPending::Early));
+    let stranger = crate::testing::readiness(&term, 9, height + 1, true, &key(9));
+    assert!(matches!(pool.add(Pending::Readiness(stranger), &state), Err(NotPending::Statement(_))));
 }

@@ -384,3 +384,193 @@ fn random_bytes_are_no_state() {
         }
     }
 }
+
+/// Proof that a member signed two Tendermint votes at this height.
+fn voted_twice(state: &ControlState, at: usize, height: u64) -> Proof {
+    let vote = |value| crate::EngineStatement {
+        step: crate::Step::Precommit,
+        height,
+        round: 0,
+        value: B256::repeat_byte(value),
+        pol_round: None,
+    };
+    crate::testing::engine_proof(state.epoch().number, vote(1), vote(2), &keys_of(&state.epoch().set)[at])
+}
+
+fn evidence(proof: &Proof) -> Command {
+    Command::Evidence(Box::new(proof.clone()))
+}
+
+#[test]
+fn a_convicted_validator_gets_no_turns_at_once_but_keeps_its_weight() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let term = state.open_term().unwrap().clone();
+    let at = term.schedule.leader(2).unwrap();
+    let proof = voted_twice(&state, at, state.height());
+    assert!(
+        state.check(&block(&state, vec![evidence(&proof)])).is_err(),
+        "the height that opened the term was of no term"
+    );
+    let proof = voted_twice(&state, at, state.height() + 1);
+    let (validator, offence) = (proof.validator, Offence::DoubleVote);
+    let effects = decide(&mut state, vec![evidence(&proof)]);
+    assert_eq!(effects, [Effect::Jailed { validator, offence }, Effect::Skipped { skipped: vec![validator] }]);
+    let now = state.open_term().unwrap().clone();
+    assert_eq!((term.slot_after(1, state.height()), now.slot_after(1, state.height())), (2, 3));
+    assert_eq!(now.slot_after(1, state.height() - 1), 2, "a block that names the height before");
+    assert_eq!((now.set.total(), &now.set), (4, &term.set));
+    let kept = state.jail().get(now.set.get(&validator).unwrap().id).unwrap();
+    assert_eq!((kept.validator, kept.height, &kept.proof), (validator, state.height(), &proof));
+    let again = block(&state, vec![evidence(&voted_twice(&state, at, state.height() + 1))]);
+    assert_eq!(state.check(&again), Err(Invalid::Evidence(NotEvidence::InJail(validator))));
+    let early = block(&state, vec![evidence(&voted_twice(&state, (at + 1) % 4, state.height() + 2))]);
+    assert_eq!(state.check(&early), Err(Invalid::Evidence(NotEvidence::OutOfReach)));
+
+    let blocks = chain(&now, 1, 8);
+    let votes = votes(&now, 4, None, &blocks);
+    decide(&mut state, vec![Command::CloseTerm(CloseTerm { base: now.parent, votes })]);
+    let next = state.open_term().unwrap();
+    assert_ne!(next.sequencer_of(next.first_slot).unwrap().signer, validator, "nor does it begin a term");
+    assert_eq!(next.skips.latest(), [validator]);
+}
+
+#[test]
+fn less_than_a_third_of_the_weights_is_passed_over() {
+    let mut state = state(&[2, 1, 1, 1, 1, 1], 8);
+    open(&mut state);
+    let set = state.epoch().set.clone();
+    let heavy = set.validators().iter().position(|v| v.weight == 2).unwrap();
+    let order: Vec<usize> = (0..6).filter(|at| *at != heavy).take(2).chain([heavy]).collect();
+    for at in &order {
+        let proof = voted_twice(&state, *at, state.height());
+        let early = state.check(&block(&state, vec![evidence(&proof)])).is_err();
+        let proof = if early { voted_twice(&state, *at, state.height() + 1) } else { proof };
+        decide(&mut state, vec![evidence(&proof)]);
+    }
+    let mut first_two: Vec<Address> = order[..2].iter().map(|at| set.validators()[*at].signer).collect();
+    first_two.sort_unstable();
+    assert_eq!(state.open_term().unwrap().skips.latest(), first_two, "the third would make it 4 of 7");
+    assert_eq!(state.jail().iter().count(), 3);
+}
+
+#[test]
+fn evidence_is_judged_against_the_last_closed_terms() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let first = state.open_term().unwrap().clone();
+    let (blocks, key) = (chain(&first, 2, 8), &keys_of(&first.set)[0]);
+    let pair = |term: &Term, blocks: &[SignedBlock]| crate::Evidence::DoubleClose {
+        first: Box::new(close_vote(term, None, vec![], key)),
+        second: Box::new(close_vote(term, None, blocks.to_vec(), key)),
+    };
+    let proof = pair(&first, &blocks).proof(&first).unwrap();
+    let height = first.opened_height + 1;
+    for closed in 1..=MAX_JUDGED_TERMS + 1 {
+        let term = state.open_term().unwrap().clone();
+        let votes = votes(&term, 4, None, &[]);
+        decide(&mut state, vec![Command::CloseTerm(CloseTerm { base: term.parent, votes })]);
+        let in_reach = closed <= MAX_JUDGED_TERMS;
+        assert_eq!(state.check(&block(&state, vec![evidence(&proof)])).is_ok(), in_reach, "{closed} terms closed");
+        let twice = voted_twice(&state, 1, height);
+        assert_eq!(state.check(&block(&state, vec![evidence(&twice)])).is_ok(), in_reach, "{closed} terms closed");
+    }
+    let bytes = borsh::to_vec(&state).unwrap();
+    assert_eq!(borsh::from_slice::<ControlState>(&bytes).unwrap(), state);
+}
+
+#[test]
+fn what_an_older_incarnation_signed_convicts_nobody_in_a_later_term() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let keys = keys_of(&state.epoch().set);
+    decide(&mut state, vec![Command::RegisterIncarnation(RegisterIncarnation::sign(&domain(), 1, &keys[0]))]);
+    let before = voted_twice(&state, 0, state.height());
+    assert!(state.check(&block(&state, vec![evidence(&before)])).is_ok(), "it counted when it was signed");
+    let term = state.open_term().unwrap().clone();
+    let votes = votes(&term, 4, None, &[]);
+    decide(&mut state, vec![Command::CloseTerm(CloseTerm { base: term.parent, votes })]);
+    let after = voted_twice(&state, 0, state.height() + 1);
+    assert!(matches!(
+        state.check(&block(&state, vec![evidence(&after)])),
+        Err(Invalid::Evidence(NotEvidence::Statement(crate::StatementError::WrongIncarnation { .. })))
+    ));
+}
+
+fn ready(state: &ControlState, slot: u64, ready: bool, at: usize) -> Command {
+    let term = state.open_term().unwrap();
+    Command::Readiness(crate::testing::readiness(term, slot, state.height(), ready, &keys_of(&term.set)[at]))
+}
+
+#[test]
+fn who_asks_for_it_is_passed_over_until_it_says_that_it_is_ready() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let first = state.open_term().unwrap().clone();
+    let at = first.schedule.leader(2).unwrap();
+    let me = first.set.validators()[at].signer;
+    assert!(!state.readiness_is_due(&me, 1, true) && state.readiness_is_due(&me, 1, false));
+    let drains = ready(&state, 1, false, at);
+    assert_eq!(decide(&mut state, vec![drains.clone()]), [Effect::Skipped { skipped: vec![me] }]);
+    assert_eq!(state.check(&block(&state, vec![drains])), Err(Invalid::NothingNew(me)));
+    assert!(state.readiness_is_due(&me, 1, true) && !state.readiness_is_due(&me, 500, false));
+    let out = state.height();
+    let resumes = ready(&state, 1, true, at);
+    assert_eq!(decide(&mut state, vec![resumes]), [Effect::Skipped { skipped: vec![] }]);
+    let term = state.open_term().unwrap();
+    let after = |named| term.slot_after(1, named);
+    assert_eq!((after(out - 1), after(out), after(out + 1)), (2, 3, 2));
+    assert_eq!(term.skips.since(&me), None);
+    let Command::Readiness(mut forged) = ready(&state, 9, true, at) else { unreachable!() };
+    forged.slot = 10;
+    let forged = block(&state, vec![Command::Readiness(forged)]);
+    assert!(matches!(state.check(&forged), Err(Invalid::Readiness(_))));
+}
+
+#[test]
+fn an_idle_chain_stays_idle_and_a_silent_validator_is_passed_over() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let ControlParams { readiness_slots, stale_slots, .. } = *state.params();
+    let members: Vec<Address> = state.epoch().set.validators().iter().map(|v| v.signer).collect();
+    let (mut blocks, mut slot) = (0, 1);
+    while state.open_term().unwrap().skips.latest().is_empty() {
+        let due: Vec<usize> = (0..3).filter(|at| state.readiness_is_due(&members[*at], slot, true)).collect();
+        if !due.is_empty() {
+            blocks += 1;
+            let said = due.into_iter().map(|at| ready(&state, slot, true, at)).collect();
+            decide(&mut state, said);
+        }
+        slot += 1;
+        assert!(slot < 2 * stale_slots + 2 * readiness_slots, "the silent one is never passed over");
+    }
+    assert_eq!(state.open_term().unwrap().skips.latest(), [members[3]]);
+    assert!(slot > stale_slots && blocks <= slot / readiness_slots + 1, "{blocks} control blocks in {slot} slots");
+    let back = ready(&state, slot, true, 3);
+    assert_eq!(decide(&mut state, vec![back]), [Effect::Skipped { skipped: vec![] }]);
+}
+
+/// A dead sequencer costs one failover; then its turns are passed over.
+#[test]
+fn a_validator_whose_slot_failed_gets_no_more_turns_before_it_is_heard() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let first = state.open_term().unwrap().clone();
+    let dead = first.schedule.leader(1).unwrap();
+    let me = first.set.validators()[dead].signer;
+    let alive = |term: &Term| -> Vec<CloseVote> {
+        let keys = keys_of(&term.set);
+        keys.iter().filter(|key| key.address() != me).map(|key| close_vote(term, None, vec![], key)).collect()
+    };
+    let votes = alive(&first);
+    decide(&mut state, vec![Command::CloseTerm(CloseTerm { base: first.parent, votes })]);
+    let term = state.open_term().unwrap().clone();
+    let mut tip = BlockFacts { control_height: state.height(), ..child(&term, &term.parent, true, 0) };
+    for _ in 0..20 {
+        assert_ne!(term.sequencer_of(tip.slot).unwrap().signer, me);
+        tip = child(&term, &tip, true, 0);
+    }
+    assert!(state.readiness_is_due(&me, 1, true), "once it is back it says so");
+    let back = ready(&state, 1, true, dead);
+    assert_eq!(decide(&mut state, vec![back]), [Effect::Skipped { skipped: vec![] }]);
+}

@@ -32,8 +32,7 @@ pub struct Ack {
 impl Ack {
     /// `keccak256(abi.encode(uint64 number, bytes32 hash, uint64 certNumber, bytes32 certHash))`; zeros for none.
     pub fn content(&self) -> B256 {
-        let named = self.certificate.unwrap_or(BlockId { number: 0, hash: B256::ZERO });
-        words(&[word(self.block.number), self.block.hash, word(named.number), named.hash])
+        ack_content(&self.block, self.certificate.as_ref())
     }
 
     /// What the author signs.
@@ -66,6 +65,12 @@ impl Ack {
     pub fn holds(&self, block: &BlockId) -> bool {
         self.certificate.is_some_and(|named| named.number > block.number || named == *block)
     }
+}
+
+/// [`Ack::content`] of its parts.
+pub(crate) fn ack_content(block: &BlockId, certificate: Option<&BlockId>) -> B256 {
+    let (number, hash) = certificate.map_or((0, B256::ZERO), |named| (named.number, named.hash));
+    words(&[word(block.number), block.hash, word(number), hash])
 }
 
 /// The member of the set that a statement names, if the incarnation is the one that counts.

@@ -11,7 +11,7 @@ use crate::sign::{Signature, SignerKey, recover};
 use crate::term::Term;
 
 /// A block, by height and header hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub struct BlockId {
     /// Height; genesis is 0.
     pub number: u64,

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, keccak256};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::ack::author;
-use super::{Certificate, SignedBlock, StatementError};
+use super::{BlockId, Certificate, SignedBlock, StatementError};
 use crate::digest::{Domain, Kind, digest, word, words};
 use crate::sign::{Signature, SignerKey, recover};
 use crate::term::Term;
@@ -34,10 +34,13 @@ impl CloseVote {
     /// the keccak256 of the words (number, hash) of the listed blocks, and `attached` that of the borsh bytes of
     /// certificate and list, so that nobody can alter on the way what the author sent.
     pub fn content(&self) -> B256 {
-        let (number, hash) = self.certificate.as_ref().map_or((0, B256::ZERO), |c| (c.block.number, c.block.hash));
-        let list: Vec<B256> = self.acked.iter().flat_map(|b| [word(b.facts.id.number), b.facts.id.hash]).collect();
-        let attached = borsh::to_vec(&(&self.certificate, &self.acked)).expect("writing to memory does not fail");
-        words(&[word(number), hash, words(&list), keccak256(attached)])
+        let certificate = self.certificate.as_ref().map(|c| c.block);
+        close_content(certificate.as_ref(), self.acked.iter().map(|block| &block.facts.id), self.attached())
+    }
+
+    /// keccak256 of the borsh bytes of certificate and list.
+    pub(crate) fn attached(&self) -> B256 {
+        keccak256(borsh::to_vec(&(&self.certificate, &self.acked)).expect("writing to memory does not fail"))
     }
 
     /// What the author signs.
@@ -99,4 +102,15 @@ impl CloseVote {
         }
         self.acked.windows(2).try_for_each(|pair| term.check_child(&pair[1].facts, &pair[0].facts))
     }
+}
+
+/// [`CloseVote::content`] of its parts.
+pub(crate) fn close_content<'a>(
+    certificate: Option<&BlockId>,
+    listed: impl Iterator<Item = &'a BlockId>,
+    attached: B256,
+) -> B256 {
+    let (number, hash) = certificate.map_or((0, B256::ZERO), |c| (c.number, c.hash));
+    let list: Vec<B256> = listed.flat_map(|block| [word(block.number), block.hash]).collect();
+    words(&[word(number), hash, words(&list), attached])
 }

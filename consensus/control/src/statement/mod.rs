@@ -4,13 +4,19 @@ mod ack;
 mod block;
 mod certificate;
 mod close;
+mod engine;
+mod readiness;
 
 use alloy_primitives::Address;
 
 pub use ack::Ack;
+pub(crate) use ack::ack_content;
 pub use block::{BlockFacts, BlockId, SignedBlock};
 pub use certificate::{Certificate, CertificateAck, Commit};
 pub use close::CloseVote;
+pub(crate) use close::close_content;
+pub use engine::{EngineStatement, SignedEngineStatement, Step};
+pub use readiness::Readiness;
 
 /// Why a statement does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +66,14 @@ pub enum StatementError {
         found: u64,
         /// Slot that follows from the parent.
         expected: u64,
+    },
+    /// Which slots are passed over is not known yet at the control height that the last block of a slot names.
+    #[error("the last block of a slot names control height {named}, known is {known}")]
+    HeightUnknown {
+        /// Control height named.
+        named: u64,
+        /// Highest control height known.
+        known: u64,
     },
     /// The block does not stand on that parent.
     #[error("{child} is not a child of {parent}")]

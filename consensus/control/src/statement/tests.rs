@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::command::{Command, ControlBlock};
-use crate::evidence::{Evidence, NotEvidence};
+use crate::evidence::Evidence;
 use crate::pending::Pending;
+use crate::proof::{NotEvidence, Proof};
 use crate::record::Record;
 use crate::term::Term;
 use crate::testing::{ack, certificate, certificate_of, chain, child, close_vote, key, keys_of, seal, term};
@@ -208,7 +209,7 @@ fn evidence_convicts_contradictions_and_nothing_else() {
 
     let certified = certificate(&term, &facts[0], None, 3);
     let vote = close_vote(&term, Some(certified), vec![blocks[1]], &me);
-    let against = |ack: &Ack| Evidence::between_ack_and_close(ack, &vote, &term).map(|e| e.verify(&term));
+    let against = |ack: &Ack| Evidence::between_ack_and_close(ack, &vote).map(|e| e.verify(&term));
     assert_eq!(against(&cast(&facts[0], None)), None);
     assert_eq!(against(&cast(&facts[1], Some(facts[0].id))), None);
     assert_eq!(against(&cast(&facts[2], None)), Some(Ok(address)), "not listed");
@@ -232,7 +233,7 @@ fn read_and_verify(bytes: &[u8], term: &Term) {
     let _ = reads::<Certificate>(bytes).map(|c| (c.verify(&term.set, &term.domain), c.committed_number(&term.set)));
     let _ = reads::<Commit>(bytes).map(|c| c.verify(&term.set, &term.domain));
     let _ = reads::<CloseVote>(bytes).map(|v| (v.verify(term), v.verify_shape(term)));
-    let _ = reads::<Evidence>(bytes).map(|e| e.verify(term));
+    let _ = reads::<Proof>(bytes).map(|proof| proof.verify(term));
     let _ = (reads::<Command>(bytes), reads::<ControlBlock>(bytes), reads::<Pending>(bytes), reads::<Record>(bytes));
     let _ = reads::<Term>(bytes).map(|t| t.sequencer_of(t.first_slot).is_some());
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::statement::BlockFacts;
-use crate::testing::{Rng, ack, chain, child, key, keys_of, term};
+use crate::testing::{Rng, ack, chain, child, close_vote, key, keys_of, term};
 
 /// Every ack ever handed in, and what follows from them by the words of the design.
 #[derive(Default)]
@@ -176,4 +176,37 @@ fn acks_far_above_the_commit_known_here_still_count() {
     let certificate = crate::testing::certificate(&term, &blocks[38], None, 3);
     let commit = tally.hold_certificate(&certificate).unwrap().unwrap();
     assert_eq!(commit.block(), blocks[38].id);
+}
+
+#[test]
+fn an_ack_against_its_authors_close_vote_convicts_in_either_order() {
+    let term = term(&[1, 1, 1, 1], 8);
+    let blocks = chain(&term, 3, 8);
+    let key = &keys_of(&term.set)[0];
+    let (first, second) = (ack(&term, &blocks[0].facts, None, key), ack(&term, &blocks[1].facts, None, key));
+    let vote = close_vote(&term, None, blocks[..1].to_vec(), key);
+
+    let mut after = Tally::new(term.clone());
+    assert_eq!(after.hold_close_vote(&vote), None);
+    assert_eq!(after.add(&first), Ok(vec![]));
+    let said = after.add(&second).unwrap();
+    let [Tallied::Evidence(evidence)] = &said[..] else { panic!("{said:?}") };
+    assert_eq!(evidence.verify(&term), Ok(key.address()));
+    assert_eq!(after.add(&second), Ok(vec![]), "told once");
+
+    let mut before = Tally::new(term.clone());
+    before.add(&first).unwrap();
+    before.add(&second).unwrap();
+    let evidence = before.hold_close_vote(&vote).unwrap();
+    assert_eq!(evidence.verify(&term), Ok(key.address()));
+    assert_eq!(before.hold_close_vote(&vote), None, "told once");
+
+    let mut honest = Tally::new(term.clone());
+    honest.add(&first).unwrap();
+    assert_eq!(honest.hold_close_vote(&vote), None);
+    let elsewhere = close_vote(&Term { number: 2, ..term.clone() }, None, vec![], key);
+    assert_eq!(honest.hold_close_vote(&elsewhere), None, "a vote of another term says nothing here");
+    let mut forged = second;
+    forged.signature = first.signature;
+    assert!(honest.add(&forged).is_err(), "a forged ack convicts nobody");
 }

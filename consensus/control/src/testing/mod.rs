@@ -13,10 +13,14 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 
 use crate::digest::Domain;
 use crate::limits::MIN_STAKE;
+use crate::proof::{Proof, Said, SaidAndSigned};
 use crate::schedule::Schedule;
 use crate::set::{Candidate, ValidatorSet};
 use crate::sign::{Signature, SignerKey};
-use crate::statement::{Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, SignedBlock};
+use crate::skips::Skips;
+use crate::statement::{
+    Ack, BlockFacts, BlockId, Certificate, CertificateAck, CloseVote, EngineStatement, Readiness, SignedBlock,
+};
 use crate::term::Term;
 
 thread_local! {
@@ -111,11 +115,13 @@ pub(crate) fn term(units: &[u64], window_blocks: u64) -> Term {
     Term {
         domain: domain(),
         number: 1,
+        opened_height: 0,
         epoch: 0,
         parent: BlockFacts::genesis(B256::repeat_byte(0x99)),
         first_slot: 1,
         window_blocks,
         schedule: Schedule::new(B256::repeat_byte(7), 1, &set),
+        skips: Skips::new(0, Vec::new()),
         set,
     }
 }
@@ -202,6 +208,32 @@ pub(crate) fn close_vote(
         term: term.number,
         certificate,
         acked,
+        signature: Signature([0; 65]),
+    }
+    .signed(&term.domain, key)
+}
+
+/// Two Tendermint statements of `key` as one proof.
+pub(crate) fn engine_proof(epoch: u64, first: EngineStatement, second: EngineStatement, key: &SignerKey) -> Proof {
+    let signed = |statement: EngineStatement| SaidAndSigned {
+        said: Said::Engine(statement),
+        signature: key.sign(statement.digest(&domain(), 0, epoch)),
+    };
+    let (validator, first, second) = (key.address(), signed(first), signed(second));
+    Proof { validator, incarnation: 0, epoch, term: 0, first, second }
+}
+
+/// A member's word on its readiness in this term.
+pub(crate) fn readiness(term: &Term, slot: u64, control_height: u64, ready: bool, key: &SignerKey) -> Readiness {
+    Readiness {
+        validator: key.address(),
+        incarnation: 0,
+        epoch: term.epoch,
+        term: term.number,
+        slot,
+        committed: term.parent.id,
+        control_height,
+        ready,
         signature: Signature([0; 65]),
     }
     .signed(&term.domain, key)

@@ -192,6 +192,13 @@ impl Voter {
         self.open.as_ref()
     }
 
+    /// Learns of later decisions about turns in the open term; of another term it learns nothing.
+    pub fn learn_skips(&mut self, term: &Term) {
+        if let Some(open) = self.open.as_mut().filter(|open| open.number == term.number) {
+            open.skips.learn(&term.skips);
+        }
+    }
+
     /// Takes over the term that the control plane has opened; earlier ones are over. An older term than the open one
     /// changes nothing.
     pub fn open_term(&mut self, term: Term) {
@@ -342,7 +349,7 @@ impl Voter {
     pub fn begin_slot(&mut self, slot: u64) -> Result<Record, Refused> {
         let Speaking { term, promises, key, incarnation, begun, .. } = self.speaking()?;
         let tip = promises.tip().unwrap_or(term.parent);
-        let first_of_slot = tip.id == term.parent.id || tip.ends_slot;
+        let first_of_slot = (tip.id == term.parent.id || tip.ends_slot) && term.can_judge_child(&tip);
         let ours = term.sequencer_after(&tip).is_some_and(|v| v.signer == key.address());
         let later = begun.as_ref().is_none_or(|b| (b.term, b.slot) < (term.number, slot));
         if !first_of_slot || term.child_slot(&tip) != slot || !ours || !later {

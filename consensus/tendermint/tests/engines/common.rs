@@ -12,9 +12,10 @@ use std::{
 
 use alloy_primitives::{Address, Bytes};
 use ed25519_consensus::SigningKey;
+use horae_control::Proof;
 use horae_tendermint::{
-    Config, Domain, Event, Evidence, Handle, Listen, NextHeight, NodeKey, Part, Peer, SignerKey, StartError, Timeouts,
-    Validator, Verdict,
+    Config, Domain, Event, Handle, Listen, NextHeight, NodeKey, Part, Peer, SignerKey, StartError, Timeouts, Validator,
+    Verdict,
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -51,7 +52,7 @@ pub struct App {
 pub struct Seen {
     pub decided: Vec<(u64, Bytes, Instant)>,
     pub messages: Vec<(NodeKey, Bytes)>,
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<Proof>,
     pub fatal: Option<(String, Option<PathBuf>)>,
     pub checks: usize,
 }

@@ -8,7 +8,8 @@ use std::{
 
 use crate::common::{Answer, App, DOMAIN, NEVER, Net, Node, PATIENCE, busy, by};
 use alloy_primitives::Bytes;
-use horae_tendermint::{EvidenceKind, Verdict, statement};
+use horae_control::{Offence, Said};
+use horae_tendermint::Verdict;
 
 fn agree(nodes: &[&Node], from: u64, to: u64) -> Vec<(u64, Bytes)> {
     let cut = |node: &Node| -> Vec<(u64, Bytes)> {
@@ -186,16 +187,14 @@ async fn two_machines_with_one_signer_key_are_caught() {
     }
     assert!(caught(), "no evidence in {} heights", nodes[0].height());
     let evidence = nodes[0].app.seen.borrow().evidence[0].clone();
-    assert_eq!(evidence.signer, net.signer(3));
+    assert_eq!(evidence.validator, net.signer(3));
     assert_eq!((evidence.epoch, evidence.incarnation), (3, 7));
-    assert_ne!(evidence.first, evidence.second);
-    for signed in [evidence.first, evidence.second] {
-        let at = (evidence.height, evidence.round);
-        let scope = (evidence.incarnation, evidence.epoch);
-        let digest = statement(&DOMAIN, scope, evidence.kind, at, signed.value, signed.pol_round);
-        assert_eq!(horae_control::recover(digest, &signed.signature), Some(evidence.signer));
+    assert!(matches!(evidence.offence(), Ok(Offence::DoubleVote | Offence::DoubleProposal)));
+    for signed in [&evidence.first, &evidence.second] {
+        let Said::Engine(statement) = &signed.said else { panic!("a Tendermint statement") };
+        let digest = statement.digest(&DOMAIN, evidence.incarnation, evidence.epoch);
+        assert_eq!(horae_control::recover(digest, &signed.signature), Some(evidence.validator));
     }
-    assert!(matches!(evidence.kind, EvidenceKind::Prevote | EvidenceKind::Precommit | EvidenceKind::Proposal));
     for node in nodes {
         node.handle.shutdown().await;
     }

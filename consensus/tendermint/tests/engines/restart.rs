@@ -214,7 +214,8 @@ async fn own_votes_are_in_the_log_before_anybody_sees_them() {
     let again = net.start_as(None, 3, applied, App::new(net.set(&[0, 1, 2, 3]))).await.unwrap();
     let own = again.handle.own_votes();
     for witnessed in seen {
-        let place = witnessed.place_of(&net.signer(3), &DOMAIN).unwrap();
+        assert!(witnessed.is_by(&net.signer(3), &DOMAIN));
+        let place = witnessed.statement.place();
         let covered = place.height <= own.decided_height || own.newest >= Some(place);
         assert!(covered, "the others saw {place:?}, the log says {own:?}");
     }

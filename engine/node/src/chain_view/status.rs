@@ -1,6 +1,7 @@
 //! A small snapshot of what the node is doing, for `horae_slot`, `horae_epoch`, `horae_validators` and `horae_status`.
 
 use alloy_primitives::{Address, B256, Bytes};
+use horae_control::Offence;
 use serde::{Deserialize, Serialize};
 
 /// The slot that runs now.
@@ -25,6 +26,8 @@ pub struct SlotStatus {
     pub slot_ms: u64,
     /// Most blocks of a slot.
     pub slot_blocks: u64,
+    /// Validators whose turns are passed over by decision.
+    pub passed_over: Vec<Address>,
 }
 
 /// The epoch in force.
@@ -65,6 +68,14 @@ pub struct ValidatorStatus {
     pub connected: bool,
     /// Highest block for which this node has seen a certificate with an ack of it.
     pub acked: u64,
+    /// What it was convicted of; nothing for all others.
+    pub offence: Option<Offence>,
+    /// Its turns are passed over by decision.
+    pub skipped: bool,
+    /// It can take its turns, by its own last word.
+    pub ready: bool,
+    /// The slot it had come to when it said so.
+    pub ready_slot: u64,
 }
 
 /// Counters since the node started.

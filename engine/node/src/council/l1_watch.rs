@@ -29,6 +29,8 @@ pub enum L1News {
     },
     /// The highest final L1 block.
     Finalized(u64),
+    /// Whether L1 answers here and has the agreed view on its chain; said at every look, with the reason if not.
+    Standing(Result<(), String>),
     /// The next view that this node would agree to, with what happened up to it.
     View(L1View, Vec<L1Event>),
 }
@@ -59,6 +61,9 @@ pub async fn watch_l1(l1: L1, from: WatchFrom, agreed: watch::Receiver<L1View>, 
             Ok(()) => {}
             Err(Stopped::Gone) => return,
             Err(Stopped::L1(why)) => {
+                if tell(&news, L1News::Standing(Err(why.to_string()))).await.is_err() {
+                    return;
+                }
                 counter!("horae_l1_failures").increment(1);
                 if !down {
                     warn!(%why, "L1 does not answer: no view, no batch until it does; blocks go on");
@@ -103,6 +108,8 @@ impl Look {
         tell(news, L1News::Inbox(batch_head)).await?;
         tell(news, L1News::Finalized(self.l1.finalized().await?.view.number)).await?;
         let agreed = *self.agreed.borrow_and_update();
+        let standing = if agreed.number > 0 { self.l1.require(agreed).await } else { Ok(()) };
+        tell(news, L1News::Standing(standing.map_err(|why| why.to_string()))).await?;
         if let Some((view, events)) = self.l1.next_view(agreed, self.from.step_blocks).await?
             && self.told != Some(view)
         {

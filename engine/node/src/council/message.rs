@@ -3,9 +3,8 @@
 use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use horae_control::pending::Pending;
-use horae_control::{Ack, CloseVote, RegisterIncarnation, Signature};
+use horae_control::{Ack, CloseVote, RegisterIncarnation, Signature, SignedEngineStatement};
 use horae_mpc::SigningMessage;
-use horae_tendermint::Witnessed;
 
 /// A batch that its coordinator wants signed: the bytes for L1, which every signer unpacks and compares.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -61,7 +60,7 @@ pub struct YouSaid {
     /// Its close vote of the open term.
     pub close: Option<CloseVote>,
     /// Its newest Tendermint vote or proposal.
-    pub vote: Option<Witnessed>,
+    pub vote: Option<SignedEngineStatement>,
 }
 
 impl LinkMessage {

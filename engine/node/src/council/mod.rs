@@ -12,6 +12,7 @@
 //! | `recalling` | whether this validator remembers all that it said, and its voice |
 //! | `carrying` | batches: who carries which, and when the next takes over |
 //! | `questions` | what must be true before this node votes for a control block |
+//! | `readiness` | whether this node can take its turns, and saying so |
 //! | `l1_watch` | what L1 said lately |
 //! | `state_file` | the control state on disk |
 
@@ -22,6 +23,7 @@ mod keygen;
 mod l1_watch;
 pub mod message;
 mod questions;
+mod readiness;
 mod recalling;
 mod signing;
 mod state_file;
@@ -36,7 +38,8 @@ use borsh::BorshDeserialize;
 use horae_control::command::{Command, ControlBlock};
 use horae_control::pending::{Added, NotPending, Pending, PendingCommands};
 use horae_control::state::{Effect, Opening};
-use horae_control::{CloseVote, ControlState, SignerKey, SpokenInTerm};
+use horae_control::{ControlState, Proof, SignerKey, SpokenInTerm};
+use horae_runtime::Cell;
 use horae_stages::{ChainParams, L1View};
 use horae_tendermint::{Event, Handle, NextHeight, Validator};
 use metrics::{counter, gauge};
@@ -47,7 +50,7 @@ use tracing::{debug, error, info, warn};
 use crate::chain_view::{ChainEvent, ChainFeed, ChainView};
 use crate::clock;
 use crate::edges::l1::{L1, Sender};
-use crate::replica::{ControlUpdate, Input, ReplicaInbox};
+use crate::replica::{ControlUpdate, Input, ReplicaInbox, RunningSlot};
 pub use batches::{BatchHead, Inbox};
 use carrying::Carrying;
 use install::Installer;
@@ -55,6 +58,7 @@ use keygen::Keygen;
 pub use keygen::KeygenError;
 pub use l1_watch::{L1News, WatchFrom, watch_l1};
 use message::LinkMessage;
+use readiness::SelfCheck;
 use recalling::Voice;
 pub use recalling::{IncarnationFileError, load_floor};
 use signing::Signing;
@@ -145,6 +149,12 @@ pub struct CouncilParts {
     pub retained_heights: u64,
     /// The newest control state, for whoever reports it.
     pub published: watch::Sender<Arc<ControlState>>,
+    /// The slot that runs, and how far this node is.
+    pub running: Cell<RunningSlot>,
+    /// The operator has taken this node out of its turns.
+    pub drained: watch::Receiver<bool>,
+    /// Why this node cannot take its turns, if it cannot; for whoever reports it.
+    pub trouble: watch::Sender<Option<String>>,
 }
 
 /// What came of work beside the council's task.
@@ -191,6 +201,7 @@ pub struct Council {
     repeated_ms: u64,
     view_changed_ms: u64,
     ready_view: Option<(L1View, Vec<horae_control::command::L1Event>)>,
+    self_check: SelfCheck,
 }
 
 impl Council {
@@ -212,6 +223,7 @@ impl Council {
             repeated_ms: 0,
             view_changed_ms: 0,
             ready_view: None,
+            self_check: SelfCheck::new(),
             parts,
         };
         council.take_up_key();
@@ -224,7 +236,7 @@ impl Council {
         mut self,
         mut events: mpsc::Receiver<Event>,
         mut news: mpsc::Receiver<L1News>,
-        mut votes: mpsc::UnboundedReceiver<CloseVote>,
+        mut commands: mpsc::UnboundedReceiver<Pending>,
         mut reports: mpsc::Receiver<Report>,
     ) -> Result<Ended, CouncilError> {
         let said = std::mem::take(&mut self.parts.said);
@@ -238,7 +250,7 @@ impl Council {
                     None => return Ok(Ended::Stopped),
                 },
                 Some(news) = news.recv() => self.l1_news(news),
-                Some(vote) = votes.recv() => self.speak(Pending::Close(vote)),
+                Some(command) = commands.recv() => self.speak(command),
                 Some(report) = reports.recv() => self.report(report),
                 _ = tick.tick() => self.tick()?,
             }
@@ -271,10 +283,7 @@ impl Council {
                 }
             }
             Event::PeerDown { .. } => {}
-            Event::Evidence(evidence) => {
-                counter!("horae_evidence").increment(1);
-                error!(signer = %evidence.signer, height = evidence.height, kind = ?evidence.kind, "a validator signed two different Tendermint statements");
-            }
+            Event::Evidence(proof) => self.accuse(proof),
             Event::Fatal { why, file } => {
                 let file = file.map(|file| format!(" ({})", file.display())).unwrap_or_default();
                 return Err(CouncilError::Engine(format!("{why}{file}")));
@@ -394,6 +403,10 @@ impl Council {
             }
             Effect::TermOpened { term, .. } => info!(term, "the control plane opened a term"),
             Effect::TermClosed { term, head } => info!(term, head = %head, "the control plane closed a term"),
+            Effect::Jailed { validator, offence } => {
+                error!(%validator, ?offence, "a validator is convicted: it has no turns, and is out of the set at the next epoch");
+            }
+            Effect::Skipped { skipped } => info!(?skipped, "turns are passed over"),
             other => debug!(?other, "control plane"),
         }
         Ok(())
@@ -457,13 +470,19 @@ impl Council {
     }
 
     fn take_pending(&mut self, command: Pending) {
+        let vote = match &command {
+            Pending::Close(vote) => Some(Box::new(vote.clone())),
+            _ => None,
+        };
         match self.pending.add(command, &self.state) {
-            Ok(Added::New) => self.parts.engine.wake(),
-            Ok(Added::Known) | Err(NotPending::Stale | NotPending::Early) => {}
-            Ok(Added::Evidence(evidence)) => {
-                counter!("horae_evidence").increment(1);
-                error!(?evidence, "a validator contradicted itself");
+            Ok(Added::New) => {
+                self.parts.engine.wake();
+                if let Some(vote) = vote {
+                    self.parts.replica.tell(Input::CloseVote(vote));
+                }
             }
+            Ok(Added::Known) | Err(NotPending::Stale | NotPending::Early) => {}
+            Ok(Added::Evidence(proof)) => self.accuse(proof),
             Err(why) => {
                 counter!("horae_commands_refused").increment(1);
                 warn!(%why, "a command does not count");
@@ -471,10 +490,50 @@ impl Council {
         }
     }
 
-    fn speak_keygen(&mut self) -> Result<(), CouncilError> {
+    /// Proof of an offence that was found here.
+    fn accuse(&mut self, proof: Box<Proof>) {
+        counter!("horae_evidence").increment(1);
+        error!(validator = %proof.validator, offence = ?proof.offence(), "a validator contradicted itself");
+        self.speak(Pending::Evidence(proof));
+    }
+
+    /// Says whether this node can take its turns, when that needs saying and is not on its way already.
+    fn answer_roll_call(&mut self, now_ms: u64) {
+        if !self.has_voice() {
+            return;
+        }
+        let running = self.parts.running.latest();
+        let trouble = self.self_check.trouble(&running, &self.state);
+        self.parts.trouble.send_if_modified(|known| {
+            let changed = *known != trouble;
+            *known = trouble;
+            changed
+        });
+        let drained = *self.parts.drained.borrow();
+        let said = self.self_check.statement(now_ms, &running, &self.state, drained, &self.parts.signer);
+        let Some(Pending::Readiness(said)) = said else { return };
+        let waits = |command: &Pending| matches!(command, Pending::Readiness(of) if of.validator == said.validator && of.ready == said.ready);
+        if !self.pending.commands().any(waits) {
+            self.speak(Pending::Readiness(said));
+        }
+    }
+
+    /// Says evidence, and this node's readiness, again while they are not decided: who was behind when they came did not
+    /// keep them.
+    fn repeat_undecided(&self) {
         let me = self.parts.signer.address();
-        let counted = self.state.epoch().set.get(&me).map(|validator| validator.incarnation);
-        if counted.is_none() || counted != self.spoken_incarnation() {
+        let is_repeated = |command: &&Pending| match command {
+            Pending::Evidence(_) => true,
+            Pending::Readiness(said) => said.validator == me,
+            _ => false,
+        };
+        for command in self.pending.commands().filter(is_repeated) {
+            self.parts.engine.broadcast(LinkMessage::Pending(Box::new(command.clone())).encode());
+        }
+    }
+
+    fn speak_keygen(&mut self) -> Result<(), CouncilError> {
+        if !self.has_voice() {
             return Ok(());
         }
         for command in self.keygen.outgoing(&self.state)? {
@@ -497,6 +556,7 @@ impl Council {
                     self.tell(ChainEvent::L1Finalized { batch });
                 }
             }
+            L1News::Standing(standing) => self.self_check.l1_stands(standing),
             L1News::View(view, events) => {
                 self.ready_view = Some((view, events));
                 self.offer_view();
@@ -535,11 +595,13 @@ impl Council {
         let outputs = self.signing.as_mut().map(|signing| signing.tick(now_ms));
         self.signed(outputs.unwrap_or_default());
         self.carry(now_ms);
+        self.answer_roll_call(now_ms);
         if now_ms < self.repeated_ms.saturating_add(REPEAT_MS) {
             return Ok(());
         }
         self.repeated_ms = now_ms;
         self.speak_keygen()?;
+        self.repeat_undecided();
         self.offer_view();
         self.install();
         Ok(())

@@ -141,10 +141,9 @@ impl Council {
 
     /// An answer to our own question.
     pub(super) fn hear_what_was_said(&mut self, from: Address, said: YouSaid) {
-        let me = self.parts.signer.address();
         let Voice::Asking { recall, .. } = &mut self.voice else { return };
-        let vote = said.vote.and_then(|vote| Some((vote.incarnation, vote.place_of(&me, self.state.domain())?)));
-        recall.hear(from, &Known { registration: said.registration, ack: said.ack, close: said.close, vote });
+        let YouSaid { registration, ack, close, vote } = said;
+        recall.hear(from, &Known { registration, ack, close, vote });
         self.weigh_answers();
     }
 
@@ -205,11 +204,9 @@ impl Council {
         }
     }
 
-    /// The incarnation that this node speaks as, if it has a voice.
-    pub(super) fn spoken_incarnation(&self) -> Option<u64> {
-        match self.voice {
-            Voice::Found { incarnation } => Some(incarnation),
-            _ => None,
-        }
+    /// Whether what this node signs counts: it is in the set as the incarnation that it speaks as.
+    pub(super) fn has_voice(&self) -> bool {
+        let counted = self.state.epoch().set.get(&self.parts.signer.address()).map(|validator| validator.incarnation);
+        matches!(self.voice, Voice::Found { incarnation } if counted == Some(incarnation))
     }
 }

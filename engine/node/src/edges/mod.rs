@@ -1,5 +1,6 @@
 //! Where the node touches the world: one file (or folder) an edge. Sockets, disks and clocks live here and nowhere else.
 
+pub mod admin;
 pub mod intake;
 pub mod journal;
 pub mod l1;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
-use horae_control::{Ack, BlockId, Certificate, Commit, Signature, SignedBlock, recover};
+use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, recover};
 use horae_stages::{BlockError, Header, RecoveredBlock, StateSource, execute_block, recover_block, rules};
 use metrics::counter;
 use tracing::{debug, error, warn};
@@ -184,7 +184,10 @@ impl<S: StateSource> Replica<S> {
     pub(super) fn hear(&mut self, from: Address, message: Received, io: &mut impl ReplicaIo) {
         let (head, window) = (self.head().number, self.config.params.window_blocks);
         match message {
-            Received::Block(arrived) => self.arrivals.keep(head, window, *arrived),
+            Received::Block(arrived) => {
+                self.compare(&arrived, io);
+                self.arrivals.keep(head, window, *arrived);
+            }
             Received::Blocks(blocks, commit) => {
                 let full = blocks.len() as u64 >= BLOCKS_PER_ANSWER;
                 if let Some(last) = blocks.last().map(Arrived::number).filter(|last| *last > head) {
@@ -192,6 +195,7 @@ impl<S: StateSource> Replica<S> {
                     self.arrivals.stands(from, last + u64::from(full));
                 }
                 for arrived in blocks {
+                    self.compare(&arrived, io);
                     self.arrivals.keep(head, window.max(BLOCKS_PER_ANSWER), arrived);
                 }
                 if let Some(commit) = commit {
@@ -203,6 +207,25 @@ impl<S: StateSource> Replica<S> {
             Received::Commit(commit) => self.hear_commit(*commit, io),
             Received::Standing(standing) => self.arrivals.stands(from, standing.head.number),
             Received::GetBlocks(number) => self.answer_blocks(from, number, io),
+        }
+    }
+
+    /// Looks for another block that the same sequencer signed at this height of the open term.
+    fn compare(&mut self, arrived: &Arrived, io: &mut impl ReplicaIo) {
+        let number = arrived.number();
+        let Some(term) = self.voter.term().filter(|term| term.number == arrived.recovered.block().header.term) else {
+            return;
+        };
+        let ours = self.chain.signed(number).map(|(block, _)| block);
+        let waiting = self.arrivals.waiting.get(&number).into_iter().flatten().map(Arrived::signed);
+        let others: Vec<SignedBlock> =
+            ours.into_iter().chain(waiting).filter(|other| other.facts.id.hash != arrived.hash).collect();
+        if others.is_empty() || arrived.signed().verify(term).is_err() {
+            return;
+        }
+        let pair = |other| Evidence::between_blocks(other, &arrived.signed(), term);
+        for evidence in others.iter().filter_map(pair).collect::<Vec<_>>() {
+            self.accuse(&evidence, io);
         }
     }
 
@@ -294,6 +317,7 @@ impl<S: StateSource> Replica<S> {
             }
             Err(BlockError::State(why)) => error!(number, %why, "cannot execute: the state cannot be read"),
             Err(why) => {
+                self.disagrees = true;
                 counter!("horae_blocks_refused").increment(1);
                 error!(number, %hash, %why, "block refused: execution disagrees with its header");
             }
@@ -321,6 +345,7 @@ impl<S: StateSource> Replica<S> {
         }
         self.settle(&mut verdicts, io);
         self.arrivals.executed_ms = now_ms;
+        self.disagrees = false;
         let head = self.head().number;
         self.arrivals.drop_to(head);
         self.answer_questions(now_ms);

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256};
 use borsh::{BorshDeserialize, BorshSerialize};
-use horae_control::{Certificate, CloseVote, Commit, Record};
+use horae_control::{Certificate, CloseVote, Commit, Proof, Record};
 use horae_stages::Shed;
 
 use super::message::{PeerMessage, SealedBlock};
@@ -62,6 +62,9 @@ pub trait ReplicaIo {
 
     /// Hands this validator's close vote to the control plane, to be sent to all and decided.
     fn close_vote(&mut self, vote: CloseVote);
+
+    /// Hands proof of an offence to the control plane, to be sent to all and decided.
+    fn evidence(&mut self, proof: Proof);
 
     /// Puts a transaction into the pipeline again, from the start.
     fn resubmit(&mut self, raw: &[u8]);

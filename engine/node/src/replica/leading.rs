@@ -31,6 +31,12 @@ pub(super) struct Leading {
 }
 
 impl Leading {
+    /// Ends the slot early; gives its number.
+    pub(super) fn end(&mut self) -> u64 {
+        self.sealer.end();
+        self.sealer.slot().slot
+    }
+
     pub(super) fn next_due_ms(&self) -> u64 {
         if self.window_full { u64::MAX } else { self.sealer.next_due_ms() }
     }
@@ -69,7 +75,10 @@ impl<S: StateSource> Replica<S> {
                 let noted = io.append(Entry::Vote(record));
                 let carried = by_handover.then(|| self.voter.certificate().cloned()).flatten();
                 info!(slot, term = context.term, above = head.id.number, "slot begun");
-                let sealer = Sealer::new(context, self.chain.head().clone(), self.config.params.clone());
+                let mut sealer = Sealer::new(context, self.chain.head().clone(), self.config.params.clone());
+                if self.draining {
+                    sealer.end();
+                }
                 self.leading = Some(Leading { sealer, noted, carried, unsent: Vec::new(), window_full: false });
                 let base_fee = horae_stages::rules::next_base_fee(self.chain.head(), &self.config.params);
                 for tx in self.relay.drain() {
@@ -205,7 +214,8 @@ impl<S: StateSource> Replica<S> {
     pub(super) fn ack_receivers(&self, slot: u64) -> Vec<Address> {
         let Some(term) = self.voter.term() else { return Vec::new() };
         let running = term.child_slot(&self.head_facts());
-        let mut receivers: Vec<_> = [slot, slot + 1, running]
+        let next = term.slot_after(slot, self.control.height);
+        let mut receivers: Vec<_> = [slot, next, running]
             .into_iter()
             .filter_map(|slot| term.sequencer_of(slot))
             .map(|leader| leader.signer)

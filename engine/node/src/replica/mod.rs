@@ -30,7 +30,7 @@ mod terms;
 mod voting;
 pub mod worker;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use alloy_primitives::Address;
 use horae_control::{Ack, BlockFacts, BlockId, CloseVote, Commit, SpokenInTerm, Tally, Voter};
@@ -92,6 +92,13 @@ pub struct NewestQuestion {
     pub reply: tokio::sync::oneshot::Sender<Option<Ack>>,
 }
 
+/// The operator's wish that the running slot ends at its next block.
+#[derive(Debug)]
+pub struct EndSlotQuestion {
+    /// Answered at once: the slot that ends, or nothing if it is not this node's.
+    pub reply: tokio::sync::oneshot::Sender<Option<u64>>,
+}
+
 /// What comes in, besides transactions.
 #[derive(Debug)]
 pub enum Input {
@@ -104,6 +111,12 @@ pub enum Input {
     },
     /// The control plane decided something.
     Control(Box<ControlUpdate>),
+    /// A validator's close vote has come to the council, which has verified it.
+    CloseVote(Box<CloseVote>),
+    /// The operator takes this node out of its turns, or puts it back: a slot of its own ends at its first block.
+    Drain(bool),
+    /// The operator ends the running slot early, if it is this node's.
+    EndSlot(EndSlotQuestion),
     /// The control plane asks.
     Holds(HoldsQuestion),
     /// The control plane asks, to make a proposal.
@@ -141,11 +154,17 @@ pub struct Replica<S: StateSource> {
     order: Order<Parcel, Arrival>,
     relay: Relay,
     leading: Option<Leading>,
+    /// The operator has taken this node out of its turns.
+    draining: bool,
+    /// The child of the head was refused: executed here it does not give what its header says.
+    disagrees: bool,
     arrivals: Arrivals,
     promised: VecDeque<Promised>,
     questions: Vec<HoldsQuestion>,
     /// The close vote for the open term, and where in the journal it stands.
     closing: Option<(Lsn, CloseVote)>,
+    /// Validators convicted here in the open term.
+    accused: BTreeSet<Address>,
     /// A commit by acks has come in the open term.
     committed_in_term: bool,
     /// A commit has come since the last look at the clock.
@@ -174,6 +193,16 @@ pub struct RunningSlot {
     pub began_ms: u64,
     /// The highest block that a peer has told of.
     pub highest_known: u64,
+    /// The highest block executed here.
+    pub head: u64,
+    /// The control height that it names: what has been decided up to it holds at the next handover.
+    pub control_height: u64,
+    /// The highest committed block executed here; genesis before any.
+    pub committed: BlockId,
+    /// Its slot.
+    pub committed_slot: u64,
+    /// A block of the chain gives another result when it is executed here.
+    pub disagrees: bool,
 }
 
 impl<S: StateSource> Replica<S> {
@@ -202,7 +231,17 @@ impl<S: StateSource> Replica<S> {
     pub fn running(&self) -> RunningSlot {
         let head = self.chain.head_facts();
         let highest_known = self.arrivals.highest().unwrap_or_default().max(head.id.number);
-        let Some(term) = self.voter.term() else { return RunningSlot { highest_known, ..RunningSlot::default() } };
+        let committed = self.chain.facts(self.committed).unwrap_or(head);
+        let known = RunningSlot {
+            highest_known,
+            head: head.id.number,
+            control_height: head.control_height,
+            committed: committed.id,
+            committed_slot: committed.slot,
+            disagrees: self.disagrees,
+            ..RunningSlot::default()
+        };
+        let Some(term) = self.voter.term() else { return known };
         let slot = term.child_slot(&head);
         let (began_slot, first_block, began_ms) = self.slot_began;
         let (first_block, began_ms) =
@@ -212,10 +251,10 @@ impl<S: StateSource> Replica<S> {
             term: term.number,
             slot,
             sequencer: signer(slot),
-            next_sequencer: signer(slot + 1),
+            next_sequencer: signer(term.slot_after(slot, self.control.height)),
             first_block,
             began_ms,
-            highest_known,
+            ..known
         }
     }
 
@@ -264,6 +303,21 @@ impl<S: StateSource> Replica<S> {
         match input {
             Input::Peer { from, message } => self.hear(from, message, io),
             Input::Control(update) => self.control_decided(now_ms, *update, io),
+            Input::CloseVote(vote) => {
+                if let Some(evidence) = self.tally.as_mut().and_then(|tally| tally.hold_close_vote(&vote)) {
+                    self.accuse(&evidence, io);
+                }
+            }
+            Input::Drain(draining) => {
+                self.draining = draining;
+                if draining && let Some(leading) = &mut self.leading {
+                    leading.end();
+                }
+            }
+            Input::EndSlot(EndSlotQuestion { reply }) => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(self.leading.as_mut().map(Leading::end));
+            }
             Input::Holds(question) => {
                 self.questions.push(question);
                 self.answer_questions(now_ms);

@@ -1,7 +1,7 @@
 //! From store and journal to a replica, at start: the store's state, the journal's blocks above it executed again, and the
 //! promises of this validator's whole life.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use alloy_primitives::B256;
@@ -167,10 +167,13 @@ pub fn restore<S: StateSource>(
         order: Order::new(Arrival),
         relay: Relay::default(),
         leading: None,
+        draining: false,
+        disagrees: false,
         arrivals: Arrivals::default(),
         promised: VecDeque::new(),
         questions: Vec::new(),
         closing: None,
+        accused: BTreeSet::new(),
         committed_in_term: false,
         progressed: false,
         progress_ms: 0,

@@ -58,7 +58,14 @@ impl<S: StateSource> Replica<S> {
             self.views.pop_first();
         }
         self.applied = Applied { control_height: update.height, l1_view: update.l1_view };
-        let opened = update.term.clone().filter(|term| self.voter.term().is_none_or(|t| t.number < term.number));
+        let opened = match &update.term {
+            Some(term) if self.voter.term().is_none_or(|open| open.number < term.number) => Some(term.clone()),
+            Some(term) => {
+                self.voter.learn_skips(term);
+                None
+            }
+            None => None,
+        };
         self.control = update;
         if let Some(term) = opened {
             self.open(now_ms, term, io);
@@ -96,6 +103,7 @@ impl<S: StateSource> Replica<S> {
         self.tally = Some(tally);
         self.committed_in_term = false;
         self.closing = None;
+        self.accused.clear();
         self.arrivals.drop_void(parent.id.number, self.voter.term().map_or(0, |term| term.number));
         self.questions.clear();
         self.progress_ms = now_ms;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::Address;
-use horae_control::{Ack, Certificate, Commit, Refused, Tallied, Voted};
+use horae_control::{Ack, Certificate, Commit, Evidence, Offence, Refused, Tallied, Voted};
 use horae_stages::StateSource;
 use metrics::counter;
 use tracing::{debug, error, info, warn};
@@ -32,6 +32,7 @@ impl<S: StateSource> Replica<S> {
             }
             match self.voter.ack(&block, carried.as_ref()) {
                 Ok(voted) => self.promise(voted, io),
+                Err(Refused::Equivocation(evidence)) => return self.accuse(&evidence, io),
                 Err(
                     Refused::WindowFull { .. }
                     | Refused::NoVoice { .. }
@@ -105,10 +106,28 @@ impl<S: StateSource> Replica<S> {
                 io.broadcast(&PeerMessage::Commit(commit.clone()));
                 self.hear_commit(commit, io);
             }
-            Tallied::Evidence(evidence) => {
-                counter!("horae_evidence").increment(1);
-                error!(?evidence, "a validator contradicted itself");
-            }
+            Tallied::Evidence(evidence) => self.accuse(&evidence, io),
+        }
+    }
+
+    /// Hands on what convicts a validator, once a validator and term. If it is the sequencer of the running slot that signed
+    /// two blocks at one height, the term is over for this validator.
+    pub(super) fn accuse(&mut self, evidence: &Evidence, io: &mut impl ReplicaIo) {
+        let Some(term) = self.voter.term() else { return };
+        let judged = evidence.proof(term).and_then(|proof| proof.verify(term).map(|offence| (proof, offence)));
+        let (proof, offence) = match judged {
+            Ok(judged) => judged,
+            Err(why) => return debug!(%why, "this convicts nobody"),
+        };
+        let validator = proof.validator;
+        if !self.accused.insert(validator) {
+            return;
+        }
+        counter!("horae_evidence").increment(1);
+        error!(%validator, ?offence, "a validator contradicted itself");
+        io.evidence(proof);
+        if offence == Offence::DoubleBlock && self.sequencer() == Some(validator) {
+            self.vote_to_close("the sequencer signed two blocks at one height", io);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
-use horae_control::{CloseVote, Record as Promise};
+use horae_control::{CloseVote, Pending, Proof, Record as Promise};
 use horae_runtime::{Cell, Consumer, Poll, Progress, StopReason, Stopper};
 use horae_stages::{Recovered, Shed, StateSource};
 use metrics::counter;
@@ -56,7 +56,7 @@ pub struct NodeIo {
     events: VecDeque<ChainEvent>,
     peers: Peers,
     node_keys: HashMap<Address, NodeKey>,
-    votes: mpsc::UnboundedSender<CloseVote>,
+    council: mpsc::UnboundedSender<Pending>,
     questions: mpsc::Sender<StoredQuestion>,
     traffic: Arc<Traffic>,
     entrance: Entrance,
@@ -80,7 +80,7 @@ pub struct NodeEdges {
     /// Their node keys.
     pub node_keys: HashMap<Address, NodeKey>,
     /// The control plane.
-    pub votes: mpsc::UnboundedSender<CloseVote>,
+    pub council: mpsc::UnboundedSender<Pending>,
     /// Whoever answers from the store.
     pub questions: mpsc::Sender<StoredQuestion>,
     /// The pipeline.
@@ -94,8 +94,18 @@ pub struct NodeEdges {
 impl NodeIo {
     /// Edges for one replica.
     pub fn new(edges: NodeEdges) -> Self {
-        let NodeEdges { journal, view, feed, peers, node_keys, votes, questions, entrance, forgotten, retained_blocks } =
-            edges;
+        let NodeEdges {
+            journal,
+            view,
+            feed,
+            peers,
+            node_keys,
+            council,
+            questions,
+            entrance,
+            forgotten,
+            retained_blocks,
+        } = edges;
         Self {
             durable: journal.durable(),
             appended: journal.next().0,
@@ -109,7 +119,7 @@ impl NodeIo {
             events: VecDeque::new(),
             peers,
             node_keys,
-            votes,
+            council,
             questions,
             traffic: entrance.traffic(),
             entrance,
@@ -235,7 +245,12 @@ impl ReplicaIo for NodeIo {
 
     fn close_vote(&mut self, vote: CloseVote) {
         // A council that is gone has stopped the node.
-        let _ = self.votes.send(vote);
+        let _ = self.council.send(Pending::Close(vote));
+    }
+
+    fn evidence(&mut self, proof: Proof) {
+        // As above.
+        let _ = self.council.send(Pending::Evidence(Box::new(proof)));
     }
 
     fn resubmit(&mut self, raw: &[u8]) {

@@ -88,6 +88,7 @@ struct Counts {
     handovers: usize,
     lost_with_evidence: usize,
     crashes: usize,
+    skips: usize,
     /// Rounds until a new commit, once all messages arrive.
     slowest: usize,
 }
@@ -125,11 +126,12 @@ fn invariants_hold_with_one_byzantine_validator() {
         all.handovers += seen.handovers;
         all.lost_with_evidence += seen.lost_with_evidence;
         all.crashes += seen.crashes;
+        all.skips += seen.skips;
         all.slowest = all.slowest.max(seen.slowest);
     }
     println!("{all:?}");
     assert!(all.certified > 100 && all.committed > 50 && all.terms > 100, "{all:?}");
-    assert!(all.handovers > 20 && all.crashes > 100, "{all:?}");
+    assert!(all.handovers > 20 && all.crashes > 100 && all.skips > 100, "{all:?}");
 }
 
 /// The same for as many seeds as `HORAE_SEEDS` said when this was compiled.

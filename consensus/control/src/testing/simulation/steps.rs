@@ -1,6 +1,6 @@
 //! What happens in a world: one random thing at a time.
 
-use super::super::{child, close_vote, domain, key};
+use super::super::{child, close_vote, domain, key, readiness};
 use super::{Fault, SLOT_BLOCKS, Verdict, WINDOW, World};
 use crate::command::{CloseTerm, Command, ControlBlock};
 use crate::evidence::Evidence;
@@ -23,6 +23,7 @@ impl World {
             90..92 => self.vote_to_close(at),
             92..94 => return self.crash(at),
             94..97 => self.catch_up(at),
+            97 => self.decide_readiness(at),
             _ => return self.decide_close(),
         }
         Ok(())
@@ -43,6 +44,8 @@ impl World {
         }
         let in_slot = self.blocks.values().filter(|b| (b.facts.term, b.facts.slot) == (term.number, slot)).count();
         let facts = child(&term, &parent, in_slot + 1 >= SLOT_BLOCKS, 1_000 + self.rng.next() % 3);
+        let applied = self.control[node.control].height();
+        let facts = BlockFacts { control_height: facts.control_height.max(applied), ..facts };
         if let Ok(block) = node.voter.seal(facts) {
             node.sealed = Some(facts);
             node.unsent.push(block);
@@ -60,6 +63,10 @@ impl World {
         });
         let Some(parent) = self.rng.pick(&parents).copied() else { return };
         let facts = child(&term, &parent, self.rng.chance(40), self.rng.next());
+        // Any height that is not below the parent's; nobody executes a block that names one above the decided ones.
+        let newest = self.control.last().unwrap().height();
+        let control_height = facts.control_height + self.rng.next() % (newest + 1 - facts.control_height);
+        let facts = BlockFacts { control_height, ..facts };
         let block = SignedBlock::sign(facts, &term.domain, 0, &self.keys[self.byzantine]);
         self.blocks.insert(block.facts.id.hash, block);
     }
@@ -76,11 +83,32 @@ impl World {
         }
     }
 
+    /// Somebody asks to be passed over, or says that it is ready again.
+    pub(super) fn decide_readiness(&mut self, at: usize) {
+        let who = if self.rng.chance(50) { self.nodes[at].key } else { self.byzantine };
+        let state = self.control.last().unwrap();
+        let (term, height) = (self.open(), state.height());
+        let key = &self.keys[who];
+        let ready = !state.roll_call().of(&key.address()).is_some_and(|stated| stated.ready);
+        let said = readiness(term, term.first_slot, height, ready, key);
+        let mut next = state.clone();
+        let block = ControlBlock { height: height + 1, commands: vec![Command::Readiness(said)] };
+        next.apply(&block).expect("a new word on readiness counts");
+        let open = next.open_term().unwrap().clone();
+        self.seen.skips += usize::from(open.skips.decisions().len() > 1);
+        self.terms.insert(open.number, open);
+        self.control.push(next);
+    }
+
     pub(super) fn hand_block(&mut self, at: usize, block: &SignedBlock) {
         let parent = self.blocks.get(&block.facts.parent).copied();
         let carried = parent.filter(|p| p.facts.term == block.facts.term && p.facts.ends_slot);
         let carried = carried.and_then(|p| self.certificate(&p.facts));
         let node = &mut self.nodes[at];
+        // A block is executed once the control height it names has been applied.
+        if block.facts.control_height > self.control[node.control].height() {
+            return;
+        }
         if let Ok(voted) = node.voter.ack(block, carried.as_ref()) {
             self.seen.handovers += usize::from(carried.is_some());
             node.unsynced.push((voted.record, Some(voted.statement), None));
@@ -154,8 +182,7 @@ impl World {
                     return Err("invariant 8: two close votes".into());
                 }
                 let said = self.acks.values().chain(self.holding.values());
-                let term = &self.terms[&vote.term];
-                if said.into_iter().any(|ack| Evidence::between_ack_and_close(ack, &vote, term).is_some()) {
+                if said.into_iter().any(|ack| Evidence::between_ack_and_close(ack, &vote).is_some()) {
                     return Err("invariant 8: a close vote against an ack".into());
                 }
                 self.votes.insert(key, vote);
@@ -204,7 +231,9 @@ impl World {
     pub(super) fn catch_up(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         node.control = self.control.len() - 1;
-        node.voter.open_term(self.control[node.control].open_term().unwrap().clone());
+        let open = self.control[node.control].open_term().unwrap();
+        node.voter.learn_skips(open);
+        node.voter.open_term(open.clone());
     }
 
     /// A lying vote: any certificate or none, any chain above it.
