@@ -131,6 +131,8 @@ pub struct Voter {
     committed: u64,
     /// Nothing may be said yet: whether the log is whole is not known.
     silent: bool,
+    /// The highest term that the stored records name: earlier ones are over, and what was said in them may be cut off.
+    floor: u64,
 }
 
 impl Voter {
@@ -145,6 +147,7 @@ impl Voter {
             begun: None,
             committed: 0,
             silent: false,
+            floor: 0,
         }
     }
 
@@ -199,13 +202,15 @@ impl Voter {
         }
     }
 
-    /// Takes over the term that the control plane has opened; earlier ones are over. An older term than the open one
-    /// changes nothing.
+    /// Takes over the term that the control plane has opened; earlier ones are over. An older term than the open one, or
+    /// than one that was spoken in before a restart, changes nothing: a node whose control plane is replayed from further
+    /// back than its log of promises was cut must not speak twice.
     pub fn open_term(&mut self, term: Term) {
-        if self.open.as_ref().is_some_and(|open| open.number >= term.number) {
+        if term.number < self.floor || self.open.as_ref().is_some_and(|open| open.number >= term.number) {
             return;
         }
-        self.promises = self.promises.split_off(&term.number);
+        let spoken_last = self.spoken_last().unwrap_or(term.number);
+        self.promises = self.promises.split_off(&spoken_last.min(term.number));
         self.committed = self.committed.max(term.parent.id.number);
         if let Some(certificate) = self.promises.get(&term.number).and_then(|said| said.certificate.as_ref()) {
             learn(&mut self.committed, certificate, &term);
@@ -374,6 +379,12 @@ impl Voter {
         term.check_child(&facts, last)?;
         *last = facts;
         Ok(SignedBlock::sign(facts, domain, incarnation, key))
+    }
+
+    /// The last term in which something was said or a slot begun.
+    fn spoken_last(&self) -> Option<u64> {
+        let said = self.promises.iter().rev().find(|(_, said)| **said != Promises::default()).map(|(term, _)| *term);
+        said.max(self.begun.as_ref().map(|begun| begun.term))
     }
 
     fn spoken(&self) -> Option<&Promises> {

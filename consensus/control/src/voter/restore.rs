@@ -53,8 +53,10 @@ impl Voter {
     ) -> Result<Self, RestoreError> {
         let mut promises: BTreeMap<u64, Promises> = BTreeMap::new();
         let mut begun: Option<Begun> = None;
+        let mut floor = 0;
         for (at, record) in records.into_iter().enumerate() {
             let term = record.term();
+            floor = floor.max(term);
             let (author, spoken_as) = author_of(&record);
             if author.is_some_and(|a| a != key.address()) {
                 return Err(RestoreError::NotOurs { at });
@@ -97,14 +99,14 @@ impl Voter {
                 }
             }
         }
-        Ok(Self { domain, key, incarnation, open: None, promises, begun, committed: 0, silent: false })
+        Ok(Self { domain, key, incarnation, open: None, promises, begun, committed: 0, silent: false, floor })
     }
 
-    /// The fewest records that restore this voter as it is, for the open term and later ones: what a log may be cut
-    /// down to.
+    /// The fewest records that restore this voter as it is, for the term spoken in last and later ones: what a log may
+    /// be cut down to. They name that term even if it is over, so that the ones before it stay over.
     pub fn compacted(&self) -> Vec<Record> {
         let mut records = Vec::new();
-        for (term, said) in &self.promises {
+        for (term, said) in self.promises.range(self.spoken_last().unwrap_or(0)..) {
             if let Some(begun) = self.begun.as_ref().filter(|b| b.term == *term) {
                 records.push(Record::SlotBegun { incarnation: self.incarnation, term: *term, slot: begun.slot });
             }

@@ -206,6 +206,36 @@ fn a_new_term_starts_afresh() {
     assert!(matches!(voter.ack(&blocks[1], None), Err(Refused::Statement(StatementError::WrongTerm { .. }))));
 }
 
+/// The control plane may be replayed from further back than the log of promises was cut: what was said in a term that is
+/// over and cut off is not contradicted.
+#[test]
+fn a_term_cut_off_the_log_is_not_spoken_in_again() {
+    let first = term(&[1, 1, 1, 1], 8);
+    let mut voter = voter(&first, 0);
+    let blocks = chain(&first, 2, 8);
+    let sibling = seal(&first, child(&first, &first.parent, false, 9));
+    voter.ack(&blocks[0], None).unwrap();
+    let vote = voter.close().unwrap().statement;
+    let second = Term { number: 2, parent: blocks[0].facts, first_slot: 5, ..first.clone() };
+    let restart = |records: Vec<Record>| Voter::restore(domain(), keys_of(&first.set).remove(0), 0, records).unwrap();
+
+    voter.open_term(second.clone());
+    let mut silent = restart(voter.compacted());
+    silent.open_term(first.clone());
+    assert_eq!(silent.close().unwrap().statement, vote, "nothing was said in term 2, so term 1 is still in the log");
+    silent.open_term(second.clone());
+    assert_eq!(silent.tip(), None);
+
+    voter.ack(&seal(&second, child(&second, &second.parent, false, 0)), None).unwrap();
+    assert!(voter.compacted().iter().all(|record| record.term() == 2));
+    let mut spoken = restart(voter.compacted());
+    spoken.open_term(first.clone());
+    assert_eq!(spoken.ack(&sibling, None), Err(Refused::NoOpenTerm));
+    assert_eq!(spoken.close(), Err(Refused::NoOpenTerm));
+    spoken.open_term(second);
+    assert_eq!(spoken.last_ack(), voter.last_ack());
+}
+
 #[test]
 fn an_incarnation_speaks_only_where_it_counts() {
     let mut term = term(&[1, 1, 1, 1], 8);

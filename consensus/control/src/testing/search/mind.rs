@@ -218,24 +218,23 @@ impl Search {
     ) -> Result<bool, Violation> {
         mind.records.retain(|record| !matches!(record, Record::Close(_)));
         if matches!(refused, Refused::VotedToClose { .. }) {
-            mind.voter = self.restored(mind)?;
+            mind.voter = self.restored(mind.key.member, mind.records.clone())?;
             let Ok(voted) = mind.voter.ack(block, carried) else { return Ok(false) };
             return self.said(mind, voted.record, Some(voted.statement));
         }
         let certified = mind.voter.certificate().map(|c| c.block);
         let ack = ack(&self.term, &block.facts, certified, &self.keys[usize::from(mind.key.member)]);
         self.said(mind, Record::Ack { block: *block, adopted: None, ack }, Some(ack))?;
-        match self.restored(mind) {
+        match self.restored(mind.key.member, mind.records.clone()) {
             Ok(voter) => mind.voter = voter,
             Err(_) => return Ok(false),
         }
         Ok(true)
     }
 
-    /// The validator that its records restore, in the open term.
-    fn restored(&self, mind: &Mind) -> Result<Voter, Violation> {
-        let key = self.keys[usize::from(mind.key.member)].clone();
-        let restored = Voter::restore(self.term.domain, key, 0, mind.records.iter().cloned());
+    /// The validator that these records restore, in the open term.
+    pub(super) fn restored(&self, member: u8, records: Vec<Record>) -> Result<Voter, Violation> {
+        let restored = Voter::restore(self.term.domain, self.keys[usize::from(member)].clone(), 0, records);
         let mut voter = restored.map_err(|e| format!("its own log does not restore a validator: {e}"))?;
         voter.open_term(self.term.clone());
         Ok(voter)
@@ -297,9 +296,9 @@ impl Search {
         let before = std::mem::take(&mut mind.records);
         let survives = |mut record: Record| self.fault.survives(&mut record).then_some(record);
         mind.records = before.into_iter().filter_map(survives).collect();
-        let voter = self.restored(mind)?;
+        let voter = self.restored(mind.key.member, mind.records.clone())?;
         if self.fault == Fault::None {
-            let cut = self.restored(&Mind { records: mind.voter.compacted(), ..mind.clone() })?;
+            let cut = self.restored(mind.key.member, mind.voter.compacted())?;
             let what = |v: &Voter| (v.tip(), v.last_ack(), v.certificate().cloned(), v.close_vote().cloned());
             if what(&cut) != what(&voter) || what(&cut) != what(&mind.voter) {
                 return Err("a restart forgot something".into());
