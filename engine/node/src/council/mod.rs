@@ -22,7 +22,7 @@ mod keygen;
 mod l1_watch;
 pub mod message;
 mod questions;
-mod readiness;
+pub mod readiness;
 mod signing;
 mod state_file;
 
@@ -183,7 +183,7 @@ impl Council {
             repeated_ms: 0,
             view_changed_ms: 0,
             ready_view: None,
-            self_check: SelfCheck::new(),
+            self_check: SelfCheck::default(),
             parts,
         };
         council.take_up_key();
