@@ -6,6 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use crate::digest::{Domain, Kind, digest, word, words};
 use crate::dkg::{DkgCommitments, DkgConfirm, DkgShares};
 use crate::l1::L1View;
+use crate::next_epoch::EpochReadiness;
 use crate::proof::Proof;
 use crate::set::ValidatorSet;
 use crate::sign::{Signature, SignerKey, recover};
@@ -46,6 +47,8 @@ pub enum Command {
     Evidence(Box<Proof>),
     /// A validator can take its turns, or asks to be passed over.
     Readiness(Readiness),
+    /// A validator of the next epoch is ready for it.
+    EpochReadiness(EpochReadiness),
 }
 
 /// Close votes of > 2/3 of the weights.

@@ -25,7 +25,9 @@ pub enum CloseError {
 pub(crate) struct Closing {
     /// Where the term ends.
     pub(crate) head: BlockFacts,
-    /// First slot of the next term.
+    /// The slot that a child of the head would belong to: it came to nothing.
+    pub(crate) failed_slot: u64,
+    /// First slot of the next term, if it is of the same epoch.
     pub(crate) next_slot: u64,
     /// The votes show that something of the term was committed by acks.
     pub(crate) had_commit: bool,
@@ -46,7 +48,8 @@ pub(crate) fn close(
         .filter_map(|vote| vote.certificate.as_ref())
         .any(|c| c.committed_number(&term.set).is_some_and(|number| number > term.parent.id.number));
     let passed_over = passed_over(&voters);
-    Ok(Closing { head, next_slot: next_slot(term, &head, &voters, &passed_over), had_commit })
+    let failed_slot = term.child_slot(&head);
+    Ok(Closing { head, failed_slot, next_slot: next_slot(term, &head, &voters, &passed_over), had_commit })
 }
 
 /// The next slot in the schedule, after the one that a child of the head would belong to, whose validator is among the

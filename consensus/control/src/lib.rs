@@ -15,6 +15,7 @@
 //! | [`tally`] | acks to certificates to commits |
 //! | [`head`], [`failover`] | where a closed term ends, and who begins the next |
 //! | [`evidence`], [`proof`], [`jail`] | what convicts a validator, in what form, and what follows |
+//! | [`epoch`], [`next_epoch`] | the epoch in force, and the one that is being prepared |
 //! | [`roll_call`], [`skips`] | who can take its turns, and whose are passed over |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
 //! | [`pending`], [`propose`] | what waits to be decided, and what goes into the next control block |
@@ -31,6 +32,7 @@ pub mod jail;
 pub mod l1;
 pub mod limits;
 pub mod memory;
+pub mod next_epoch;
 pub mod pending;
 pub mod proof;
 pub mod propose;
@@ -60,6 +62,7 @@ pub use head::pick_head;
 pub use jail::{Jail, Jailed};
 pub use l1::{InstalledKey, L1State, L1View};
 pub use memory::{Known, Recall, Recalled, Spoken, SpokenInTerm, VotePlace};
+pub use next_epoch::{EpochReadiness, NextEpoch};
 pub use pending::{Added, NotPending, Pending, PendingCommands};
 pub use proof::{NotEvidence, Offence, Proof, Said, SaidAndSigned};
 pub use propose::HeldBlocks;

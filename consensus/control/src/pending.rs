@@ -9,6 +9,7 @@ use crate::command::{L1Event, RegisterIncarnation};
 use crate::dkg::{DkgCommitments, DkgConfirm, DkgError, DkgMessage, DkgShares};
 use crate::evidence::Evidence;
 use crate::l1::L1View;
+use crate::next_epoch::EpochReadiness;
 use crate::proof::{NotEvidence, Proof};
 use crate::state::ControlState;
 use crate::statement::{CloseVote, Readiness, StatementError};
@@ -30,6 +31,8 @@ pub enum Pending {
     Evidence(Box<Proof>),
     /// Readiness.
     Readiness(Readiness),
+    /// Readiness for the next epoch.
+    EpochReadiness(EpochReadiness),
 }
 
 /// Kinds of pending commands, in the order in which they are proposed.
@@ -39,6 +42,7 @@ enum Slot {
     Evidence,
     Incarnation,
     Readiness,
+    EpochReadiness,
     Commitments,
     Shares,
     Confirm,
@@ -73,6 +77,9 @@ pub enum NotPending {
     /// Not signed by a validator.
     #[error("the registration is not signed by a validator")]
     BadRegistration,
+    /// Not signed by a validator of the next epoch.
+    #[error("the statement is not signed by a validator of the next epoch")]
+    BadEpochReadiness,
     /// It convicts nobody.
     #[error(transparent)]
     Evidence(#[from] NotEvidence),
@@ -80,7 +87,7 @@ pub enum NotPending {
 
 /// The commands that this node knows of and that are not decided yet, and the L1 view that it would propose.
 ///
-/// Bounded: seven commands a validator of the set.
+/// Bounded: eight commands a validator of the present set or the next.
 #[derive(Clone, Debug, Default)]
 pub struct PendingCommands {
     commands: BTreeMap<(Slot, Address), Pending>,
@@ -158,6 +165,7 @@ fn key(command: &Pending) -> (Slot, Address) {
         Pending::DkgConfirm(m) => (Slot::Confirm, m.validator),
         Pending::Evidence(m) => (Slot::Evidence, m.validator),
         Pending::Readiness(m) => (Slot::Readiness, m.validator),
+        Pending::EpochReadiness(m) => (Slot::EpochReadiness, m.validator),
     }
 }
 
@@ -169,6 +177,7 @@ fn supersedes(new: &Pending, old: &Pending) -> bool {
         (Pending::Readiness(new), Pending::Readiness(old)) => {
             (new.term, new.control_height, new.slot) > (old.term, old.control_height, old.slot)
         }
+        (Pending::EpochReadiness(new), Pending::EpochReadiness(old)) => new.epoch > old.epoch,
         _ => match (dkg_message(new), dkg_message(old)) {
             (Some(new), Some(old)) => new.attempt() > old.attempt(),
             _ => false,
@@ -225,6 +234,13 @@ fn standing(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
             Some(open) if said.term == open.number => Err(NotPending::Stale),
             _ => Err(NotPending::Early),
         },
+        Pending::EpochReadiness(said) => match state.next_epoch() {
+            _ if said.epoch <= state.epoch().number => Err(NotPending::Stale),
+            Some(next) if next.number() == said.epoch && next.key() == Some(said.key) => {
+                if next.ready().contains(&said.validator) { Err(NotPending::Stale) } else { Ok(()) }
+            }
+            _ => Err(NotPending::Early),
+        },
         Pending::Evidence(proof) => match state.term_of(proof) {
             Some(term) => {
                 let id = term.set.get(&proof.validator).map(|v| v.id);
@@ -248,12 +264,17 @@ fn is_ahead(proof: &Proof, state: &ControlState) -> bool {
 fn verify(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
     let epoch = state.epoch();
     if let Some(message) = dkg_message(command) {
-        return Ok(message.verify(&epoch.set, state.domain(), epoch.number)?);
+        let (number, set) = state.keygen();
+        return Ok(message.verify(set, state.domain(), number)?);
     }
     match command {
         Pending::Close(vote) => match vote.verify(state.open_term().ok_or(NotPending::Early)?) {
             Err(StatementError::HeightUnknown { .. }) => Err(NotPending::Early),
             checked => Ok(checked?),
+        },
+        Pending::EpochReadiness(said) => match state.next_epoch() {
+            Some(next) if next.counts(said, state.domain()) => Ok(()),
+            _ => Err(NotPending::BadEpochReadiness),
         },
         Pending::Readiness(said) => Ok(said.verify(state.open_term().ok_or(NotPending::Early)?)?),
         Pending::Evidence(proof) => Ok(state.judge(proof).map(|_| ())?),

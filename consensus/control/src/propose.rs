@@ -57,6 +57,7 @@ impl ControlState {
             Pending::RegisterIncarnation(m) => Some(Command::RegisterIncarnation(*m)),
             Pending::Evidence(proof) => Some(Command::Evidence(proof.clone())),
             Pending::Readiness(said) => Some(Command::Readiness(*said)),
+            Pending::EpochReadiness(said) => Some(Command::EpochReadiness(*said)),
         }
     }
 

@@ -4,7 +4,7 @@
 //! term is closed on it: then the slot that made no progress was its own, and it was not among the close voters. A new
 //! statement brings it back; so does a close vote, which shows that it is alive, unless it has asked to be passed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -37,6 +37,15 @@ impl RollCall {
     pub(crate) fn begin(set: &ValidatorSet, slot: u64, height: u64) -> Self {
         let stated = set.validators().iter().map(|v| (v.signer, Stated { slot, ready: true, height })).collect();
         Self { stated, failed: BTreeMap::new() }
+    }
+
+    /// An epoch begins: those that have said so are ready, the others get no turns before they say it.
+    pub(crate) fn begin_with(set: &ValidatorSet, ready: &BTreeSet<Address>, slot: u64, height: u64) -> Self {
+        let mut roll_call = Self::begin(set, slot, height);
+        for (validator, stated) in &mut roll_call.stated {
+            stated.ready = ready.contains(validator);
+        }
+        roll_call
     }
 
     /// What a validator said last.

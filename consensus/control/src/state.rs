@@ -15,6 +15,7 @@ use crate::failover::{self, CloseError};
 use crate::jail::{Jail, Jailed};
 use crate::l1::{L1Error, L1State, L1View};
 use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_JUDGED_TERMS, MAX_SKIP_DECISIONS, MAX_TIMEOUT_DOUBLINGS};
+use crate::next_epoch::{EpochReadiness, NextEpoch, same_set};
 use crate::proof::{NotEvidence, Offence, Proof};
 use crate::roll_call::RollCall;
 use crate::schedule::Schedule;
@@ -42,6 +43,10 @@ pub struct ControlParams {
     pub readiness_slots: u64,
     /// A validator whose last statement is more than this many slots behind is passed over.
     pub stale_slots: u64,
+    /// Slots that an epoch lasts at least; 0 keeps the first epoch for ever.
+    pub epoch_slots: u64,
+    /// Slots after which a new epoch with a new group key is prepared although the set would stay; 0 for never.
+    pub epoch_slots_max: u64,
 }
 
 impl ControlParams {
@@ -55,6 +60,8 @@ impl ControlParams {
             control_block_bytes: 1024 * 1024,
             readiness_slots: 16,
             stale_slots: 48,
+            epoch_slots: 0,
+            epoch_slots_max: 0,
         }
     }
 }
@@ -103,6 +110,23 @@ pub enum Effect {
     DkgRestarted {
         /// The new attempt.
         attempt: u64,
+    },
+    /// The next epoch is being prepared, with this set: its key generation has begun.
+    EpochBegun {
+        /// Number of the next epoch.
+        epoch: u64,
+    },
+    /// The next epoch is ready: the open term is to be closed at the end of the running slot.
+    EpochDue {
+        /// Number of the next epoch.
+        epoch: u64,
+    },
+    /// An epoch opened; the term that opens with it follows.
+    EpochOpened {
+        /// Its number.
+        epoch: u64,
+        /// Its first slot.
+        first_slot: u64,
     },
     /// All validators confirmed this group key: it may be installed on L1.
     GroupKeyConfirmed {
@@ -212,6 +236,14 @@ pub enum Invalid {
     /// The statement of readiness says nothing new.
     #[error("{0} has said this of its readiness before, or something later")]
     NothingNew(Address),
+    /// No epoch is being prepared for which this counts.
+    #[error("{validator} is not awaited in epoch {epoch}")]
+    EpochReadiness {
+        /// The validator named.
+        validator: Address,
+        /// The epoch named.
+        epoch: u64,
+    },
 }
 
 /// The state machine. Equal decided blocks give equal states, byte for byte.
@@ -236,6 +268,7 @@ pub struct ControlState {
     judged: VecDeque<Shared<Term>>,
     jail: Jail,
     roll_call: RollCall,
+    next: Option<NextEpoch>,
 }
 
 impl ControlState {
@@ -262,6 +295,7 @@ impl ControlState {
             judged: VecDeque::new(),
             jail: Jail::default(),
             roll_call: RollCall::default(),
+            next: None,
         })
     }
 
@@ -318,6 +352,7 @@ impl ControlState {
             return Err(Invalid::Mixed);
         }
         self.height = block.height;
+        let was_due = self.epoch_is_due();
         let mut effects = Vec::new();
         for command in commands {
             self.command(command, &mut effects)?;
@@ -327,6 +362,7 @@ impl ControlState {
             effects.push(Effect::DkgRestarted { attempt: self.dkg.attempt() });
         }
         self.open_first_term(&mut effects);
+        self.prepare_epoch(was_due, &mut effects);
         self.decide_skips(&mut effects);
         Ok(effects)
     }
@@ -344,6 +380,7 @@ impl ControlState {
             Command::RegisterIncarnation(registration) => self.reincarnate(registration, effects),
             Command::Evidence(proof) => self.convict(proof, effects),
             Command::Readiness(said) => self.hear_readiness(said),
+            Command::EpochReadiness(said) => self.hear_epoch_readiness(said),
         }
     }
 
@@ -357,6 +394,9 @@ impl ControlState {
         for event in events {
             if let Some(installed) = self.l1.apply(event)? {
                 effects.push(Effect::KeyInstalled { key_index: installed.key_index, key: installed.key });
+                if let Some(next) = &mut self.next {
+                    next.see(installed.key, installed.snapshot_hash, view);
+                }
             }
             if let Some(batch) = AcceptedBatch::from_event(event) {
                 self.batches.accept(batch)?;
@@ -369,8 +409,10 @@ impl ControlState {
     }
 
     fn key_generation(&mut self, message: &DkgMessage<'_>, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
-        message.verify(&self.epoch.set, &self.domain, self.epoch.number)?;
-        match self.dkg.apply(message, self.epoch.set.len(), self.height)? {
+        let (epoch, set) = self.keygen();
+        message.verify(set, &self.domain, epoch)?;
+        let members = set.len();
+        match self.dkg.apply(message, members, self.height)? {
             Some(DkgStep::Advanced(phase)) => {
                 effects.push(Effect::DkgAdvanced { attempt: self.dkg.attempt(), phase });
             }
@@ -378,8 +420,11 @@ impl ControlState {
             None => {}
         }
         if let Some(key) = self.dkg.key() {
-            self.epoch.group_key = Some(key);
-            effects.push(Effect::GroupKeyConfirmed { epoch: self.epoch.number, key });
+            match &mut self.next {
+                Some(next) => next.confirm(key),
+                None => self.epoch.group_key = Some(key),
+            }
+            effects.push(Effect::GroupKeyConfirmed { epoch, key });
         }
         Ok(())
     }
@@ -395,8 +440,9 @@ impl ControlState {
         if self.closed.len() > MAX_CLOSED_TERMS {
             self.closed.pop_front();
         }
+        let next = self.next.take_if(|next| next.is_due());
         let before = if outcome.had_commit { 0 } else { self.failed_in_a_row };
-        self.failed_in_a_row = before.saturating_add(1);
+        self.failed_in_a_row = before.saturating_add(next.is_none().into());
         let number = term.number + 1;
         let voters = || closing.votes.iter().map(|vote: &CloseVote| &vote.validator);
         let absent = leader.filter(|leader| voters().all(|voter| voter != leader));
@@ -405,7 +451,11 @@ impl ControlState {
         if self.judged.len() > MAX_JUDGED_TERMS {
             self.judged.pop_front();
         }
-        self.open_term_on(number, head, outcome.next_slot, effects);
+        let first_slot = match next {
+            Some(next) => self.open_epoch(next, outcome.failed_slot.saturating_add(1), effects),
+            None => outcome.next_slot,
+        };
+        self.open_term_on(number, head, first_slot, effects);
         Ok(())
     }
 
@@ -417,6 +467,13 @@ impl ControlState {
         }
         self.registrations.insert(validator, *registration);
         let first_in_epoch = self.reincarnated.insert(validator);
+        if let Some(next) = &mut self.next {
+            next.reincarnate(&validator, incarnation);
+            if next.key().is_none() {
+                self.dkg = Dkg::start(self.dkg.attempt() + 1, self.height);
+                effects.push(Effect::DkgRestarted { attempt: self.dkg.attempt() });
+            }
+        }
         match &self.open {
             Some(term) if first_in_epoch => self.outdated_term = Some(term.number),
             Some(_) => {}
@@ -458,6 +515,71 @@ impl ControlState {
             Some(height) => terms.rfind(|term| term.opened_height < height),
             None => terms.find(|term| term.number == proof.term),
         }
+    }
+
+    fn hear_epoch_readiness(&mut self, said: &EpochReadiness) -> Result<(), Invalid> {
+        let (validator, epoch) = (said.validator, said.epoch);
+        match self.next.as_mut().filter(|next| next.counts(said, &self.domain)) {
+            Some(next) => next.hear(said),
+            None => return Err(Invalid::EpochReadiness { validator, epoch }),
+        }
+        Ok(())
+    }
+
+    /// The set that an epoch beginning now would have: the agreed registry without those in jail.
+    fn set_to_be(&self) -> Option<ValidatorSet> {
+        let candidates: Vec<Candidate> =
+            self.l1.candidates().filter(|c| self.jail.get(c.id).is_none()).cloned().collect();
+        let set = ValidatorSet::form(&candidates).ok()?;
+        Some(set.with_incarnations(|signer| self.incarnations.get(signer).copied()))
+    }
+
+    /// Slots of the present epoch that have passed, as far as decided blocks show.
+    fn slots_passed(&self) -> u64 {
+        let opened = self.open.as_ref().map_or(0, |term| term.first_slot);
+        opened.max(self.roll_call.reached_slot(&self.epoch.set)).saturating_sub(self.epoch.first_slot)
+    }
+
+    /// Begins the next epoch when there is a reason to, and forms it anew as long as nobody can have signed its key.
+    fn prepare_epoch(&mut self, was_due: bool, effects: &mut Vec<Effect>) {
+        if !was_due && let Some(next) = self.next.as_ref().filter(|next| next.is_due()) {
+            effects.push(Effect::EpochDue { epoch: next.number() });
+        }
+        let ControlParams { epoch_slots, epoch_slots_max, .. } = self.params;
+        let passed = self.slots_passed();
+        if self.open.is_none() || epoch_slots == 0 || passed < epoch_slots {
+            return;
+        }
+        let Some(set) = self.set_to_be() else { return };
+        let changes = !same_set(&set, &self.epoch.set);
+        let overdue = epoch_slots_max > 0 && passed >= epoch_slots_max;
+        let attempt = match &self.next {
+            Some(next) if next.key().is_some() || same_set(&set, next.set()) => return,
+            Some(_) => self.dkg.attempt() + 1,
+            None if changes || overdue || !self.reincarnated.is_empty() => 0,
+            None => return,
+        };
+        let epoch = self.epoch.number + 1;
+        self.next = Some(NextEpoch::begin(epoch, set));
+        self.dkg = Dkg::start(attempt, self.height);
+        effects.push(Effect::EpochBegun { epoch });
+    }
+
+    /// Opens the next epoch; its slots are counted from `from` on. Gives the first slot of the term that opens with it: the
+    /// first one whose validator is ready.
+    fn open_epoch(&mut self, next: NextEpoch, from: u64, effects: &mut Vec<Effect>) -> u64 {
+        let set = next.set().clone();
+        let seed = next.shown().map_or(B256::ZERO, |view| view.hash);
+        let schedule = Schedule::new(seed, from, &set);
+        let number = next.number();
+        self.roll_call = RollCall::begin_with(&set, next.ready(), from, self.height);
+        self.reincarnated = next.reborn().clone();
+        self.epoch = Epoch { number, first_slot: from, set, schedule, group_key: next.key() };
+        effects.push(Effect::EpochOpened { epoch: number, first_slot: from });
+        let passed_over = self.passed_over();
+        let turns = from..from.saturating_add(self.epoch.schedule.cycle_slots().saturating_mul(2));
+        let ready = |signer: Address| next.ready().contains(&signer) && !passed_over.contains(&signer);
+        turns.clone().find(|slot| self.sequencer_of(*slot).is_some_and(ready)).unwrap_or(from)
     }
 
     fn hear_readiness(&mut self, said: &Readiness) -> Result<(), Invalid> {
@@ -622,6 +744,24 @@ impl ControlState {
     /// Validators convicted of an offence.
     pub fn jail(&self) -> &Jail {
         &self.jail
+    }
+
+    /// The epoch that is being prepared.
+    pub fn next_epoch(&self) -> Option<&NextEpoch> {
+        self.next.as_ref()
+    }
+
+    /// Whether the next decision that closes a term opens an epoch: validators vote for one at the end of the running slot.
+    pub fn epoch_is_due(&self) -> bool {
+        self.next.as_ref().is_some_and(NextEpoch::is_due)
+    }
+
+    /// The epoch whose key is being generated, or was last, and its validators.
+    pub fn keygen(&self) -> (u64, &ValidatorSet) {
+        match &self.next {
+            Some(next) => (next.number(), next.set()),
+            None => (self.epoch.number, &self.epoch.set),
+        }
     }
 
     /// Who can take its turns, by its own word.

@@ -104,6 +104,29 @@ fn the_last_block_of_a_slot_is_marked() {
 }
 
 #[test]
+fn a_slot_ends_early_when_it_is_told_to() {
+    let mut wallet = Wallet::new(1);
+    let (genesis, mut line) = line_with(std::slice::from_ref(&wallet), |_| {});
+    line.seal();
+    line.sealer.end();
+    assert_eq!(line.sealer.next_due_ms(), 0, "the last block is due at once");
+    line.work();
+    assert!(line.blocks[1].block.header.ends_slot && line.blocks.len() == 2);
+
+    line.submit(&transfer(&mut wallet));
+    line.work();
+    line.sealer.end();
+    line.now_ms += line.params.heartbeat_ms;
+    while line.sealer.slot().slot == 2 {
+        line.work();
+        line.now_ms += 10;
+    }
+    let marks: Vec<_> = line.blocks[2..].iter().map(|block| block.block.header.ends_slot).collect();
+    assert_eq!(marks.iter().filter(|ends| **ends).count(), 1, "{marks:?}: the open block stays as it was begun");
+    follow(&genesis, &line.blocks);
+}
+
+#[test]
 fn an_ended_slot_takes_nothing() {
     let mut wallet = Wallet::new(1);
     let (_, mut line) = line_with(std::slice::from_ref(&wallet), |params| params.slot_blocks = 1);

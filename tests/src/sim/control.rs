@@ -8,8 +8,8 @@ use horae_control::command::{Command, L1Event, Question};
 use horae_control::limits::MIN_STAKE;
 use horae_control::pending::{Pending, PendingCommands};
 use horae_control::{
-    BlockFacts, BlockId, Candidate, CloseVote, ControlBlock, ControlParams, ControlState, DkgCommitments, DkgConfirm,
-    DkgShares, Domain, Genesis, GroupKey, L1View,
+    BlockFacts, BlockId, Candidate, ControlBlock, ControlParams, ControlState, DkgCommitments, DkgConfirm, DkgShares,
+    Domain, Genesis, GroupKey, L1View,
 };
 use horae_node::replica::{FactsQuestion, HoldsQuestion, Input};
 use tokio::sync::oneshot;
@@ -139,16 +139,16 @@ impl ControlPlane {
         self.states.push(next);
     }
 
-    /// A validator's close vote has come to the others.
+    /// A validator's command has come to the others.
     ///
     /// # Errors
     /// It is not what its author may say.
-    pub fn hear(&mut self, vote: CloseVote) -> Result<(), String> {
+    pub fn hear(&mut self, command: Pending) -> Result<(), String> {
         use horae_control::{Added, NotPending};
-        match self.pending.add(Pending::Close(vote), self.states.last().expect("there is the genesis state")) {
+        match self.pending.add(command, self.states.last().expect("there is the genesis state")) {
             Ok(Added::Evidence(evidence)) => Err(format!("evidence: {evidence:?}")),
             Ok(_) | Err(NotPending::Stale | NotPending::Early) => Ok(()),
-            Err(why) => Err(format!("a close vote does not count: {why}")),
+            Err(why) => Err(format!("a command does not count: {why}")),
         }
     }
 
@@ -196,6 +196,8 @@ impl ControlPlane {
             let (reply, facts) = oneshot::channel();
             nodes[proposer].hear(Input::Facts(FactsQuestion { blocks: blocks.into_iter().collect(), reply }));
             self.round = Some(Round::Asking { began_ms: now_ms, facts });
+        } else if !self.pending.is_empty() {
+            self.propose(now_ms, &[]);
         } else if now_ms >= self.next_heartbeat_ms {
             self.next_heartbeat_ms = now_ms + self.rng.between(200, 3_000);
             let view = self.state().l1_view();

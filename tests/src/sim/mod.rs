@@ -26,4 +26,4 @@ pub mod world;
 
 pub use edges::Planted;
 pub use judge::Violation;
-pub use world::{Outcome, Plan, World};
+pub use world::{Outage, Outcome, Plan, World};

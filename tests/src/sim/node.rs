@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use alloy_primitives::{Address, keccak256};
-use horae_control::{Domain, SignerKey};
+use horae_control::{ControlState, Domain, Pending, SignerKey};
+use horae_node::council::readiness::SelfCheck;
 use horae_node::pipeline::{Client, Parcel, TxCell};
 use horae_node::replica::restore::restore;
 use horae_node::replica::{ControlUpdate, Input, Replica, ReplicaConfig};
@@ -72,6 +73,8 @@ impl Front {
 pub struct Running {
     /// The replica.
     pub replica: Replica<SharedStore>,
+    /// What it finds about itself.
+    pub self_check: SelfCheck,
     /// Its edges.
     pub edges: Edges,
     front: Front,
@@ -155,7 +158,9 @@ impl Node {
             .map_err(|why| format!("node {} cannot start again: {why}", self.at))?;
         let front = Front::new(&params);
         let (inbox, ready) = (VecDeque::from([Input::SpeakAs(0)]), VecDeque::new());
-        self.running = Some(Running { replica, edges, front, inbox, ready, wake_ms: now_ms, woken: true });
+        let mut self_check = SelfCheck::default();
+        self_check.l1_stands(Ok(()));
+        self.running = Some(Running { replica, self_check, edges, front, inbox, ready, wake_ms: now_ms, woken: true });
         Ok(())
     }
 
@@ -166,6 +171,13 @@ impl Node {
             self.disk.crash(rng);
             self.store.0.borrow_mut().crash();
         }
+    }
+
+    /// What the node has to say of its readiness, knowing this control state.
+    pub fn readiness(&mut self, now_ms: u64, state: &ControlState) -> Option<Pending> {
+        let (clock_ms, key) = (self.clock_ms(now_ms), signer_key(self.at));
+        let Running { replica, self_check, .. } = self.running.as_mut()?;
+        self_check.statement(clock_ms, &replica.running(), state, false, &key)
     }
 
     /// Hands an input to the replica.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use horae_control::{ControlParams, Domain};
+use horae_control::{ControlParams, Domain, Pending};
 use horae_node::replica::message::{BLOCKS_PER_ANSWER, PeerMessage};
 use horae_node::replica::{ControlUpdate, Input, Received};
 use horae_stages::genesis::GenesisAccount;
@@ -65,6 +65,21 @@ pub struct Outcome {
     pub most_waiting: usize,
     /// Transactions refused inside.
     pub refused: u64,
+}
+
+/// What the outage of one validator came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// Terms that closed while it was away.
+    pub failovers: u64,
+    /// Validators whose turns were passed over when it came back.
+    pub passed_over: usize,
+    /// Nobody's turns are passed over at the end.
+    pub takes_turns: bool,
+    /// Terms that closed after it came back.
+    pub terms_after: u64,
+    /// Blocks committed after it came back.
+    pub blocks: u64,
 }
 
 enum Due {
@@ -184,26 +199,62 @@ impl World {
         }
     }
 
+    /// One validator dies at `dies_ms` and comes back at `back_ms`; nothing else goes wrong. Gives the terms open before, when
+    /// it comes back and at the end, and whose turns are passed over at the latter two.
+    ///
+    /// # Errors
+    /// The first thing seen that must not be.
+    pub fn outage(mut self, node: usize, dies_ms: u64, back_ms: u64, ends_ms: u64) -> Result<Outage, Violation> {
+        self.calm = true;
+        self.judge.decided(self.control.state())?;
+        let open = |world: &Self| world.control.state().open_term().map_or(0, |term| term.number);
+        let skipped = |world: &Self| world.control.state().open_term().map_or(0, |term| term.skips.latest().len());
+        self.run_to(dies_ms)?;
+        let before = open(&self);
+        self.nodes[node].crash(&mut self.rng);
+        self.run_to(back_ms)?;
+        let (after, passed_over) = (open(&self), skipped(&self));
+        let committed = self.judge.committed();
+        self.start(node)?;
+        self.run_to(ends_ms)?;
+        let takes_turns = skipped(&self) == 0;
+        let blocks = self.judge.committed() - committed;
+        Ok(Outage { failovers: after - before, passed_over, takes_turns, terms_after: open(&self) - after, blocks })
+    }
+
+    fn run_to(&mut self, end_ms: u64) -> Result<(), Violation> {
+        while self.now_ms < end_ms {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Goes on to the next moment at which something is due, and does it.
+    fn turn(&mut self) -> Result<(), Violation> {
+        let wakes = self.nodes.iter().filter_map(|node| {
+            let running = node.running.as_ref()?;
+            Some(if running.woken { self.now_ms + 1 } else { running.wake_ms })
+        });
+        let next = wakes.chain(self.due.keys().next().map(|(at, _)| *at)).min().unwrap_or(u64::MAX);
+        self.now_ms = next.max(self.now_ms);
+        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= self.now_ms) {
+            let due = entry.remove();
+            self.take(due)?;
+        }
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].is_due(self.now_ms) {
+                self.nodes[node].run(self.now_ms);
+                self.carry(node)?;
+            }
+        }
+        Ok(())
+    }
+
     fn go(&mut self) -> Result<(), Violation> {
         self.judge.decided(self.control.state())?;
         let mut goal = None;
         loop {
-            let wakes = self.nodes.iter().filter_map(|node| {
-                let running = node.running.as_ref()?;
-                Some(if running.woken { self.now_ms + 1 } else { running.wake_ms })
-            });
-            let next = wakes.chain(self.due.keys().next().map(|(at, _)| *at)).min().unwrap_or(u64::MAX);
-            self.now_ms = next.max(self.now_ms);
-            while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= self.now_ms) {
-                let due = entry.remove();
-                self.take(due)?;
-            }
-            for node in 0..self.nodes.len() {
-                if self.nodes[node].is_due(self.now_ms) {
-                    self.nodes[node].run(self.now_ms);
-                    self.carry(node)?;
-                }
-            }
+            self.turn()?;
             if self.loud && self.now_ms >= self.told_ms {
                 self.told_ms = self.now_ms + 1_000;
                 eprintln!("{} ms: {} due, {}", self.now_ms, self.due.len(), self.stuck(0).what);
@@ -290,7 +341,7 @@ impl World {
                 for node in &mut self.nodes {
                     node.hear(Input::CloseVote(vote.clone()));
                 }
-                self.control.hear(*vote).map_err(|why| Violation::new(8, why))?;
+                self.control.hear(Pending::Close(*vote)).map_err(|why| Violation::new(8, why))?;
             }
             Due::Applies { node } => self.apply(node),
             Due::Clients => {
@@ -304,6 +355,7 @@ impl World {
                     self.trace(&height.to_be_bytes());
                     self.judge.decided(self.control.state())?;
                 }
+                self.answer_roll_call()?;
                 self.spread();
                 self.at(CONTROL_MS, Due::Control);
             }
@@ -372,6 +424,18 @@ impl World {
             self.write(node);
         }
         self.at(STORE_MS, Due::Stores { node, life });
+    }
+
+    /// Nodes that reach the control plane say whether they can take their turns, when that needs saying.
+    fn answer_roll_call(&mut self) -> Result<(), Violation> {
+        let side = self.control.quorum(&self.nodes, &self.net).unwrap_or_default();
+        for node in side {
+            let state = self.control.state_at(self.nodes[node].applied);
+            if let Some(said) = self.nodes[node].readiness(self.now_ms, state) {
+                self.control.hear(said).map_err(|why| Violation::new(8, why))?;
+            }
+        }
+        Ok(())
     }
 
     /// Hands the next control block to every node that can have it.

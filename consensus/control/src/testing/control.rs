@@ -35,15 +35,27 @@ pub(crate) fn decide(state: &mut ControlState, commands: Vec<Command>) -> Vec<Ef
 }
 
 pub(crate) fn commitments(attempt: u64, key: &SignerKey) -> Command {
-    Command::DkgCommitments(DkgCommitments::sign(&domain(), 0, 0, attempt, vec![1, 2], key))
+    commitments_for(0, attempt, key)
+}
+
+pub(crate) fn commitments_for(epoch: u64, attempt: u64, key: &SignerKey) -> Command {
+    Command::DkgCommitments(DkgCommitments::sign(&domain(), 0, epoch, attempt, vec![1, 2], key))
 }
 
 pub(crate) fn shares(attempt: u64, key: &SignerKey) -> Command {
-    Command::DkgShares(DkgShares::sign(&domain(), 0, 0, attempt, vec![3, 4], key))
+    shares_for(0, attempt, key)
+}
+
+pub(crate) fn shares_for(epoch: u64, attempt: u64, key: &SignerKey) -> Command {
+    Command::DkgShares(DkgShares::sign(&domain(), 0, epoch, attempt, vec![3, 4], key))
 }
 
 pub(crate) fn confirm(attempt: u64, group: GroupKey, key: &SignerKey) -> Command {
-    Command::DkgConfirm(DkgConfirm::sign(&domain(), 0, 0, attempt, group, key))
+    confirm_for(0, attempt, group, key)
+}
+
+pub(crate) fn confirm_for(epoch: u64, attempt: u64, group: GroupKey, key: &SignerKey) -> Command {
+    Command::DkgConfirm(DkgConfirm::sign(&domain(), 0, epoch, attempt, group, key))
 }
 
 pub(crate) fn installed(set: &ValidatorSet, key: GroupKey) -> L1Event {

@@ -23,7 +23,7 @@ mod keygen;
 mod l1_watch;
 pub mod message;
 mod questions;
-mod readiness;
+pub mod readiness;
 mod recalling;
 mod signing;
 mod state_file;
@@ -223,7 +223,7 @@ impl Council {
             repeated_ms: 0,
             view_changed_ms: 0,
             ready_view: None,
-            self_check: SelfCheck::new(),
+            self_check: SelfCheck::default(),
             parts,
         };
         council.take_up_key();

@@ -1,8 +1,8 @@
 //! Whether this node can take its turns, and saying so when something needs saying.
 //!
-//! It is ready when the open term is open here, its head is near the highest block it has heard of, no block of the chain
-//! gives another result here, its L1 endpoint answers and has the agreed view, and the operator has not drained it. What is
-//! wrong for a moment only is not told. A node without shares of the group key takes its turns: it cannot sign batches,
+//! It is ready when the open term is open here, its head is near the highest block that it knows to be committed (not what
+//! some peer says), no block of the chain gives another result here, its L1 endpoint answers and has the agreed view, and the
+//! operator has not drained it. What is wrong, or right, for a moment only is not told. A node without shares of the group key takes its turns: it cannot sign batches,
 //! which it says in its log, but it can order and execute.
 
 use horae_control::{ControlState, Pending, Readiness, Signature, SignerKey};
@@ -13,41 +13,47 @@ use crate::replica::RunningSlot;
 const NEAR_BLOCKS: u64 = 32;
 /// What is wrong for less than this, in milliseconds, is not told.
 const GRACE_MS: u64 = 3_000;
+/// Nor is this node called ready before all has been right for so long, in milliseconds: after a start it takes a moment to
+/// hear how far the others are.
+const STEADY_MS: u64 = 1_000;
 
-/// What this node has found about itself.
+/// What this node has found about itself. It is not ready before L1 has answered.
 #[derive(Debug)]
-pub(super) struct SelfCheck {
+pub struct SelfCheck {
     l1: Result<(), String>,
-    /// Since when something has been wrong.
-    wrong_since_ms: Option<u64>,
+    /// Whether all was right when last looked at, and since when that has been so.
+    since: Option<(bool, u64)>,
+}
+
+impl Default for SelfCheck {
+    fn default() -> Self {
+        Self { l1: Err("L1 has not answered yet".to_owned()), since: None }
+    }
 }
 
 impl SelfCheck {
-    pub(super) fn new() -> Self {
-        Self { l1: Err("L1 has not answered yet".to_owned()), wrong_since_ms: None }
-    }
-
-    pub(super) fn l1_stands(&mut self, standing: Result<(), String>) {
+    /// What L1 says here, looked at last.
+    pub fn l1_stands(&mut self, standing: Result<(), String>) {
         self.l1 = standing;
     }
 
     /// Why this node cannot take its turns, if it cannot.
-    pub(super) fn trouble(&self, running: &RunningSlot, state: &ControlState) -> Option<String> {
+    pub fn trouble(&self, running: &RunningSlot, state: &ControlState) -> Option<String> {
         if state.open_term().is_some_and(|term| term.number != running.term) {
             return Some("the open term is not open here yet".to_owned());
         }
         if running.disagrees {
             return Some(format!("block {} gives another result when it is executed here", running.head + 1));
         }
-        let (head, highest) = (running.head, running.highest_known);
-        if highest.saturating_sub(head) > NEAR_BLOCKS {
-            return Some(format!("the head is at block {head}, peers are at {highest}"));
+        let (head, committed) = (running.head, running.highest_committed);
+        if committed.saturating_sub(head) > NEAR_BLOCKS {
+            return Some(format!("the head is at block {head}, the others have committed block {committed}"));
         }
         self.l1.as_ref().err().map(|why| format!("L1: {why}"))
     }
 
     /// The statement that is due now, if one is. `drained` says that the operator has taken the node out of its turns.
-    pub(super) fn statement(
+    pub fn statement(
         &mut self,
         now_ms: u64,
         running: &RunningSlot,
@@ -57,20 +63,17 @@ impl SelfCheck {
     ) -> Option<Pending> {
         let term = state.open_term()?;
         let incarnation = term.set.get(&key.address())?.incarnation;
-        let ready = match self.trouble(running, state) {
-            _ if drained => false,
-            None => {
-                self.wrong_since_ms = None;
-                true
-            }
-            Some(_) => {
-                let since_ms = *self.wrong_since_ms.get_or_insert(now_ms);
-                if now_ms < since_ms.saturating_add(GRACE_MS) {
-                    return None;
-                }
-                false
-            }
+        let right = self.trouble(running, state).is_none();
+        let since_ms = match self.since {
+            Some((was, since_ms)) if was == right => since_ms,
+            _ => now_ms,
         };
+        self.since = Some((right, since_ms));
+        let patience_ms = if right { STEADY_MS } else { GRACE_MS };
+        if !drained && now_ms < since_ms.saturating_add(patience_ms) {
+            return None;
+        }
+        let ready = right && !drained;
         if !state.readiness_is_due(&key.address(), running.committed_slot, ready) {
             return None;
         }

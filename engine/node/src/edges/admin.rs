@@ -3,7 +3,9 @@
 //!
 //! One line of JSON is a request ([`Request`]), one line the answer ([`Answer`]); then the connection is closed.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -186,6 +188,15 @@ impl Admin {
     }
 }
 
+/// A path to the socket that is short enough for the system, whatever the home is called: by its open directory, which is
+/// to be kept open while the path is used.
+fn short(socket: &Path) -> io::Result<(File, PathBuf)> {
+    let directory = File::open(socket.parent().unwrap_or(Path::new(".")))?;
+    let name = socket.file_name().unwrap_or_default();
+    let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    Ok((directory, path))
+}
+
 /// Listens on the socket, readable by the owner only; what an earlier process left there is removed. The caller holds the
 /// home's lock.
 pub fn serve(socket: &Path, admin: Admin) -> Result<(), AdminError> {
@@ -194,7 +205,8 @@ pub fn serve(socket: &Path, admin: Admin) -> Result<(), AdminError> {
         Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(io(why)),
         _ => {}
     }
-    let listener = UnixListener::bind(socket).map_err(io)?;
+    let (_directory, path) = short(socket).map_err(io)?;
+    let listener = UnixListener::bind(path).map_err(io)?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
     tokio::spawn(listen(listener, Arc::new(admin)));
     Ok(())
@@ -227,12 +239,14 @@ async fn listen(listener: UnixListener, admin: Arc<Admin>) {
 /// Asks the node that runs on the home with this socket.
 pub async fn ask(socket: &Path, request: Request) -> Result<Answer, AdminError> {
     let io = |source| AdminError::Io { socket: socket.to_owned(), source };
-    let mut stream = UnixStream::connect(socket).await.map_err(|why| match why.kind() {
+    let not_there = |why: io::Error| match why.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             AdminError::NotRunning { socket: socket.to_owned() }
         }
         _ => io(why),
-    })?;
+    };
+    let (_directory, path) = short(socket).map_err(not_there)?;
+    let mut stream = UnixStream::connect(path).await.map_err(not_there)?;
     let mut line = serde_json::to_vec(&request).map_err(|why| AdminError::Unreadable(why.to_string()))?;
     line.push(b'\n');
     stream.write_all(&line).await.map_err(io)?;
@@ -245,4 +259,100 @@ async fn read_line(stream: &mut UnixStream) -> io::Result<String> {
     let mut line = String::new();
     BufReader::new(stream.take(LINE_BYTES)).read_line(&mut line).await?;
     Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use alloy_primitives::{B256, U256};
+    use horae_control::{Candidate, ControlParams, Domain, Genesis, L1View, limits::MIN_STAKE};
+    use horae_runtime::Waker;
+
+    use super::*;
+    use crate::replica::inbox::InboxReader;
+
+    struct Setup {
+        _dir: tempfile::TempDir,
+        socket: PathBuf,
+        inbox: InboxReader,
+        drained: watch::Receiver<bool>,
+        _state: watch::Sender<Arc<ControlState>>,
+        _trouble: watch::Sender<Option<String>>,
+    }
+
+    fn setup(running: RunningSlot) -> Setup {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a-home-with-a-long-name".repeat(5));
+        std::fs::create_dir(&deep).unwrap();
+        let me = Address::repeat_byte(7);
+        let genesis = Genesis {
+            domain: Domain { chain_id: 1, locking: Address::ZERO },
+            l1_view: L1View { number: 1, hash: B256::ZERO },
+            validators: vec![Candidate { id: 1, signer: me, node_key: [1; 32], stake: U256::from(MIN_STAKE) }],
+            seed: B256::ZERO,
+            block_hash: B256::ZERO,
+            params: ControlParams::devnet(),
+        };
+        let (state, control_state) = watch::channel(Arc::new(ControlState::genesis(&genesis).unwrap()));
+        let (drained, drained_seen) = watch::channel(false);
+        let (trouble, trouble_seen) = watch::channel(Some("a reason".to_owned()));
+        let (replica, inbox) = ReplicaInbox::new(Waker::from_fn(|| {}));
+        let socket = deep.join("admin.sock");
+        let running = Cell::new(running);
+        serve(&socket, Admin { me, replica, running, control_state, drained, trouble: trouble_seen }).unwrap();
+        Setup { _dir: dir, socket, inbox, drained: drained_seen, _state: state, _trouble: trouble }
+    }
+
+    #[tokio::test]
+    async fn drain_and_resume_reach_replica_and_council() {
+        let setup = setup(RunningSlot { slot: 4, ..RunningSlot::default() });
+        for (request, drained) in [(Request::Drain, true), (Request::Resume, false)] {
+            let Answer::Standing(standing) = ask(&setup.socket, request).await.unwrap() else { panic!("no standing") };
+            assert_eq!((standing.drained, standing.slot, standing.out), (drained, 4, false));
+            assert_eq!(standing.trouble.as_deref(), Some("a reason"));
+            assert_eq!(*setup.drained.borrow(), drained);
+            assert!(matches!(setup.inbox.pop(), Some(Input::Drain(said)) if said == drained));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_is_not_ours_is_not_ended() {
+        let other = Address::repeat_byte(9);
+        let setup = setup(RunningSlot { slot: 4, sequencer: Some(other), ..RunningSlot::default() });
+        for ours in [None, Some(4)] {
+            let asked = ask(&setup.socket, Request::EndSlot);
+            let answered = async {
+                loop {
+                    if let Some(Input::EndSlot(EndSlotQuestion { reply })) = setup.inbox.pop() {
+                        return reply.send(ours).unwrap();
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            let (answer, ()) = tokio::join!(asked, answered);
+            let expected = match ours {
+                Some(slot) => Answer::Ends { slot },
+                None => Answer::NotOurs { slot: 4, sequencer: Some(other) },
+            };
+            assert_eq!(answer.unwrap(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_owner_may_ask_and_nonsense_is_refused() {
+        let setup = setup(RunningSlot::default());
+        assert_eq!(std::fs::metadata(&setup.socket).unwrap().permissions().mode() & 0o777, 0o600);
+        for nonsense in ["{\"command\":\"explode\"}\n".to_owned(), "x".repeat(2 * LINE_BYTES as usize) + "\n"] {
+            let (_directory, path) = short(&setup.socket).unwrap();
+            let mut stream = UnixStream::connect(path).await.unwrap();
+            // The node may have answered and gone before all is written.
+            let _ = stream.write_all(nonsense.as_bytes()).await;
+            let answer = read_line(&mut stream).await;
+            assert!(answer.map_or(true, |line| line.contains("refused")));
+        }
+        assert!(matches!(ask(&setup.socket, Request::Standing).await, Ok(Answer::Standing(_))));
+        let nobody = setup.socket.with_file_name("other.sock");
+        assert!(matches!(ask(&nobody, Request::Standing).await, Err(AdminError::NotRunning { .. })));
+    }
 }

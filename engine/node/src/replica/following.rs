@@ -1,14 +1,14 @@
 //! Blocks that other validators sealed: when to execute them, when to wait, and whom to ask for what is missing.
 //!
 //! A block is executed when it extends the head, its control height and L1 view have been applied here, and the sequencer
-//! of its slot signed it. Blocks of a closed term above its head are refused (fencing); blocks of a term that is not open
+//! of its slot signed it, whose turn it is. Blocks of a closed term above its head are refused (fencing); blocks of a term that is not open
 //! here yet wait. What conflicts with executed but uncommitted blocks waits for a commit or a decision to say which stays.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
-use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, recover};
+use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, StatementError, recover};
 use horae_stages::{BlockError, Header, RecoveredBlock, StateSource, execute_block, recover_block, rules};
 use metrics::counter;
 use tracing::{debug, error, warn};
@@ -288,6 +288,15 @@ impl<S: StateSource> Replica<S> {
             return Turn::Refuse(format!("slot {} is over, and the block does not end it", header.slot));
         }
         let signed = arrived.signed();
+        let head = self.chain.head_facts();
+        if !settled && (head.term == term.number || head.id == term.parent.id) {
+            match term.check_child(&signed.facts, &head) {
+                Ok(()) => {}
+                Err(StatementError::HeightUnknown { .. }) => return Turn::Wait,
+                // Somebody's turn that is passed over, or not come yet: it must not stand in the way of the right one.
+                Err(why) => return Turn::Refuse(why.to_string()),
+            }
+        }
         let Some(sequencer) = term.sequencer_of(header.slot) else {
             return Turn::Refuse(format!("slot {} has no sequencer", header.slot));
         };

@@ -197,6 +197,9 @@ pub struct RunningSlot {
     pub head: u64,
     /// The control height that it names: what has been decided up to it holds at the next handover.
     pub control_height: u64,
+    /// The highest block that a verified commit or a decision has shown to be committed and that is not executed here yet, or
+    /// some block that is.
+    pub highest_committed: u64,
     /// The highest committed block executed here; genesis before any.
     pub committed: BlockId,
     /// Its slot.
@@ -231,13 +234,16 @@ impl<S: StateSource> Replica<S> {
     pub fn running(&self) -> RunningSlot {
         let head = self.chain.head_facts();
         let highest_known = self.arrivals.highest().unwrap_or_default().max(head.id.number);
-        let committed = self.chain.facts(self.committed).unwrap_or(head);
+        let (committed, committed_slot) =
+            self.chain.facts(self.committed).map(|facts| (facts.id, facts.slot)).unwrap_or_default();
+        let ahead = self.commit_ahead.as_ref().map(|commit| commit.block().number);
         let known = RunningSlot {
             highest_known,
             head: head.id.number,
             control_height: head.control_height,
-            committed: committed.id,
-            committed_slot: committed.slot,
+            highest_committed: ahead.max(self.voter.term().map(|term| term.parent.id.number)).unwrap_or_default(),
+            committed,
+            committed_slot,
             disagrees: self.disagrees,
             ..RunningSlot::default()
         };

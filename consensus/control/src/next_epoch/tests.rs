@@ -1,0 +1,321 @@
+//! The way from one epoch to the next: when it is begun, what it waits for, when it opens, and what is left as it was.
+
+use alloy_primitives::U256;
+
+use super::*;
+use crate::command::{CloseTerm, Command, ControlBlock, L1Event, RegisterIncarnation};
+use crate::evidence::Evidence;
+use crate::jail::Jailed;
+use crate::proof::Offence;
+use crate::set::Candidate;
+use crate::state::{ControlParams, ControlState, Effect, Genesis, Invalid};
+use crate::statement::{CloseVote, StatementError};
+use crate::term::Term;
+use crate::testing::control::{commitments_for, confirm_for, decide, genesis, l1_view, open, shares_for};
+use crate::testing::{Rng, candidate, chain, close_vote, domain, key, keys_of, readiness};
+
+const NEXT: GroupKey = GroupKey { px: U256::from_limbs([9, 9, 9, 9]), parity: 28 };
+const EPOCH_SLOTS: u64 = 6;
+const EPOCH_SLOTS_MAX: u64 = 20;
+
+fn opened(epoch_slots: u64, epoch_slots_max: u64) -> ControlState {
+    let genesis = genesis(&[1, 1, 1, 1], 8);
+    let params = ControlParams { epoch_slots, epoch_slots_max, ..genesis.params };
+    let mut state = ControlState::genesis(&Genesis { params, ..genesis }).unwrap();
+    open(&mut state);
+    state
+}
+
+/// Closes the open term on its parent by the votes of all.
+fn close(state: &mut ControlState) -> Vec<Effect> {
+    let term = state.open_term().unwrap().clone();
+    let incarnation = |signer: &Address| term.set.get(signer).unwrap().incarnation;
+    let votes: Vec<CloseVote> = keys_of_members(&term.set)
+        .iter()
+        .map(|key| {
+            let mut vote = close_vote(&term, None, vec![], key);
+            vote.incarnation = incarnation(&key.address());
+            vote.signed(&term.domain, key)
+        })
+        .collect();
+    decide(state, vec![Command::CloseTerm(CloseTerm { base: term.parent, votes })])
+}
+
+fn keys_of_members(set: &ValidatorSet) -> Vec<SignerKey> {
+    let key_of = |signer: &Address| (0..20).map(key).find(|key| key.address() == *signer).unwrap();
+    set.validators().iter().map(|v| key_of(&v.signer)).collect()
+}
+
+/// All have come to this slot, by their word.
+fn reach(state: &mut ControlState, slot: u64) -> Vec<Effect> {
+    let term = state.open_term().unwrap().clone();
+    let height = state.height();
+    let said = keys_of_members(&term.set)
+        .into_iter()
+        .map(|key| Command::Readiness(readiness(&term, slot, height, true, &key)));
+    decide(state, said.collect())
+}
+
+fn joined(n: usize) -> L1Event {
+    let Candidate { id, signer, node_key, stake } = candidate(n, 1);
+    L1Event::ValidatorJoined { id, signer, node_key, stake }
+}
+
+fn on_l1(state: &mut ControlState, events: Vec<L1Event>) -> Vec<Effect> {
+    let number = state.l1_view().number + 1;
+    decide(state, vec![l1_view(number, events)])
+}
+
+fn generate(state: &mut ControlState, group: GroupKey) -> Vec<Effect> {
+    let (epoch, set) = state.keygen();
+    let (keys, attempt) = (keys_of_members(set), state.dkg().attempt());
+    decide(state, keys.iter().map(|key| commitments_for(epoch, attempt, key)).collect());
+    decide(state, keys.iter().map(|key| shares_for(epoch, attempt, key)).collect());
+    decide(state, keys.iter().map(|key| confirm_for(epoch, attempt, group, key)).collect())
+}
+
+fn installed(state: &ControlState, group: GroupKey) -> L1Event {
+    let snapshot_hash = state.next_epoch().unwrap().set().snapshot_hash();
+    L1Event::KeyInstalled { key_index: 2, px: group.px, parity: group.parity, snapshot_hash }
+}
+
+fn ready(state: &ControlState, count: usize) -> Vec<Command> {
+    let next = state.next_epoch().unwrap();
+    let committed = state.open_term().unwrap().parent.id;
+    let say = |signer: &SignerKey| {
+        let (validator, signature) = (signer.address(), Signature([0; 65]));
+        let incarnation = next.set().get(&validator).unwrap().incarnation;
+        let said = EpochReadiness { validator, incarnation, epoch: next.number(), key: NEXT, committed, signature };
+        Command::EpochReadiness(said.signed(&domain(), signer))
+    };
+    keys_of_members(next.set()).iter().take(count).map(say).collect()
+}
+
+/// A fifth validator has joined; the next epoch waits for whatever is left out.
+fn due(state: &mut ControlState) {
+    on_l1(state, vec![joined(4)]);
+    reach(state, EPOCH_SLOTS + 1);
+    generate(state, NEXT);
+    let event = installed(state, NEXT);
+    on_l1(state, vec![event]);
+    let said = ready(state, 4);
+    assert_eq!(decide(state, said), [Effect::EpochDue { epoch: 1 }]);
+}
+
+#[test]
+fn a_set_that_never_changes_keeps_its_epoch() {
+    for (shortest, longest) in [(0, 0), (0, EPOCH_SLOTS), (EPOCH_SLOTS, 0)] {
+        let mut state = opened(shortest, longest);
+        for _ in 0..10 {
+            close(&mut state);
+        }
+        reach(&mut state, 1_000);
+        assert_eq!((state.epoch().number, state.next_epoch()), (0, None), "{shortest} to {longest} slots");
+        assert!(!state.epoch_is_due());
+    }
+    let mut state = opened(0, 0);
+    on_l1(&mut state, vec![joined(4)]);
+    reach(&mut state, 1_000);
+    assert_eq!(state.next_epoch(), None, "without epochs the first one stays whoever joins");
+}
+
+#[test]
+fn a_joiner_is_in_force_once_key_rotation_and_readiness_are_there() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    let old = state.epoch().clone();
+    on_l1(&mut state, vec![joined(4)]);
+    assert_eq!(state.next_epoch(), None, "the epoch has just begun");
+    assert_eq!(reach(&mut state, EPOCH_SLOTS + 1), [Effect::EpochBegun { epoch: 1 }]);
+    assert_eq!((state.keygen().0, state.keygen().1.len()), (1, 5));
+    assert_eq!(state.epoch(), &old);
+
+    let early = ControlBlock { height: state.height() + 1, commands: ready(&state, 1) };
+    assert!(matches!(state.check(&early), Err(Invalid::EpochReadiness { epoch: 1, .. })), "there is no key yet");
+    assert_eq!(generate(&mut state, NEXT).last(), Some(&Effect::GroupKeyConfirmed { epoch: 1, key: NEXT }));
+    assert_eq!(state.epoch().group_key, old.group_key, "the old key signs on");
+    let other = GroupKey { parity: 27, ..NEXT };
+    let event = installed(&state, other);
+    on_l1(&mut state, vec![event]);
+    assert_eq!(state.next_epoch().unwrap().shown(), None, "L1 holds another key");
+    let event = installed(&state, NEXT);
+    on_l1(&mut state, vec![event]);
+    assert_eq!(state.next_epoch().unwrap().shown(), Some(state.l1_view()));
+
+    let three = ready(&state, 3);
+    assert!(decide(&mut state, three).is_empty(), "3 of 5");
+    let effects = close(&mut state);
+    assert!(!effects.iter().any(|e| matches!(e, Effect::EpochOpened { .. })), "until then the old epoch goes on");
+    assert_eq!(state.epoch().number, 0);
+    let fourth = ready(&state, 4).split_off(3);
+    assert_eq!(decide(&mut state, fourth), [Effect::EpochDue { epoch: 1 }]);
+    assert!(state.epoch_is_due());
+
+    let term = state.open_term().unwrap().clone();
+    let from = term.first_slot + 1;
+    let failed = state.failed_in_a_row();
+    assert!(close(&mut state).contains(&Effect::EpochOpened { epoch: 1, first_slot: from }));
+    assert_eq!((state.epoch().number, state.epoch().first_slot, state.epoch().set.len()), (1, from, 5));
+    assert_eq!((state.epoch().group_key, state.next_epoch()), (Some(NEXT), None));
+    assert_eq!(state.failed_in_a_row(), failed, "opening an epoch is no failure");
+    let opened = state.open_term().unwrap().clone();
+    assert_eq!((opened.number, opened.epoch, opened.set.len()), (term.number + 1, 1, 5));
+    let first = opened.sequencer_of(opened.first_slot).unwrap().signer;
+    assert!(state.roll_call().of(&first).unwrap().ready, "a ready one begins");
+    let silent = state.roll_call();
+    assert_eq!(opened.set.validators().iter().filter(|v| !silent.of(&v.signer).unwrap().ready).count(), 1);
+    assert_eq!(opened.skips.latest().len(), 1);
+
+    let of_old = close_vote(&term, None, vec![], &key(0));
+    assert!(matches!(of_old.verify(&opened), Err(StatementError::WrongTerm { .. })));
+    let pair = Evidence::DoubleClose {
+        first: Box::new(of_old),
+        second: Box::new(close_vote(&term, None, chain(&term, 1, 8), &key(0))),
+    };
+    let proof = Box::new(pair.proof(&term).unwrap());
+    assert!(matches!(decide(&mut state, vec![Command::Evidence(proof)])[0], Effect::Jailed { .. }), "of the old epoch");
+    assert_eq!(borsh::from_slice::<ControlState>(&borsh::to_vec(&state).unwrap()).unwrap(), state);
+}
+
+#[test]
+fn any_closing_opens_an_epoch_that_is_due() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    due(&mut state);
+    let term = state.open_term().unwrap().clone();
+    let blocks = chain(&term, 3, 2);
+    let votes = keys_of(&term.set)[..3].iter().map(|key| close_vote(&term, None, blocks.clone(), key)).collect();
+    let effects = decide(&mut state, vec![Command::CloseTerm(CloseTerm { base: term.parent, votes })]);
+    let opened = state.open_term().unwrap();
+    assert_eq!(opened.parent, blocks[2].facts, "the head is picked as always");
+    assert!(effects.contains(&Effect::EpochOpened { epoch: 1, first_slot: blocks[2].facts.slot + 1 }));
+    assert!(opened.first_slot > blocks[2].facts.slot);
+}
+
+#[test]
+fn the_next_set_is_formed_anew_until_its_key_is_confirmed() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    on_l1(&mut state, vec![joined(4)]);
+    reach(&mut state, EPOCH_SLOTS + 1);
+    let stale = commitments_for(1, 0, &key(0));
+    assert_eq!(on_l1(&mut state, vec![joined(5)]).last(), Some(&Effect::EpochBegun { epoch: 1 }));
+    assert_eq!((state.keygen().1.len(), state.dkg().attempt()), (6, 1));
+    let replayed = ControlBlock { height: state.height() + 1, commands: vec![stale] };
+    assert!(matches!(state.check(&replayed), Err(Invalid::Dkg(_))), "what was said for the other set does not count");
+    generate(&mut state, NEXT);
+    let stands = on_l1(&mut state, vec![joined(6)]);
+    assert!(!stands.iter().any(|e| matches!(e, Effect::EpochBegun { .. })), "its rotation may be signed");
+    assert_eq!(state.next_epoch().unwrap().set().len(), 6);
+}
+
+#[test]
+fn a_convicted_validator_is_out_of_the_next_set() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    let term = state.open_term().unwrap().clone();
+    let blocks = chain(&term, 1, 8);
+    let pair = Evidence::DoubleClose {
+        first: Box::new(close_vote(&term, None, vec![], &key(0))),
+        second: Box::new(close_vote(&term, None, blocks, &key(0))),
+    };
+    decide(&mut state, vec![Command::Evidence(Box::new(pair.proof(&term).unwrap()))]);
+    assert_eq!(reach(&mut state, EPOCH_SLOTS + 1), [Effect::EpochBegun { epoch: 1 }]);
+    let set = state.next_epoch().unwrap().set();
+    assert_eq!((set.len(), set.index_of(&key(0).address())), (3, None));
+    assert!(state.epoch().set.index_of(&key(0).address()).is_some(), "weights never change inside an epoch");
+    let kept: Vec<Offence> = state.jail().iter().map(|(_, Jailed { offence, .. })| *offence).collect();
+    assert_eq!(kept, [Offence::DoubleClose]);
+}
+
+#[test]
+fn a_lost_share_or_an_old_key_is_a_reason_too() {
+    let mut state = opened(EPOCH_SLOTS, EPOCH_SLOTS_MAX);
+    reach(&mut state, EPOCH_SLOTS + 1);
+    assert_eq!(state.next_epoch(), None);
+    let mut reborn = state.clone();
+    let register = Command::RegisterIncarnation(RegisterIncarnation::sign(&domain(), 1, &key(0)));
+    assert!(decide(&mut reborn, vec![register]).contains(&Effect::EpochBegun { epoch: 1 }));
+    let of = |state: &ControlState| state.next_epoch().unwrap().set().get(&key(0).address()).unwrap().incarnation;
+    assert_eq!(of(&reborn), 1);
+    let again = Command::RegisterIncarnation(RegisterIncarnation::sign(&domain(), 2, &key(0)));
+    assert!(decide(&mut reborn, vec![again]).contains(&Effect::DkgRestarted { attempt: 1 }));
+    assert_eq!(of(&reborn), 2);
+
+    assert_eq!(reach(&mut state, EPOCH_SLOTS_MAX + 1), [Effect::EpochBegun { epoch: 1 }]);
+    assert!(same_set(state.next_epoch().unwrap().set(), &state.epoch().set));
+}
+
+#[test]
+fn a_share_lost_after_the_key_was_confirmed_is_a_reason_for_the_epoch_after() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    on_l1(&mut state, vec![joined(4)]);
+    reach(&mut state, EPOCH_SLOTS + 1);
+    generate(&mut state, NEXT);
+    let event = installed(&state, NEXT);
+    on_l1(&mut state, vec![event]);
+    let said = ready(&state, 5);
+    decide(&mut state, said);
+    assert!(state.epoch_is_due());
+    let lost = keys_of_members(state.next_epoch().unwrap().set()).into_iter().find(|k| k.address() != key(4).address());
+    let register = Command::RegisterIncarnation(RegisterIncarnation::sign(&domain(), 1, &lost.unwrap()));
+    decide(&mut state, vec![register]);
+    assert!(state.epoch_is_due(), "four of five are left");
+    close(&mut state);
+    assert_eq!((state.epoch().number, state.next_epoch()), (1, None));
+    (0..EPOCH_SLOTS).for_each(|_| drop(close(&mut state)));
+    assert_eq!(state.next_epoch().unwrap().number(), 2);
+}
+
+/// Two replicas that take the same random blocks stay equal; epochs open, and never but by a decision that closes a term.
+#[test]
+fn replicas_agree_on_epochs() {
+    let (mut epochs, mut refused) = (0, 0);
+    for seed in 0..8 {
+        let mut rng = Rng::new(seed);
+        let mut one = opened(2, 12);
+        let mut two = one.clone();
+        for _ in 0..120 {
+            let term: Term = one.open_term().unwrap().clone();
+            let keys = keys_of_members(&term.set);
+            let commands = match rng.below(7) {
+                0 => vec![l1_view(one.l1_view().number + 1, vec![joined(rng.below(7))])],
+                1 => vec![l1_view(
+                    one.l1_view().number + 1,
+                    one.next_epoch().map(|_| installed(&one, NEXT)).into_iter().collect(),
+                )],
+                2 if one.next_epoch().is_some() => {
+                    let next = one.next_epoch().unwrap();
+                    let silent = |c: &Command| matches!(c, Command::EpochReadiness(said) if !next.ready().contains(&said.validator));
+                    ready(&one, 1 + rng.below(7)).into_iter().filter(silent).collect()
+                }
+                3 => {
+                    let votes = keys.iter().map(|key| close_vote(&term, None, vec![], key)).collect();
+                    vec![Command::CloseTerm(CloseTerm { base: term.parent, votes })]
+                }
+                _ => {
+                    let ((epoch, set), attempt) = (one.keygen(), one.dkg().attempt());
+                    let group = if rng.chance(90) { NEXT } else { GroupKey { parity: 27, ..NEXT } };
+                    keys_of_members(set)
+                        .iter()
+                        .map(|key| match one.dkg().phase() {
+                            crate::DkgPhase::Commitments => commitments_for(epoch, attempt, key),
+                            crate::DkgPhase::Shares => shares_for(epoch, attempt, key),
+                            _ => confirm_for(epoch, attempt, group, key),
+                        })
+                        .collect()
+                }
+            };
+            let closes = commands.iter().any(|c| matches!(c, Command::CloseTerm(_)));
+            let block = ControlBlock { height: one.height() + 1, commands };
+            let before = one.epoch().number;
+            let outcome = one.apply(&block);
+            assert_eq!(two.apply(&block), outcome);
+            assert_eq!(borsh::to_vec(&one).unwrap(), borsh::to_vec(&two).unwrap());
+            if rng.chance(20) {
+                two = borsh::from_slice(&borsh::to_vec(&one).unwrap()).unwrap();
+            }
+            assert!(one.epoch().number == before || closes);
+            assert_eq!(one.open_term().unwrap().epoch, one.epoch().number);
+            epochs += one.epoch().number - before;
+            refused += u64::from(outcome.is_err());
+        }
+    }
+    assert!(epochs >= 8 && refused > 8, "{epochs} epochs opened, {refused} blocks refused");
+}
