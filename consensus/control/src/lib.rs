@@ -14,10 +14,12 @@
 //! | [`tally`] | acks to certificates to commits |
 //! | [`head`], [`failover`] | where a closed term ends, and who begins the next |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
+//! | [`decision`] | a decided control block with the signatures that decided it |
 //! | [`pending`], [`propose`] | what waits to be decided, and what goes into the next control block |
 
 pub mod batches;
 pub mod command;
+pub mod decision;
 pub mod digest;
 pub mod dkg;
 pub mod epoch;
@@ -43,6 +45,7 @@ mod testing;
 
 pub use batches::{AcceptedBatch, Batches};
 pub use command::{CloseTerm, Command, ControlBlock, L1Event, Question, RegisterIncarnation};
+pub use decision::{Decision, Precommit};
 pub use digest::{Domain, Kind, digest};
 pub use dkg::{Dkg, DkgCommitments, DkgConfirm, DkgPhase, DkgShares, GroupKey};
 pub use epoch::Epoch;

@@ -1,9 +1,7 @@
 //! Signs and checks votes and proposals with secp256k1 signer keys, over the statement digest of the protocol.
 //!
 //! The digest is [`horae_control::digest`] with the kinds `Vote` and `Proposal`, term and slot 0, and as content
-//! `keccak256(abi.encode(uint64 step, uint64 height, uint64 round, bytes32 value, uint64 pol))`:
-//! step 0 is a prevote, 1 a precommit, 2 a proposal; value is the value's keccak256, zero for nil; `pol` is 0 without a proof-of-lock round,
-//! else that round plus one (0 in votes).
+//! [`horae_control::decision::vote_content`].
 
 use std::sync::{Arc, RwLock};
 
@@ -13,9 +11,9 @@ use arc_malachitebft_signing::{Error, Signer as EngineSigner, VerificationResult
 use async_trait::async_trait;
 use bytes::Bytes;
 use horae_control::{
-    Domain, Kind, Signature, SignerKey, digest,
-    digest::{word, words},
-    recover,
+    Domain, Kind, Signature, SignerKey,
+    decision::{Step, vote_content},
+    digest, recover,
 };
 
 use crate::{
@@ -33,13 +31,11 @@ pub fn statement(
     pol_round: Option<u32>,
 ) -> B256 {
     let (kind, step) = match kind {
-        EvidenceKind::Prevote => (Kind::Vote, 0),
-        EvidenceKind::Precommit => (Kind::Vote, 1),
-        EvidenceKind::Proposal => (Kind::Proposal, 2),
+        EvidenceKind::Prevote => (Kind::Vote, Step::Prevote),
+        EvidenceKind::Precommit => (Kind::Vote, Step::Precommit),
+        EvidenceKind::Proposal => (Kind::Proposal, Step::Proposal),
     };
-    let pol = pol_round.map_or(0, |r| u64::from(r) + 1);
-    let content = words(&[word(step), word(height), word(u64::from(round)), value, word(pol)]);
-    digest(domain, kind, incarnation, epoch, 0, 0, content)
+    digest(domain, kind, incarnation, epoch, 0, 0, vote_content(step, height, round, value, pol_round))
 }
 
 /// A round as the engine has it in a signed message; only the lack of one is not a number.

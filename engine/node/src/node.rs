@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use horae_control::{ControlState, SignedBlock, SignerKey};
+use futures_util::future::BoxFuture;
+use horae_control::{ControlState, Decision, SignedBlock, SignerKey};
 use horae_runtime::{
     Bundle, Cell, Clock, Crew, IdlePolicy, Poll, Pool, Progress, StopReason, Stopper, Waker, Worker, door, ring,
 };
@@ -38,6 +39,7 @@ use crate::edges::peers::{self, PeerAddress, Peers, PeersError};
 use crate::edges::rpc::{self, RpcError, RpcOptions};
 use crate::edges::store::{LatestState, Store, StoreError, StoreOptions};
 use crate::edges::{metrics, quic_ingest, tcp_ingest};
+use crate::feed::Decisions;
 use crate::pipeline::{Entrance, Front, Recoverer, TxCell};
 use crate::replica::chain::{KEPT_BLOCKS, facts_of};
 use crate::replica::io::Entry;
@@ -310,7 +312,8 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let _quic = settings.ingest.quic.map(|listen| start_quic(listen, entrance.clone())).transpose()?;
     let (reported_params, traffic) = (params.clone(), entrance.traffic());
     let rpc_options = RpcOptions { listen: settings.rpc.address, params, min_priority_fee: 0 };
-    let rpc = rpc::serve(view.clone(), Arc::new(entrance), rpc_options).await?;
+    let decided = Arc::new(DecidedLog { engine: engine.clone(), state: control_state.clone() });
+    let rpc = rpc::serve(view.clone(), Arc::new(entrance), decided, rpc_options).await?;
     info!(rpc = %rpc.address(), "running");
     let reporting = status::Reporting {
         me,
@@ -340,6 +343,22 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     match reason {
         StopReason::Asked => Ok(()),
         reason => Err(NodeError::Stopped(reason)),
+    }
+}
+
+/// The control plane's decisions, for feeds.
+struct DecidedLog {
+    engine: tendermint::Handle,
+    state: watch::Receiver<Arc<ControlState>>,
+}
+
+impl Decisions for DecidedLog {
+    fn read(&self, from: u64, to: u64) -> BoxFuture<'_, std::io::Result<(u64, Vec<Decision>)>> {
+        Box::pin(self.engine.decisions(from, to))
+    }
+
+    fn state(&self) -> Arc<ControlState> {
+        self.state.borrow().clone()
     }
 }
 

@@ -42,6 +42,12 @@ impl Driver {
                         "not while decided heights are delivered",
                     )));
                 }
+                Some(Command::Read(_, _, reply)) => {
+                    let _ = reply.send(Err(io::Error::new(
+                        io::ErrorKind::WouldBlock,
+                        "not while decided heights are delivered",
+                    )));
+                }
                 None => return Stop::Shutdown(None),
             }
         }

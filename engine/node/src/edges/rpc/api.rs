@@ -7,7 +7,8 @@ use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use jsonrpsee::core::{RpcResult, SubscriptionResult};
 use jsonrpsee::proc_macros::rpc;
 
-use super::horae::{BlockReport, NodeReport, TransactionReport};
+use super::feed::FeedOptions;
+use super::horae::{BlockReport, ControlReport, NodeReport, TransactionReport};
 use super::shapes::{RpcBlock, RpcReceipt, RpcTransaction, Syncing};
 use crate::chain_view::{EpochStatus, SlotStatus, Strength, ValidatorStatus};
 
@@ -175,4 +176,12 @@ pub trait Horae {
     /// Everything about the node on one line.
     #[method(name = "status")]
     async fn status(&self) -> RpcResult<NodeReport>;
+
+    /// The control state: what a verifier of the feed may begin with, if it trusts this node for it.
+    #[method(name = "controlState")]
+    fn control_state(&self) -> RpcResult<ControlReport>;
+
+    /// `feed`: blocks, certificates, commits and decisions, replayed from a position and then live (see `crate::feed`).
+    #[subscription(name = "subscribe" => "subscription", unsubscribe = "unsubscribe", item = serde_json::Value)]
+    async fn subscribe_feed(&self, kind: String, options: Option<FeedOptions>) -> SubscriptionResult;
 }

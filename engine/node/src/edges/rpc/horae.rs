@@ -2,16 +2,18 @@
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes};
-use horae_control::{Ack, Certificate, CertificateAck, Commit};
 use horae_stages::Header;
-use jsonrpsee::core::{RpcResult, async_trait};
+use jsonrpsee::PendingSubscriptionSink;
+use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use serde::Serialize;
 
 use super::api::HoraeServer;
 use super::context::{Context, Named, read};
+use super::feed::{self, FeedOptions};
 use super::error;
 use super::limits::RATE_WINDOW_MS;
 use crate::chain_view::{BatchRecord, EpochStatus, Heads, NodeStatus, SlotStatus, Snapshot, Strength, ValidatorStatus};
+use crate::feed::json::{CertificateJson, CommitAcksJson, HeaderJson};
 
 /// `horae_block`.
 #[derive(Clone, Debug, Serialize)]
@@ -26,147 +28,11 @@ pub struct BlockReport {
     /// The block's own certificate, or the lowest one above it, which covers it too.
     certificate: Option<CertificateJson>,
     /// The lowest commit at or above the block; absent for a block committed by a decision.
-    commit: Option<CommitJson>,
+    commit: Option<CommitAcksJson>,
     /// Root of the state after the block, for a batch's last block.
     state_root: Option<B256>,
     /// The batch on L1 with the block.
     batch: Option<BatchRecord>,
-}
-
-/// The fields in the order in which they are hashed.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HeaderJson {
-    parent: B256,
-    number: u64,
-    epoch: u64,
-    term: u64,
-    slot: u64,
-    timestamp_ms: u64,
-    control_height: u64,
-    l1_view_number: u64,
-    l1_view_hash: B256,
-    base_fee: u64,
-    gas_limit: u64,
-    gas_used: u64,
-    fee_recipient: Address,
-    prevrandao: B256,
-    transactions_root: B256,
-    receipts_root: B256,
-    changes_hash: B256,
-    batch: u64,
-    batch_start_ms: u64,
-    batch_bytes: u64,
-    ends_slot: bool,
-}
-
-impl From<&Header> for HeaderJson {
-    fn from(header: &Header) -> Self {
-        Self {
-            parent: header.parent,
-            number: header.number,
-            epoch: header.epoch,
-            term: header.term,
-            slot: header.slot,
-            timestamp_ms: header.timestamp_ms,
-            control_height: header.control_height,
-            l1_view_number: header.l1_view.number,
-            l1_view_hash: header.l1_view.hash,
-            base_fee: header.base_fee,
-            gas_limit: header.gas_limit,
-            gas_used: header.gas_used,
-            fee_recipient: header.fee_recipient,
-            prevrandao: header.prevrandao,
-            transactions_root: header.transactions_root,
-            receipts_root: header.receipts_root,
-            changes_hash: header.changes_hash,
-            batch: header.batch,
-            batch_start_ms: header.batch_start_ms,
-            batch_bytes: header.batch_bytes,
-            ends_slot: header.ends_slot,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct IdJson {
-    number: u64,
-    hash: B256,
-}
-
-impl From<horae_control::BlockId> for IdJson {
-    fn from(id: horae_control::BlockId) -> Self {
-        Self { number: id.number, hash: id.hash }
-    }
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct CertificateJson {
-    epoch: u64,
-    term: u64,
-    slot: u64,
-    block: IdJson,
-    acks: Vec<AckJson>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct AckJson {
-    validator: Address,
-    incarnation: u64,
-    /// In a commit: the block that was acked. In a certificate it is the certificate's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    block: Option<IdJson>,
-    /// Block of the certificate that the validator held.
-    certificate: Option<IdJson>,
-    signature: Bytes,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct CommitJson {
-    block: IdJson,
-    acks: Vec<AckJson>,
-}
-
-impl From<&CertificateAck> for AckJson {
-    fn from(ack: &CertificateAck) -> Self {
-        Self {
-            validator: ack.validator,
-            incarnation: ack.incarnation,
-            block: None,
-            certificate: ack.certificate.map(IdJson::from),
-            signature: ack.signature.0.to_vec().into(),
-        }
-    }
-}
-
-impl From<&Ack> for AckJson {
-    fn from(ack: &Ack) -> Self {
-        Self {
-            validator: ack.validator,
-            incarnation: ack.incarnation,
-            block: Some(ack.block.into()),
-            certificate: ack.certificate.map(IdJson::from),
-            signature: ack.signature.0.to_vec().into(),
-        }
-    }
-}
-
-impl From<&Certificate> for CertificateJson {
-    fn from(certificate: &Certificate) -> Self {
-        Self {
-            epoch: certificate.epoch,
-            term: certificate.term,
-            slot: certificate.slot,
-            block: certificate.block.into(),
-            acks: certificate.acks.iter().map(AckJson::from).collect(),
-        }
-    }
-}
-
-impl From<&Commit> for CommitJson {
-    fn from(commit: &Commit) -> Self {
-        Self { block: commit.block().into(), acks: commit.acks.iter().map(AckJson::from).collect() }
-    }
 }
 
 /// `horae_transactionStatus`.
@@ -223,6 +89,15 @@ pub struct NodeReport {
     validators: usize,
     group_key: Option<Bytes>,
     highest_known_block: u64,
+}
+
+/// `horae_controlState`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ControlReport {
+    /// Control height applied last.
+    height: u64,
+    /// Borsh bytes of the state.
+    state: Bytes,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -383,5 +258,21 @@ impl HoraeServer for Context {
 
     async fn status(&self) -> RpcResult<NodeReport> {
         self.light(node_report).await
+    }
+
+    fn control_state(&self) -> RpcResult<ControlReport> {
+        let state = self.decisions().state();
+        let bytes = borsh::to_vec(state.as_ref()).map_err(|why| error::internal(why.to_string()))?;
+        Ok(ControlReport { height: state.height(), state: bytes.into() })
+    }
+
+    async fn subscribe_feed(
+        &self,
+        pending: PendingSubscriptionSink,
+        kind: String,
+        options: Option<FeedOptions>,
+    ) -> SubscriptionResult {
+        feed::serve(self.clone(), pending, &kind, options).await;
+        Ok(())
     }
 }

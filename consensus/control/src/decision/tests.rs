@@ -1,0 +1,68 @@
+//! Decisions: what convinces, and every way in which one does not.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::sign::SignerKey;
+use crate::testing::control::state;
+use crate::testing::{domain, key, keys_of};
+
+fn decision(epoch: &Epoch, keys: &[SignerKey]) -> Decision {
+    let mut decision = Decision { height: 9, round: 1, value: vec![1, 2, 3], precommits: Vec::new() };
+    for key in keys {
+        let incarnation = epoch.set.get(&key.address()).map_or(0, |v| v.incarnation);
+        let signature = key.sign(decision.digest(&domain(), epoch.number, incarnation));
+        decision.precommits.push(Precommit { validator: key.address(), signature });
+    }
+    decision
+}
+
+#[test]
+fn precommits_of_more_than_two_thirds_convince() {
+    let epoch = state(&[1, 2, 1, 1], 8).epoch().clone();
+    let keys = keys_of(&epoch.set);
+    let heavy = epoch.set.validators().iter().position(|v| v.weight == 2).unwrap();
+    let others: Vec<SignerKey> = keys_of(&epoch.set).into_iter().filter(|k| k.address() != keys[heavy].address()).collect();
+    decision(&epoch, &keys).verify(&epoch, &domain()).unwrap();
+    let without_heavy = decision(&epoch, &others).verify(&epoch, &domain());
+    assert_eq!(without_heavy, Err(StatementError::NoQuorum { weight: 3, total: 5 }), "weights count, not heads");
+}
+
+#[test]
+fn what_was_altered_does_not_convince() {
+    let epoch = state(&[1, 1, 1, 1], 8).epoch().clone();
+    let keys = keys_of(&epoch.set);
+    let good = decision(&epoch, &keys[..3]);
+    good.verify(&epoch, &domain()).unwrap();
+    let bad = Err(StatementError::BadSignature { validator: keys[0].address() });
+    let altered = |change: &dyn Fn(&mut Decision)| {
+        let mut decision = good.clone();
+        change(&mut decision);
+        decision.verify(&epoch, &domain())
+    };
+    assert_eq!(altered(&|d| d.value[0] ^= 1), bad);
+    assert_eq!(altered(&|d| d.height += 1), bad);
+    assert_eq!(altered(&|d| d.round += 1), bad);
+    assert_eq!(altered(&|d| d.precommits[0].signature.0[5] ^= 1), bad);
+    assert_eq!(altered(&|d| d.precommits.swap(0, 1)), Err(StatementError::Unordered));
+    assert_eq!(altered(&|d| d.precommits[1] = d.precommits[0]), Err(StatementError::Unordered));
+    let short = altered(&|d| drop(d.precommits.pop()));
+    assert_eq!(short, Err(StatementError::NoQuorum { weight: 2, total: 4 }));
+    let stranger = Address::repeat_byte(0xff);
+    let foreign = altered(&|d| d.precommits[2].validator = stranger);
+    assert_eq!(foreign, Err(StatementError::UnknownValidator { validator: stranger }));
+    let elsewhere = Domain { chain_id: 1, ..domain() };
+    assert_eq!(good.verify(&epoch, &elsewhere), bad);
+    assert_eq!(good.verify(&Epoch { number: 1, ..epoch.clone() }, &domain()), bad);
+}
+
+#[test]
+fn a_prevote_is_no_precommit() {
+    let epoch = state(&[1, 1, 1, 1], 8).epoch().clone();
+    let mut decision = decision(&epoch, &keys_of(&epoch.set)[..3]);
+    let content = vote_content(Step::Prevote, 9, 1, keccak256(&decision.value), None);
+    let prevote = digest(&domain(), Kind::Vote, 0, 0, 0, 0, content);
+    let first = decision.precommits[0].validator;
+    let author = (0..4).map(key).find(|k| k.address() == first).unwrap();
+    decision.precommits[0].signature = author.sign(prevote);
+    assert_eq!(decision.verify(&epoch, &domain()), Err(StatementError::BadSignature { validator: first }));
+}
