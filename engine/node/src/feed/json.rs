@@ -334,9 +334,8 @@ impl TryFrom<ItemJson> for Item {
     fn try_from(json: ItemJson) -> Result<Self, BadSignatureLength> {
         Ok(match json {
             ItemJson::Decision { height, round, value, precommits, closed } => {
-                let precommit = |p: PrecommitJson| {
-                    Ok(Precommit { validator: p.validator, signature: signature_of(&p.signature)? })
-                };
+                let precommit =
+                    |p: PrecommitJson| Ok(Precommit { validator: p.validator, signature: signature_of(&p.signature)? });
                 let precommits = precommits.into_iter().map(precommit).collect::<Result<_, BadSignatureLength>>()?;
                 let closed = closed.map(|closed| ClosedAt { term: closed.term, head: closed.head.into() });
                 let decision = Decision { height, round, value: value.into(), precommits };

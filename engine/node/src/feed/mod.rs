@@ -23,6 +23,8 @@
 pub mod item;
 pub mod json;
 pub mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod verifier;
 
 pub use item::{FeedBlock, Item};

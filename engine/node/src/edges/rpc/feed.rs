@@ -17,9 +17,9 @@ use super::error;
 use super::limits::{FEED_BYTES_WAITING, FEED_FAREWELL_MS, FEED_LOOK_AGAIN_MS, FEED_STALL_MS};
 use crate::chain_view::Change;
 use crate::edges::metrics::names;
+use crate::feed::Item;
 use crate::feed::json::ItemJson;
 use crate::feed::source::{Cursor, FeedStart, SourceError};
-use crate::feed::Item;
 
 /// `horae_subscribe("feed", ...)`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,14 +27,14 @@ use crate::feed::Item;
 pub struct FeedOptions {
     /// Height of the first block, or `"latest"`, which it is unless told.
     #[serde(default)]
-    from: From,
+    from: Position,
     /// Control height of the first decision: 1 for a reader that starts from the genesis of the control plane.
     decisions: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(untagged)]
-enum From {
+enum Position {
     Number(u64),
     #[default]
     #[serde(skip)]
@@ -51,8 +51,8 @@ enum Latest {
 impl FeedOptions {
     fn start(&self) -> FeedStart {
         let from = match self.from {
-            From::Number(number) => Some(number),
-            From::Unsaid | From::Named(Latest::Latest) => None,
+            Position::Number(number) => Some(number),
+            Position::Unsaid | Position::Named(Latest::Latest) => None,
         };
         FeedStart { from, decisions: self.decisions }
     }
@@ -65,13 +65,18 @@ enum Ended {
     Failed(ErrorObjectOwned),
 }
 
-impl std::convert::From<SourceError> for Ended {
+impl From<SourceError> for Ended {
     fn from(why: SourceError) -> Self {
         Self::Failed(error::feed(&why))
     }
 }
 
-pub(super) async fn serve(context: Context, pending: PendingSubscriptionSink, kind: &str, options: Option<FeedOptions>) {
+pub(super) async fn serve(
+    context: Context,
+    pending: PendingSubscriptionSink,
+    kind: &str,
+    options: Option<FeedOptions>,
+) {
     if kind != "feed" {
         let unknown = format!("no \"{kind}\" subscription in horae namespace");
         return pending.reject(error::invalid(unknown)).await;
@@ -118,12 +123,7 @@ async fn begin(context: &Context, start: FeedStart) -> Result<Cursor, ErrorObjec
     }
 }
 
-async fn forward(
-    context: &Context,
-    mut cursor: Cursor,
-    mut changes: Receiver<Change>,
-    sender: &mut Sender,
-) -> Ended {
+async fn forward(context: &Context, mut cursor: Cursor, mut changes: Receiver<Change>, sender: &mut Sender) -> Ended {
     loop {
         let (at, look) = match look(context, cursor).await {
             Ok(looked) => looked,

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::api::HoraeServer;
 use super::context::{Context, Named, read};
-use super::feed::{self, FeedOptions};
 use super::error;
+use super::feed::{self, FeedOptions};
 use super::limits::RATE_WINDOW_MS;
 use crate::chain_view::{BatchRecord, EpochStatus, Heads, NodeStatus, SlotStatus, Snapshot, Strength, ValidatorStatus};
 use crate::feed::json::{CertificateJson, CommitAcksJson, HeaderJson};

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod feeds;
 mod junk;
 mod sending;
 mod subscriptions;
@@ -14,6 +15,8 @@ use std::sync::{Arc, Mutex};
 use alloy::network::EthereumWallet;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy_primitives::{Address, B256, Bytes, bytes, keccak256};
+use futures_util::future::BoxFuture;
+use horae_control::{ControlState, Decision};
 use horae_stages::{ExecutedBlock, Shed};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -73,6 +76,26 @@ impl TransactionIntake for SealAtOnce {
     }
 }
 
+/// A control plane that has decided nothing yet and keeps nothing below [`LOWEST_DECISION`].
+struct Decided(Arc<ControlState>);
+
+/// Lowest decision that [`Decided`] says it keeps.
+const LOWEST_DECISION: u64 = 1;
+
+impl Decisions for Decided {
+    fn read(&self, _: u64, _: u64) -> BoxFuture<'_, std::io::Result<(u64, Vec<Decision>)>> {
+        Box::pin(std::future::ready(Ok((LOWEST_DECISION, Vec::new()))))
+    }
+
+    fn state(&self) -> Arc<ControlState> {
+        self.0.clone()
+    }
+}
+
+fn genesis_state() -> Arc<ControlState> {
+    Arc::new(ControlState::genesis(&crate::feed::testing::genesis()).unwrap())
+}
+
 struct Setup {
     _home: TempDir,
     intake: Arc<SealAtOnce>,
@@ -94,7 +117,7 @@ impl Setup {
         let (view, feed, params) = parts.recv().unwrap();
         let intake = Arc::new(SealAtOnce { node, feed, seen: Mutex::default(), commit });
         let options = RpcOptions { listen: "127.0.0.1:0".parse().unwrap(), params, min_priority_fee: 1 };
-        let server = serve(view.clone(), intake.clone(), options).await.unwrap();
+        let server = serve(view.clone(), intake.clone(), Arc::new(Decided(genesis_state())), options).await.unwrap();
         Self { _home: home, intake, server, view }
     }
 
