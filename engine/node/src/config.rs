@@ -89,6 +89,9 @@ pub struct Settings {
     /// What is kept on disk.
     #[serde(default)]
     pub retention: RetentionSettings,
+    /// Transactions that wait.
+    #[serde(default)]
+    pub transactions: TransactionSettings,
     /// The other validators.
     #[serde(default)]
     pub peers: Vec<PeerSettings>,
@@ -156,6 +159,20 @@ pub struct RetentionSettings {
     pub control_heights: u64,
 }
 
+/// `[transactions]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TransactionSettings {
+    /// How long a transaction waits for the ones before it until it expires, in milliseconds.
+    pub waiting_ms: u64,
+}
+
+impl Default for TransactionSettings {
+    fn default() -> Self {
+        Self { waiting_ms: horae_stages::limits::WAITING_MS }
+    }
+}
+
 /// `[[peers]]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -212,6 +229,7 @@ impl Settings {
             metrics: MetricsSettings::default(),
             keys: default_keys(),
             retention: RetentionSettings::default(),
+            transactions: TransactionSettings::default(),
             peers: Vec::new(),
         }
     }

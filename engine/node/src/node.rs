@@ -40,7 +40,7 @@ use crate::edges::rpc::{self, RpcError, RpcOptions};
 use crate::edges::store::{LatestState, Store, StoreError, StoreOptions};
 use crate::edges::{metrics, quic_ingest, tcp_ingest};
 use crate::feed::Decisions;
-use crate::pipeline::{Entrance, Front, Recoverer, TxCell};
+use crate::pipeline::{Desk, Entrance, Front, Recoverer, TxCell};
 use crate::replica::chain::{KEPT_BLOCKS, facts_of};
 use crate::replica::io::Entry;
 use crate::replica::message::PeerMessage;
@@ -194,7 +194,8 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let replica_waker = waker_of(WorkerName::Execute)?;
     let pool = Pool::new(profile.pool_size, TxCell::default);
     let (door, hall) = door(pool, profile.door_depth, front_waker);
-    let entrance = Entrance::new(door, params.max_transaction_bytes);
+    let desk = Arc::new(Desk::new(settings.transactions.waiting_ms));
+    let entrance = Entrance::new(door, params.max_transaction_bytes, desk.clone());
     let (inbox, inbox_reader) = ReplicaInbox::new(replica_waker.clone());
     let forgotten = Arc::new(crossbeam_queue::ArrayQueue::new(FORGOTTEN));
     writer.durable().watch(&replica_waker);
@@ -221,7 +222,11 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         retained_blocks: settings.retention.blocks,
     };
     let restoring = Restoring {
-        config: ReplicaConfig { params: params.clone(), fee_recipient: me },
+        config: ReplicaConfig {
+            params: params.clone(),
+            fee_recipient: me,
+            waiting_ms: settings.transactions.waiting_ms,
+        },
         domain: *state.domain(),
         signer: signer_of(&keys),
         incarnation: state.epoch().set.get(&me).map_or(0, |validator| validator.incarnation),
@@ -324,6 +329,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         control_state,
         engine: engine.clone(),
         traffic,
+        desk,
         meters,
     };
     tokio::spawn(status::report(reporting));

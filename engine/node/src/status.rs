@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::chain_view::{
     ChainEvent, ChainFeed, ChainView, EpochStatus, NodeStatus, SlotStatus, TrafficStatus, ValidatorStatus,
 };
-use crate::pipeline::Traffic;
+use crate::pipeline::{Desk, Traffic};
 use crate::replica::RunningSlot;
 
 /// How often the status is looked at; it is published when it has changed.
@@ -41,6 +41,8 @@ pub struct Reporting {
     pub engine: Handle,
     /// What clients sent.
     pub traffic: Arc<Traffic>,
+    /// What became of transactions: its notes are filed here.
+    pub desk: Arc<Desk>,
     /// The workers' meters.
     pub meters: Vec<(String, Meter)>,
 }
@@ -54,6 +56,7 @@ pub async fn report(reporting: Reporting) {
     loop {
         every.tick().await;
         meter(&reporting.meters);
+        reporting.desk.file();
         see_acks(&reporting.view, &mut acked);
         let status = compose(&reporting, &acked);
         if status != last {

@@ -253,7 +253,7 @@ pub enum ItemJson {
         /// Its hash.
         hash: B256,
         /// Its header.
-        header: HeaderJson,
+        header: Box<HeaderJson>,
         /// The sequencer's signature.
         signature: Option<Bytes>,
         /// EIP-2718 encodings.
@@ -313,7 +313,7 @@ impl From<&Item> for ItemJson {
             }
             Item::Block(block) => Self::Block {
                 hash: block.hash,
-                header: (&block.header).into(),
+                header: Box::new((&block.header).into()),
                 signature: block.signature.as_ref().map(bytes_of),
                 transactions: block.transactions.clone(),
             },
@@ -343,7 +343,7 @@ impl TryFrom<ItemJson> for Item {
             }
             ItemJson::Block { hash, header, signature, transactions } => {
                 let signature = signature.as_ref().map(signature_of).transpose()?;
-                Self::Block(Box::new(FeedBlock { hash, header: header.into(), signature, transactions }))
+                Self::Block(Box::new(FeedBlock { hash, header: (*header).into(), signature, transactions }))
             }
             ItemJson::Certificate(certificate) => Self::Certificate(Box::new(certificate.try_into()?)),
             ItemJson::Commit { certificate, acks } => {

@@ -105,7 +105,7 @@ pub trait Eth {
         strength: Option<Strength>,
     ) -> RpcResult<RpcReceipt>;
 
-    /// A transaction; without a block while it is not committed.
+    /// A transaction; without a block while it is not committed, or waits to be ordered (if it came by JSON-RPC).
     #[method(name = "getTransactionByHash")]
     async fn transaction_by_hash(&self, hash: B256) -> RpcResult<Option<RpcTransaction>>;
 
@@ -169,7 +169,7 @@ pub trait Horae {
     #[method(name = "block")]
     async fn block(&self, block: BlockId) -> RpcResult<Option<BlockReport>>;
 
-    /// How strongly a transaction is confirmed, and by what.
+    /// How strongly a transaction is confirmed, and by what; or whether it waits, or why it was refused.
     #[method(name = "transactionStatus")]
     async fn transaction_status(&self, hash: B256) -> RpcResult<TransactionReport>;
 

@@ -2,7 +2,7 @@
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes};
-use horae_stages::Header;
+use horae_stages::{Header, Shed};
 use jsonrpsee::PendingSubscriptionSink;
 use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use serde::Serialize;
@@ -14,6 +14,7 @@ use super::feed::{self, FeedOptions};
 use super::limits::RATE_WINDOW_MS;
 use crate::chain_view::{BatchRecord, EpochStatus, Heads, NodeStatus, SlotStatus, Snapshot, Strength, ValidatorStatus};
 use crate::feed::json::{CertificateJson, CommitAcksJson, HeaderJson};
+use crate::pipeline::Standing;
 
 /// `horae_block`.
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +41,12 @@ pub struct BlockReport {
 #[serde(rename_all = "camelCase")]
 pub struct TransactionReport {
     hash: B256,
+    /// The strength of its block; or `waiting`, `refused`, `expired`, `replaced`; or `unknown`.
+    status: &'static str,
+    /// Why it was refused.
+    reason: Option<String>,
+    /// The transaction that took its place.
+    replaced_by: Option<B256>,
     /// Absent for a transaction that is in no block this node knows.
     strength: Option<Strength>,
     block_number: Option<u64>,
@@ -162,16 +169,38 @@ fn block_report(context: &Context, named: &Named) -> RpcResult<Option<BlockRepor
     }))
 }
 
+/// What is said of a transaction that is in no block.
+fn report_of_standing(hash: B256, standing: Option<Standing>) -> TransactionReport {
+    let (status, why) = match standing {
+        None => ("unknown", None),
+        Some(Standing::Waiting) => ("waiting", None),
+        Some(Standing::Refused(why)) => match why {
+            Shed::Expired { .. } => ("expired", Some(why)),
+            Shed::Replaced(_) => ("replaced", Some(why)),
+            _ => ("refused", Some(why)),
+        },
+    };
+    let replaced_by = match why {
+        Some(Shed::Replaced(by)) => Some(by),
+        _ => None,
+    };
+    TransactionReport { hash, status, reason: why.map(|why| why.to_string()), replaced_by, ..Default::default() }
+}
+
 fn transaction_report(context: &Context, hash: B256) -> RpcResult<TransactionReport> {
     let snapshot = context.view().snapshot();
     let Some(located) = read(snapshot.transaction(&hash))? else {
-        return Ok(TransactionReport { hash, ..TransactionReport::default() });
+        return Ok(report_of_standing(hash, context.intake().standing(&hash)));
     };
     let header = located.block.header();
     let accepted = batch_of(&snapshot, header)?;
+    let strength = snapshot.heads().strength_of(header.number);
     Ok(TransactionReport {
         hash,
-        strength: snapshot.heads().strength_of(header.number),
+        status: strength.unwrap_or(Strength::Ordered).name(),
+        reason: None,
+        replaced_by: None,
+        strength,
         block_number: Some(header.number),
         block_hash: Some(located.block.executed.hash),
         transaction_index: Some(located.index as u64),

@@ -7,7 +7,7 @@ mod junk;
 mod sending;
 mod subscriptions;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -25,6 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::chain_view::testing::{TestNode, commit_of, signer};
 use crate::chain_view::{ChainEvent, ChainFeed};
+use crate::pipeline::Standing;
 
 const TO: Address = Address::repeat_byte(0x77);
 
@@ -40,6 +41,7 @@ struct SealAtOnce {
     node: Sender<Job>,
     feed: ChainFeed,
     seen: Mutex<HashSet<B256>>,
+    standings: Mutex<HashMap<B256, (Standing, Bytes)>>,
     commit: bool,
 }
 
@@ -73,6 +75,15 @@ impl TransactionIntake for SealAtOnce {
 
     fn next_nonce(&self, sender: Address) -> Option<u64> {
         (sender == signer(9).address()).then_some(33)
+    }
+
+    fn standing(&self, hash: &B256) -> Option<Standing> {
+        self.standings.lock().unwrap().get(hash).map(|(standing, _)| standing.clone())
+    }
+
+    fn raw(&self, hash: &B256) -> Option<Bytes> {
+        let standings = self.standings.lock().unwrap();
+        standings.get(hash).filter(|(standing, _)| *standing == Standing::Waiting).map(|(_, raw)| raw.clone())
     }
 }
 
@@ -115,7 +126,7 @@ impl Setup {
             jobs.into_iter().for_each(|job| job(&mut node));
         });
         let (view, feed, params) = parts.recv().unwrap();
-        let intake = Arc::new(SealAtOnce { node, feed, seen: Mutex::default(), commit });
+        let intake = Arc::new(SealAtOnce { node, feed, seen: Mutex::default(), standings: Mutex::default(), commit });
         let options = RpcOptions { listen: "127.0.0.1:0".parse().unwrap(), params, min_priority_fee: 1 };
         let server = serve(view.clone(), intake.clone(), Arc::new(Decided(genesis_state())), options).await.unwrap();
         Self { _home: home, intake, server, view }
