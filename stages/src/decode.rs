@@ -175,7 +175,8 @@ fn with_hash(envelope: TxEnvelope, hash: B256) -> TxEnvelope {
 fn malformed(error: Eip2718Error) -> Shed {
     use alloy_rlp::Error;
     Shed::Malformed(match error {
-        Eip2718Error::UnexpectedType(ty) => return Shed::TypeNotSupported(ty),
+        // Types that are not taken were refused before: what has none is no legacy transaction either.
+        Eip2718Error::UnexpectedType(_) => "rlp: not a legacy transaction",
         Eip2718Error::RlpError(Error::Overflow) => "rlp: value too large",
         Eip2718Error::RlpError(Error::LeadingZero) => "rlp: non-canonical integer (leading zero bytes)",
         Eip2718Error::RlpError(Error::InputTooShort) => "rlp: value size exceeds available input length",

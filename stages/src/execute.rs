@@ -3,7 +3,7 @@
 //! The same code runs for a sequencer's own block, a follower's check, a replay of the journal and a derivation from L1. A
 //! transaction that cannot be in a block leaves no trace; one that reverts is in it.
 
-use alloy_consensus::proofs::{ordered_trie_root_encoded, ordered_trie_root_with_encoder};
+use alloy_consensus::proofs::ordered_trie_root_with_encoder;
 use alloy_consensus::{Eip658Value, Receipt, ReceiptEnvelope, ReceiptWithBloom, Transaction, TxEnvelope, Typed2718};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256, logs_bloom};
@@ -16,7 +16,7 @@ use revm::state::EvmState;
 use crate::changes::{Account, BlockChanges, ChangesHasher, TxChanges};
 use crate::decode::{Decode, DecodePolicy};
 use crate::evm::{self, ChainHandler};
-use crate::header::{Block, Header};
+use crate::header::{Block, Header, transactions_root};
 use crate::params::ChainParams;
 use crate::recover::recover_sender;
 use crate::rules::{self, HeaderInputs};
@@ -244,7 +244,7 @@ impl<S: StateSource> Executor<S> {
             gas_used,
             fee_recipient: inputs.fee_recipient,
             prevrandao: inputs.prevrandao,
-            transactions_root: ordered_trie_root_encoded(&raw),
+            transactions_root: transactions_root(&raw),
             receipts_root: ordered_trie_root_with_encoder(&receipts, |receipt, out| receipt.envelope.encode_2718(out)),
             changes_hash: changes.finish(),
             batch: batch.batch,

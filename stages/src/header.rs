@@ -3,6 +3,7 @@
 //! The hash of a block is `keccak256(rlp(header))` over the fields in the order below. The sequencer's signature is over
 //! a digest of that hash (`horae-control`), so it is not part of the header and a block can be rebuilt from L1 without it.
 
+use alloy_consensus::proofs::ordered_trie_root_encoded;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,11 @@ impl Header {
     pub fn timestamp_s(&self) -> u64 {
         self.timestamp_ms / 1_000
     }
+}
+
+/// What [`Header::transactions_root`] has to be for these EIP-2718 encodings.
+pub fn transactions_root(raw: &[Bytes]) -> B256 {
+    ordered_trie_root_encoded(raw)
 }
 
 /// A header and the EIP-2718 encodings of its transactions, in order.

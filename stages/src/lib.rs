@@ -40,7 +40,7 @@ pub use dedup::{Dedup, Fresh};
 pub use execute::{BlockTx, ExecutedBlock, Executor, TxReceipt};
 pub use follow::{BlockError, RecoveredBlock, execute_block, recover_block};
 pub use genesis::Genesis;
-pub use header::{Block, Header, L1View};
+pub use header::{Block, Header, L1View, transactions_root};
 pub use memory::MemoryState;
 pub use order::{Arrival, Order, PriorityFee};
 pub use overlay::Overlay;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, TxKind, U256};
 use horae_node::edges::{
     peers::{self, PeerAddress},
     quic_client::{QuicClient, Trust},
@@ -40,6 +40,7 @@ fn clients_are_served_and_bad_ones_are_refused_by_every_node() {
     foundrys_cast_works_at_nodes_that_are_not_the_sequencer(&devnet);
     bad_transactions_get_the_standard_errors(&devnet);
     bad_requests_get_the_standard_errors(&devnet);
+    no_transaction_vanishes(&devnet);
     junk_closes_the_connection_and_no_more(&devnet);
 }
 
@@ -144,7 +145,7 @@ fn bad_transactions_get_the_standard_errors(devnet: &Devnet) {
         let stale = wallet.transfer(chain, 0).tap(|t| t.value = U256::from(99));
         let cut = &good[..good.len() - 1];
         let cases: [(&str, Vec<u8>, &str); 8] = [
-            ("no transaction at all", vec![0xde, 0xad], "transaction"),
+            ("no transaction at all", vec![0xde, 0xad], "malformed"),
             ("cut short", cut.to_vec(), "malformed"),
             ("oversized", wallet.sign(long).1.to_vec(), "oversized"),
             ("for another chain", wallet.sign(foreign).1.to_vec(), "invalid chain id"),
@@ -173,6 +174,70 @@ fn expect_refusal(node: &Node, what: &str, refusal: Refusal, code: i32, words: &
     println!("  node {}, {what}: {} {}", node.index, refusal.code, refusal.message);
     assert_eq!(refusal.code, code, "{what}: {refusal:?}");
     assert!(refusal.message.contains(words), "{what}: {refusal:?}");
+}
+
+/// Whatever was admitted is waiting, in a block, or refused with a reason; at a node that is not the sequencer.
+fn no_transaction_vanishes(devnet: &Devnet) {
+    step("transactions that wait, are replaced, refused");
+    let sequencer = devnet.sequencer();
+    let node = devnet.nodes.iter().find(|node| Some(node.index) != sequencer).expect("more than one node");
+    let status = |hash: B256| node.rpc.ask("horae_transactionStatus", &json!([hash]));
+    let committed = |hash: B256| {
+        devnet.watch("the transaction to be committed", LIMIT, || {
+            let status = status(hash);
+            let strong = ["committed", "safe", "finalized"].map(Value::from).contains(&status["status"]);
+            assert!(strong || status["reason"].is_null(), "{status}");
+            strong.then_some(())
+        });
+    };
+    let chain = devnet.chain_id();
+    let wallet = Wallet::new(TEST_KEYS[1]);
+    let nonce = wallet.nonce(&node.rpc);
+
+    let (ahead, raw) = wallet.sign(wallet.transfer(chain, nonce + 1));
+    assert_eq!(send_raw(&node.rpc, &raw), Ok(ahead));
+    assert_eq!(status(ahead)["status"], "waiting");
+    let pending = node.rpc.ask("eth_getTransactionByHash", &json!([ahead]));
+    assert_eq!((&pending["hash"], &pending["blockHash"]), (&json!(ahead), &Value::Null), "{pending}");
+    assert_eq!(wallet.nonce(&node.rpc), nonce, "what waits behind a gap holds no nonce");
+
+    let cheap = wallet.transfer(chain, nonce + 1).tap(|t| t.value = U256::from(2));
+    let refused = send_raw(&node.rpc, &wallet.sign(cheap).1).expect_err("not 10 % more");
+    expect_refusal(node, "a cheap replacement", refused, -32000, "replacement transaction underpriced");
+    let dearer = wallet.transfer(chain, nonce + 1).tap(|t| {
+        t.max_fee_per_gas += t.max_fee_per_gas / 10;
+        t.max_priority_fee_per_gas += t.max_priority_fee_per_gas / 10;
+    });
+    let (by, raw) = wallet.sign(dearer);
+    assert_eq!(send_raw(&node.rpc, &raw), Ok(by));
+    let replaced = status(ahead);
+    assert_eq!((&replaced["status"], &replaced["replacedBy"]), (&json!("replaced"), &json!(by)), "{replaced}");
+
+    let (first, raw) = wallet.sign(wallet.transfer(chain, nonce));
+    assert_eq!(send_raw(&node.rpc, &raw), Ok(first));
+    assert_eq!(wallet.nonce(&node.rpc), nonce + 2, "both are on their way");
+    [first, by].into_iter().for_each(committed);
+
+    // Its first transaction spends what the second one needs.
+    let poor = Wallet::new("0x2222222222222222222222222222222222222222222222222222222222222222");
+    let fee = U256::from(21_000) * U256::from(poor.transfer(chain, 0).max_fee_per_gas);
+    let fund = wallet.transfer(chain, nonce + 2).tap(|t| {
+        t.to = TxKind::Call(poor.address());
+        t.value = fee + U256::from(10);
+    });
+    let (funded, raw) = wallet.sign(fund);
+    assert_eq!(send_raw(&node.rpc, &raw), Ok(funded));
+    committed(funded);
+    let (second, raw) = poor.sign(poor.transfer(chain, 1));
+    assert_eq!(send_raw(&node.rpc, &raw), Ok(second));
+    let (spends, raw) = poor.sign(poor.transfer(chain, 0));
+    assert_eq!(send_raw(&node.rpc, &raw), Ok(spends));
+    let refused = devnet.watch("the second transaction to be refused", LIMIT, || {
+        Some(status(second)).filter(|status| status["status"] == "refused")
+    });
+    assert!(refused["reason"].as_str().is_some_and(|why| why.contains("insufficient funds")), "{refused}");
+    committed(spends);
+    assert_eq!(status(B256::repeat_byte(1))["status"], "unknown");
 }
 
 fn bad_requests_get_the_standard_errors(devnet: &Devnet) {

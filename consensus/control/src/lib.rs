@@ -18,10 +18,12 @@
 //! | [`epoch`], [`next_epoch`] | the epoch in force, and the one that is being prepared |
 //! | [`roll_call`], [`skips`] | who can take its turns, and whose are passed over |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
+//! | [`decision`] | a decided control block with the signatures that decided it |
 //! | [`pending`], [`propose`] | what waits to be decided, and what goes into the next control block |
 
 pub mod batches;
 pub mod command;
+pub mod decision;
 pub mod digest;
 pub mod dkg;
 pub mod epoch;
@@ -54,6 +56,7 @@ mod testing;
 
 pub use batches::{AcceptedBatch, Batches};
 pub use command::{CloseTerm, Command, ControlBlock, L1Event, Question, RegisterIncarnation};
+pub use decision::{Decision, Precommit};
 pub use digest::{Domain, Kind, digest};
 pub use dkg::{Dkg, DkgCommitments, DkgConfirm, DkgPhase, DkgShares, GroupKey};
 pub use epoch::Epoch;

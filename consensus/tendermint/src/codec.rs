@@ -6,10 +6,13 @@ use std::io;
 
 use arc_malachitebft_codec::{Codec, HasEncodedLen};
 use arc_malachitebft_core_consensus::{LivenessMsg, ProposedValue, SignedConsensusMsg};
-use arc_malachitebft_core_types::{CommitCertificate, ExtendedCommitCertificate, PolkaCertificate, VoteExtensions};
+use arc_malachitebft_core_types::{
+    CommitCertificate, CommitSignature, ExtendedCommitCertificate, PolkaCertificate, VoteExtensions,
+};
 use arc_malachitebft_sync::{RawDecidedValue, Request, Response, Status, ValueResponse};
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
+use horae_control::{Decision, Precommit, Signature};
 
 use crate::context::{Height, Plane};
 
@@ -60,6 +63,18 @@ impl BorshDeserialize for Decided {
     fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
         let value = Vec::<u8>::deserialize_reader(reader)?.into();
         Ok(Self { value, certificate: BorshDeserialize::deserialize_reader(reader)? })
+    }
+}
+
+impl From<Decided> for Decision {
+    fn from(Decided { value, certificate }: Decided) -> Self {
+        let precommit =
+            |s: CommitSignature<Plane>| Precommit { validator: s.address.0, signature: Signature(s.signature.0) };
+        let mut precommits: Vec<Precommit> = certificate.commit_signatures.into_iter().map(precommit).collect();
+        precommits.sort_by_key(|precommit| precommit.validator);
+        precommits.dedup_by_key(|precommit| precommit.validator);
+        let round = certificate.round.as_u32().unwrap_or(u32::MAX);
+        Self { height: certificate.height.0, round, value: value.into(), precommits }
     }
 }
 
@@ -140,6 +155,18 @@ mod tests {
         let bytes = response_to_bytes(&response).unwrap();
         assert_eq!(response_from_bytes(&bytes).unwrap(), response);
         assert_eq!(Borsh.encoded_len(&response).unwrap(), bytes.len());
+    }
+
+    #[test]
+    fn a_decision_names_each_author_once_in_ascending_order() {
+        let mut twice = decided(7);
+        let first = twice.certificate.commit_signatures[0].clone();
+        twice.certificate.commit_signatures.push(first);
+        twice.certificate.commit_signatures.swap(0, 1);
+        let decision = Decision::from(twice);
+        assert_eq!((decision.height, decision.round, decision.value.as_slice()), (7, 1, b"value 7".as_slice()));
+        let authors: Vec<Address> = decision.precommits.iter().map(|p| p.validator).collect();
+        assert_eq!(authors, [Address::repeat_byte(1), Address::repeat_byte(2)]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use arc_malachitebft_app_channel::{Channels, EngineHandle};
 use arc_malachitebft_core_types::{HeightParams, LinearTimeouts};
 use arc_malachitebft_engine::{host::Next, util::events};
 use bytes::Bytes;
+use horae_control::Decision;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinSet},
@@ -43,6 +44,8 @@ pub(crate) use waiting::Waiting;
 pub(crate) enum Command {
     /// Drop decided values below a height.
     Prune(u64, oneshot::Sender<io::Result<()>>),
+    /// Read decisions from a height to another: see [`crate::Handle::decisions`].
+    Read(u64, u64, oneshot::Sender<io::Result<(u64, Vec<Decision>)>>),
     /// Stop; answered when all is closed.
     Shutdown(oneshot::Sender<()>),
 }
@@ -101,6 +104,14 @@ struct State {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+fn read(log: &DecidedLog, from: u64, to: u64) -> io::Result<(u64, Vec<Decision>)> {
+    let Some((lowest, highest)) = log.heights().filter(|(lowest, _)| *lowest <= from) else {
+        return Ok((log.heights().map_or(0, |(lowest, _)| lowest), Vec::new()));
+    };
+    let decided = log.range(from, to.min(highest))?;
+    Ok((lowest, decided.into_iter().map(Decision::from).collect()))
 }
 
 /// What a task came to; that it was ended with its height is nothing.
@@ -180,6 +191,15 @@ impl Driver {
                         let log = self.log.clone();
                         state.tasks.spawn(async move {
                             let _ = reply.send(on_disk(move || lock(&log).prune_below(height)).await);
+                            Done::Nothing
+                        });
+                        Ok(())
+                    }
+                    Some(Command::Read(from, to, reply)) => {
+                        let log = self.log.clone();
+                        state.tasks.spawn(async move {
+                            // Whoever asked may have stopped waiting.
+                            let _ = reply.send(on_disk(move || read(&lock(&log), from, to)).await);
                             Done::Nothing
                         });
                         Ok(())

@@ -3,7 +3,7 @@
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use alloy_primitives::{Address, Bytes};
-use horae_control::{SignedEngineStatement, VotePlace};
+use horae_control::{Decision, SignedEngineStatement, VotePlace};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -135,6 +135,18 @@ impl Handle {
         let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the engine has stopped");
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Prune(height, reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Decisions from height `from` to `to`, lowest first, as far as they are in the decided log and within the bounds of one answer;
+    /// beside them the lowest height that the log still has, 0 if it is empty.
+    ///
+    /// # Errors
+    /// Of the disk; or the engine has stopped.
+    pub async fn decisions(&self, from: u64, to: u64) -> io::Result<(u64, Vec<Decision>)> {
+        let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the engine has stopped");
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Read(from, to, reply)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 

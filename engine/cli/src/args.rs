@@ -52,6 +52,8 @@ pub enum Command {
     Validators(RpcOptions),
     /// Show the public keys of a home.
     Keys(KeysOptions),
+    /// Follow the chain as it is made: blocks, certificates, commits, decisions.
+    Feed(FeedOptions),
     /// Send signed transfers at a rate and measure how fast they are confirmed.
     Load(LoadOptions),
     /// Rebuild the chain from L1 alone.
@@ -188,6 +190,41 @@ pub struct RpcOptions {
     #[arg(long, value_name = "URL", env = "HORAE_RPC", default_value = DEFAULT_RPC)]
     pub rpc: String,
     /// Print one JSON value.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `horae feed`
+///
+/// Prints a line for every item. With --verify each item is checked first, and the command ends with an error at the first one that
+/// does not hold: header hashes, parent links and transactions; the signature of the slot's sequencer; the quorums, by weight, of
+/// certificates, commits and decisions; where terms end and which slot comes next. Blocks are not executed.
+///
+/// With --genesis the check believes nobody: everything follows from the validator set in that file, which the reader must have from
+/// a source that it trusts. Without it, the validator set and the term are taken from the node at --rpc, so that node is trusted for
+/// them, and what it shows is checked from there on.
+///
+/// When the link breaks, the feed is taken up again where it was.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct FeedOptions {
+    /// JSON-RPC endpoint of a node (ws:// or http://, the feed itself is a WebSocket).
+    #[arg(long, value_name = "URL", env = "HORAE_RPC", default_value = DEFAULT_RPC)]
+    pub rpc: String,
+    /// First block; the one above the committed head unless told.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: Option<u64>,
+    /// End once this block is committed.
+    #[arg(long, value_name = "N")]
+    pub until: Option<u64>,
+    /// Check every item, and end with an error at the first one that does not hold.
+    #[arg(long)]
+    pub verify: bool,
+    /// The chain's genesis.json, from a source you trust: --verify then trusts no node. The node must still keep the decisions of the
+    /// control plane from the first one on.
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub genesis: Option<PathBuf>,
+    /// Print items as one JSON object a line, as the node sends them.
     #[arg(long)]
     pub json: bool,
 }

@@ -1,10 +1,12 @@
-//! `horae`: runs a node, a whole devnet, a load; shows slots, epochs and validators; rebuilds the chain from L1.
+//! `horae`: runs a node, a whole devnet, a load; shows slots, epochs and validators; follows and
+//! verifies the feed; rebuilds the chain from L1.
 
 mod admin;
 mod args;
 mod derive;
 mod devnet;
 mod error;
+mod feed;
 mod init;
 mod keys;
 mod load;
@@ -62,6 +64,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             Command::Epoch { command } => status::epoch(&command).await.map(done),
             Command::Validators(options) => status::validators(&options).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),
+            Command::Feed(options) => feed::run(&options).await.map(done),
             Command::Load(options) => load::run(options).await,
             Command::Derive(options) => derive::run(&options).await,
             Command::Under(_) | Command::Node(_) => Ok(ExitCode::SUCCESS),

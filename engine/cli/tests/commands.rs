@@ -40,7 +40,7 @@ fn path(path: &Path) -> &str {
 #[test]
 fn every_command_and_every_option_has_help() {
     let top = stdout(&horae(&["--help"]));
-    for command in ["devnet", "node", "init", "slot", "epoch", "validators", "keys", "load", "derive"] {
+    for command in ["devnet", "node", "init", "slot", "epoch", "validators", "keys", "feed", "load", "derive"] {
         assert!(top.contains(command), "{command} is not in {top}");
         let help = stdout(&horae(&[command, "--help"]));
         assert!(help.contains("Usage: horae"), "{help}");
@@ -49,6 +49,7 @@ fn every_command_and_every_option_has_help() {
     for (command, options) in [
         (vec!["devnet"], vec!["--nodes", "--home", "--reset", "--until-batches", "--load", "--report", "--base-port"]),
         (vec!["load"], vec!["--rpc", "--quic", "--tcp", "--accounts", "--transactions", "--rate", "--json"]),
+        (vec!["feed"], vec!["--rpc", "--from", "--until", "--verify", "--genesis", "--json"]),
         (vec!["derive"], vec!["--l1", "--inbox", "--home", "--compare", "--json"]),
         (vec!["slot", "status"], vec!["--rpc", "--json"]),
         (vec!["epoch", "status"], vec!["--rpc", "--json"]),

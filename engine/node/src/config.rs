@@ -94,6 +94,9 @@ pub struct Settings {
     /// What is kept on disk.
     #[serde(default)]
     pub retention: RetentionSettings,
+    /// Transactions that wait.
+    #[serde(default)]
+    pub transactions: TransactionSettings,
     /// The other validators.
     #[serde(default)]
     pub peers: Vec<PeerSettings>,
@@ -184,6 +187,20 @@ pub struct RetentionSettings {
     pub control_heights: u64,
 }
 
+/// `[transactions]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TransactionSettings {
+    /// How long a transaction waits for the ones before it until it expires, in milliseconds.
+    pub waiting_ms: u64,
+}
+
+impl Default for TransactionSettings {
+    fn default() -> Self {
+        Self { waiting_ms: horae_stages::limits::WAITING_MS }
+    }
+}
+
 /// `[[peers]]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -262,6 +279,7 @@ impl Settings {
             recovery: RecoverySettings::default(),
             keys: default_keys(),
             retention: RetentionSettings::default(),
+            transactions: TransactionSettings::default(),
             peers: Vec::new(),
         }
     }

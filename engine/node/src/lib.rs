@@ -6,6 +6,7 @@ pub mod config;
 pub mod council;
 pub mod derive;
 pub mod edges;
+pub mod feed;
 pub mod genesis;
 pub mod home;
 pub mod keys;

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use horae_control::{ControlState, SignedBlock, SignerKey};
+use futures_util::future::BoxFuture;
+use horae_control::{ControlState, Decision, SignedBlock, SignerKey};
 use horae_runtime::{
     Bundle, Cell, Clock, Crew, IdlePolicy, Poll, Pool, Progress, StopReason, Stopper, Waker, Worker, door, ring,
 };
@@ -39,7 +40,8 @@ use crate::edges::peers::{self, PeerAddress, Peers, PeersError};
 use crate::edges::rpc::{self, RpcError, RpcOptions};
 use crate::edges::store::{LatestState, Store, StoreError, StoreOptions};
 use crate::edges::{metrics, quic_ingest, tcp_ingest};
-use crate::pipeline::{Entrance, Front, Recoverer, RecoveryWatch, TxCell};
+use crate::feed::Decisions;
+use crate::pipeline::{Desk, Entrance, Front, Recoverer, RecoveryWatch, TxCell};
 use crate::replica::chain::{KEPT_BLOCKS, facts_of};
 use crate::replica::io::Entry;
 use crate::replica::message::PeerMessage;
@@ -205,7 +207,8 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let replica_waker = waker_of(WorkerName::Execute)?;
     let pool = Pool::new(profile.pool_size, TxCell::default);
     let (door, hall) = door(pool, profile.door_depth, front_waker);
-    let entrance = Entrance::new(door, params.max_transaction_bytes);
+    let desk = Arc::new(Desk::new(settings.transactions.waiting_ms));
+    let entrance = Entrance::new(door, params.max_transaction_bytes, desk.clone());
     let (inbox, inbox_reader) = ReplicaInbox::new(replica_waker.clone());
     let forgotten = Arc::new(crossbeam_queue::ArrayQueue::new(FORGOTTEN));
     writer.durable().watch(&replica_waker);
@@ -232,7 +235,11 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         retained_blocks: settings.retention.blocks,
     };
     let restoring = Restoring {
-        config: ReplicaConfig { params: params.clone(), fee_recipient: me },
+        config: ReplicaConfig {
+            params: params.clone(),
+            fee_recipient: me,
+            waiting_ms: settings.transactions.waiting_ms,
+        },
         domain: *state.domain(),
         signer: signer_of(&keys),
         incarnation: state.epoch().set.get(&me).map_or(0, |validator| validator.incarnation),
@@ -347,7 +354,8 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let _quic = settings.ingest.quic.map(|listen| start_quic(listen, entrance.clone())).transpose()?;
     let (reported_params, traffic) = (params.clone(), entrance.traffic());
     let rpc_options = RpcOptions { listen: settings.rpc.address, params, min_priority_fee: 0 };
-    let rpc = rpc::serve(view.clone(), Arc::new(entrance), rpc_options).await?;
+    let decided = Arc::new(DecidedLog { engine: engine.clone(), state: control_state.clone() });
+    let rpc = rpc::serve(view.clone(), Arc::new(entrance), decided, rpc_options).await?;
     info!(rpc = %rpc.address(), "running");
     let reporting = status::Reporting {
         me,
@@ -358,6 +366,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         control_state,
         engine: engine.clone(),
         traffic,
+        desk,
         meters,
         recovery: RecoveryWatch::new(recovery),
     };
@@ -378,6 +387,22 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     match reason {
         StopReason::Asked => Ok(ended),
         reason => Err(NodeError::Stopped(reason)),
+    }
+}
+
+/// The control plane's decisions, for feeds.
+struct DecidedLog {
+    engine: tendermint::Handle,
+    state: watch::Receiver<Arc<ControlState>>,
+}
+
+impl Decisions for DecidedLog {
+    fn read(&self, from: u64, to: u64) -> BoxFuture<'_, std::io::Result<(u64, Vec<Decision>)>> {
+        Box::pin(self.engine.decisions(from, to))
+    }
+
+    fn state(&self) -> Arc<ControlState> {
+        self.state.borrow().clone()
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::chain_view::{
     ChainEvent, ChainFeed, ChainView, EpochStatus, NodeStatus, SlotStatus, TrafficStatus, ValidatorStatus,
 };
-use crate::pipeline::{RecoveryWatch, Traffic};
+use crate::pipeline::{Desk, RecoveryWatch, Traffic};
 use crate::replica::RunningSlot;
 
 /// How often the status is looked at; it is published when it has changed.
@@ -41,6 +41,8 @@ pub struct Reporting {
     pub engine: Handle,
     /// What clients sent.
     pub traffic: Arc<Traffic>,
+    /// What became of transactions: its notes are filed here.
+    pub desk: Arc<Desk>,
     /// The workers' meters.
     pub meters: Vec<(String, Meter)>,
     /// The watch over sender recovery.
@@ -57,6 +59,7 @@ pub async fn report(mut reporting: Reporting) {
         every.tick().await;
         meter(&reporting.meters);
         reporting.recovery.look();
+        reporting.desk.file();
         see_acks(&reporting.view, &mut acked);
         let status = compose(&reporting, &acked);
         if status != last {

@@ -97,6 +97,7 @@ fn users_may_not_send_what_the_chain_does_not_take() {
     assert_eq!(refusal(&[]), Shed::Malformed("empty"));
     assert_eq!(refusal(&[0x7e, 1]), Shed::TypeNotSupported(0x7e));
     assert_eq!(refusal(&[0x03, 0xc0]), Shed::TypeNotSupported(3));
+    assert_eq!(refusal(&[0xde, 0xad]), Shed::Malformed("rlp: not a legacy transaction"));
     assert!(matches!(refusal(&raw(draft())[..50]), Shed::Malformed(_)));
     let tail = [raw(draft()), vec![0]].concat();
     assert!(matches!(refusal(&tail), Shed::Malformed(_)));

@@ -151,7 +151,11 @@ impl Node {
         self.life += 1;
         let mut edges = Edges::new(std::mem::take(&mut self.disk), self.store.clone(), self.planted);
         let params = self.genesis.params.clone();
-        let config = ReplicaConfig { params: params.clone(), fee_recipient: self.address };
+        let config = ReplicaConfig {
+            params: params.clone(),
+            fee_recipient: self.address,
+            waiting_ms: horae_stages::limits::WAITING_MS,
+        };
         let (entries, origin) = (edges.read(), self.store.origin());
         let key = signer_key(self.at);
         let replica = restore(config, self.domain, key, 0, origin, entries, control, &mut edges)

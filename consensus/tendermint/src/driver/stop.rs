@@ -67,14 +67,15 @@ impl Driver {
 
 /// Returns when the node wants the driver to stop; other commands are not served.
 pub(super) async fn stopped(commands: &mut mpsc::Receiver<Command>) -> Stop {
+    let not_now = || io::Error::new(io::ErrorKind::WouldBlock, "not before the engine runs, or after it stopped");
     loop {
         match commands.recv().await {
             Some(Command::Shutdown(reply)) => return Stop::Shutdown(Some(reply)),
             Some(Command::Prune(_, reply)) => {
-                let _ = reply.send(Err(io::Error::new(
-                    io::ErrorKind::WouldBlock,
-                    "not before the engine runs, or after it stopped",
-                )));
+                let _ = reply.send(Err(not_now()));
+            }
+            Some(Command::Read(_, _, reply)) => {
+                let _ = reply.send(Err(not_now()));
             }
             None => return Stop::Shutdown(None),
         }

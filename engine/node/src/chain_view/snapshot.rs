@@ -5,11 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use alloy_primitives::{B256, Bloom};
 use horae_control::{BlockId, Certificate, Commit, Signature};
-use horae_stages::{ExecutedBlock, Header, Overlay};
+use horae_stages::{Block, ExecutedBlock, Header, Overlay};
 
 use super::past::{PastState, StateAt, UndoWindow};
 use super::{BatchRecord, Heads, NodeStatus};
 use crate::edges::store::{SharedReader, StoreError, StoreReader};
+use crate::feed::FeedBlock;
 
 /// A block with what JSON-RPC asks about it.
 #[derive(Clone, Debug)]
@@ -237,6 +238,47 @@ impl Snapshot {
     pub fn commit(&self, number: u64) -> Result<Option<Arc<Commit>>, StoreError> {
         let stored = if number <= self.store.height() { self.store.commit(number)?.map(Arc::new) } else { None };
         Ok(stored.or_else(|| self.commits.range(number..).next().map(|(_, commit)| commit.clone())))
+    }
+
+    /// Hash of the block at a height, ordered ones included.
+    pub fn hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
+        match self.in_memory(number) {
+            Some(block) => Ok(Some(block.executed.hash)),
+            None => self.store.hash(number),
+        }
+    }
+
+    /// The block at a height as its sequencer sealed it, ordered ones included.
+    pub fn sealed(&self, number: u64) -> Result<Option<FeedBlock>, StoreError> {
+        if let Some(block) = self.in_memory(number) {
+            let Block { header, transactions } = block.executed.block.clone();
+            let (hash, signature) = (block.executed.hash, block.signature);
+            return Ok(Some(FeedBlock { hash, header, signature, transactions }));
+        }
+        let found = self.store.raw_blocks(number..=number)?.pop();
+        Ok(found.map(|(Block { header, transactions }, signature)| {
+            let hash = header.hash();
+            FeedBlock { hash, header, signature, transactions }
+        }))
+    }
+
+    /// The certificate of the block at a height itself.
+    pub fn own_certificate(&self, number: u64) -> Result<Option<Arc<Certificate>>, StoreError> {
+        if number <= self.store.height() {
+            return Ok(self.store.certificate(number)?.map(Arc::new));
+        }
+        let Some(certificate) = self.certificates.get(&number) else { return Ok(None) };
+        Ok((self.hash(number)? == Some(certificate.block.hash)).then(|| certificate.clone()))
+    }
+
+    /// The commit of the block at a height itself.
+    pub fn own_commit(&self, number: u64) -> Result<Option<Arc<Commit>>, StoreError> {
+        if number <= self.store.height() {
+            let commit = self.store.commit(number)?.filter(|commit| commit.block().number == number);
+            return Ok(commit.map(Arc::new));
+        }
+        let Some(commit) = self.commits.get(&number) else { return Ok(None) };
+        Ok((self.hash(number)? == Some(commit.block().hash)).then(|| commit.clone()))
     }
 
     fn in_memory(&self, number: u64) -> Option<&Arc<ViewedBlock>> {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{Address, B256, Bytes};
 use horae_runtime::Door;
 use horae_stages::Shed;
 use metrics::counter;
 use tokio::sync::oneshot;
 
+use super::desk::{Desk, Standing};
 use super::parcel::{Client, TxCell};
 use crate::clock;
 use crate::edges::intake::{Intake, Reply, ReplyTo};
@@ -20,6 +21,7 @@ pub struct Entrance {
     door: Door<TxCell>,
     max_bytes: usize,
     traffic: Arc<Traffic>,
+    desk: Arc<Desk>,
 }
 
 /// What clients have sent since the node started.
@@ -61,8 +63,13 @@ impl Traffic {
 
 impl Entrance {
     /// An entrance that takes transactions of up to `max_bytes`; longer ones are refused before they are copied.
-    pub fn new(door: Door<TxCell>, max_bytes: usize) -> Self {
-        Self { door, max_bytes, traffic: Arc::default() }
+    pub fn new(door: Door<TxCell>, max_bytes: usize, desk: Arc<Desk>) -> Self {
+        Self { door, max_bytes, traffic: Arc::default(), desk }
+    }
+
+    /// What became of transactions.
+    pub fn desk(&self) -> Arc<Desk> {
+        self.desk.clone()
     }
 
     /// The counters, for whoever counts and whoever reports.
@@ -117,6 +124,25 @@ impl TransactionIntake for Entrance {
             self.traffic.count_refused(&Shed::Busy);
             return Box::pin(async { Err(Shed::Busy) });
         }
-        Box::pin(async move { answer.await.unwrap_or(Err(Shed::Busy)) })
+        let desk = self.desk.clone();
+        Box::pin(async move {
+            let answer = answer.await.unwrap_or(Err(Shed::Busy));
+            if let Ok(hash) = &answer {
+                desk.keep_raw(*hash, raw);
+            }
+            answer
+        })
+    }
+
+    fn next_nonce(&self, sender: Address) -> Option<u64> {
+        self.desk.next_nonce(&sender, clock::now_ms())
+    }
+
+    fn standing(&self, hash: &B256) -> Option<Standing> {
+        self.desk.standing(hash)
+    }
+
+    fn raw(&self, hash: &B256) -> Option<Bytes> {
+        self.desk.raw(hash)
     }
 }

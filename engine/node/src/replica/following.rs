@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256};
 use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, StatementError, recover};
-use horae_stages::{BlockError, Header, RecoveredBlock, StateSource, execute_block, recover_block, rules};
+use horae_stages::{BlockError, Header, RecoveredBlock, Shed, StateSource, execute_block, recover_block, rules};
 use metrics::counter;
 use tracing::{debug, error, warn};
 
@@ -340,6 +341,12 @@ impl<S: StateSource> Replica<S> {
         io.event(ChainEvent::Executed { block: executed.clone(), signature: Some(held.signed.signature) });
         for tx in &executed.transactions {
             self.relay.remove(&tx.hash);
+            let nonce = tx.envelope.nonce();
+            // Another transaction of the sender has taken the nonce: this one never runs.
+            if let Some(spent) = self.relay.remove_at(tx.sender, nonce) {
+                let why = Shed::NonceTooLow { next: nonce.saturating_add(1), have: nonce };
+                self.refuse(&spent.dissolve(), &why, io);
+            }
         }
         let next_base_fee = rules::next_base_fee(held.header(), &self.config.params);
         let header = held.header();
@@ -352,7 +359,7 @@ impl<S: StateSource> Replica<S> {
         if let Err(why) = self.admit.executed(now_ms, &executed, next_base_fee, state, &mut |v| verdicts.push(v)) {
             error!(%why, "cannot read the state to admit");
         }
-        self.settle(&mut verdicts, io);
+        self.settle(now_ms, &mut verdicts, io);
         self.arrivals.executed_ms = now_ms;
         self.disagrees = false;
         let head = self.head().number;

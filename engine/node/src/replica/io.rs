@@ -7,6 +7,7 @@ use horae_stages::Shed;
 
 use super::message::{PeerMessage, SealedBlock};
 use crate::chain_view::ChainEvent;
+use crate::pipeline::Note;
 
 /// Position in the journal: all entries up to it are on stable storage once [`ReplicaIo::durable`] has reached it.
 pub type Lsn = u64;
@@ -71,6 +72,9 @@ pub trait ReplicaIo {
 
     /// Counts a transaction that was refused.
     fn count_refused(&mut self, why: &Shed);
+
+    /// Notes what became of a transaction, for whoever asks. An io that nobody asks need not keep it.
+    fn note(&mut self, _note: Note) {}
 
     /// Counts transactions that were passed on to the sequencer.
     fn count_forwarded(&mut self, transactions: u64);

@@ -32,6 +32,7 @@ pub mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use alloy_consensus::Transaction;
 use alloy_primitives::Address;
 use horae_control::{Ack, BlockFacts, BlockId, CloseVote, Commit, SpokenInTerm, Tally, Voter};
 use horae_runtime::Progress;
@@ -40,7 +41,7 @@ use horae_stages::order::{Arrival, Order};
 use horae_stages::{Applied, ChainParams, Executor, L1View, Recovered, Shed, StateSource};
 use tracing::{debug, error};
 
-use crate::pipeline::Parcel;
+use crate::pipeline::{Note, Parcel};
 use chain::Chain;
 use following::Arrivals;
 pub use following::Received;
@@ -63,6 +64,8 @@ pub struct ReplicaConfig {
     pub params: ChainParams,
     /// Who is credited the fees of blocks sealed here.
     pub fee_recipient: Address,
+    /// How long a transaction waits for the ones before it, in milliseconds.
+    pub waiting_ms: u64,
 }
 
 /// A question that the control plane's check of a proposal leads to: does this replica hold these blocks?
@@ -355,6 +358,7 @@ impl<S: StateSource> Replica<S> {
             let hash = tx.body().hash();
             let client = tx.parcel().take_client();
             let state = self.executor.state_mut();
+            let (sender, nonce) = (tx.body().sender(), tx.body().envelope().map_or(0, Transaction::nonce));
             let mut answer = match self.admit.step(now_ms, tx, state, &mut |verdict| verdicts.push(verdict)) {
                 Ok(()) => Ok(hash),
                 Err((_, why)) => {
@@ -363,29 +367,38 @@ impl<S: StateSource> Replica<S> {
                     Err(Shed::Busy)
                 }
             };
+            let mut executable = false;
             for verdict in &verdicts {
-                if let Verdict::Shed(rejected) = verdict
-                    && rejected.parcel.hash() == hash
-                {
-                    answer = Err(rejected.why.clone());
+                match verdict {
+                    Verdict::Shed(rejected) if rejected.parcel.hash() == hash => answer = Err(rejected.why.clone()),
+                    Verdict::Ready(ready) if ready.body().hash() == hash => executable = true,
+                    _ => {}
                 }
             }
+            if answer.is_ok() && !executable {
+                io.note(Note::Waiting { hash, sender, nonce, executable, at_ms: now_ms });
+            }
+            // Noted before the client hears of it, so that the client finds what it asks for.
+            self.settle(now_ms, &mut verdicts, io);
             if let Some(client) = client {
                 client.answer(answer);
             }
-            self.settle(&mut verdicts, io);
         }
         if self.admit.next_due_ms().is_some_and(|due| due <= now_ms) {
             self.admit.tick(now_ms, &mut |verdict| verdicts.push(verdict));
-            self.settle(&mut verdicts, io);
+            self.settle(now_ms, &mut verdicts, io);
         }
         worked
     }
 
-    fn settle(&mut self, verdicts: &mut Vec<Verdict<Parcel>>, io: &mut impl ReplicaIo) {
+    fn settle(&mut self, now_ms: u64, verdicts: &mut Vec<Verdict<Parcel>>, io: &mut impl ReplicaIo) {
         for verdict in verdicts.drain(..) {
             match verdict {
                 Verdict::Ready(tx) => {
+                    let body = tx.body();
+                    let (hash, sender) = (body.hash(), body.sender());
+                    let nonce = body.envelope().map_or(0, Transaction::nonce);
+                    io.note(Note::Waiting { hash, sender, nonce, executable: true, at_ms: now_ms });
                     if self.leading.is_some() {
                         let base_fee = horae_stages::rules::next_base_fee(self.chain.head(), &self.config.params);
                         self.order.push(tx, base_fee);
@@ -403,6 +416,7 @@ impl<S: StateSource> Replica<S> {
     /// may come again.
     fn refuse(&mut self, parcel: &Parcel, why: &Shed, io: &mut impl ReplicaIo) {
         io.count_refused(why);
+        io.note(Note::Refused { hash: parcel.hash(), why: why.clone() });
         debug!(hash = %parcel.hash(), %why, "transaction refused");
         io.forget(parcel.hash());
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256};
 use horae_stages::Ready;
 
@@ -20,11 +21,17 @@ struct Kept {
     sent_ms: u64,
 }
 
+fn place_of(tx: &Ready<Parcel>) -> (Address, u64) {
+    let body = tx.body();
+    (body.sender(), body.envelope().map_or(0, Transaction::nonce))
+}
+
 /// Transactions on their way to the sequencer. Bounded by the node's pool, in which they live.
 #[derive(Default)]
 pub struct Relay {
     kept: BTreeMap<u64, Kept>,
     arrival: HashMap<B256, u64>,
+    nonces: HashMap<(Address, u64), u64>,
     unsent: VecDeque<u64>,
     next: u64,
     swept_ms: u64,
@@ -34,6 +41,7 @@ impl Relay {
     /// Keeps a transaction, behind all that are kept.
     pub fn push(&mut self, tx: Ready<Parcel>) {
         self.arrival.insert(tx.body().hash(), self.next);
+        self.nonces.insert(place_of(&tx), self.next);
         self.kept.insert(self.next, Kept { tx, sent_to: None, sent_ms: 0 });
         self.unsent.push_back(self.next);
         self.next += 1;
@@ -42,12 +50,29 @@ impl Relay {
     /// Lets go of a transaction: a block contains it.
     pub fn remove(&mut self, hash: &B256) -> Option<Ready<Parcel>> {
         let at = self.arrival.remove(hash)?;
-        self.kept.remove(&at).map(|kept| kept.tx)
+        self.take(at)
+    }
+
+    /// Lets go of the transaction of this sender with this nonce: a block contains another.
+    pub fn remove_at(&mut self, sender: Address, nonce: u64) -> Option<Ready<Parcel>> {
+        let at = *self.nonces.get(&(sender, nonce))?;
+        self.take(at)
+    }
+
+    fn take(&mut self, at: u64) -> Option<Ready<Parcel>> {
+        let tx = self.kept.remove(&at)?.tx;
+        let (hash, place) = (tx.body().hash(), place_of(&tx));
+        self.arrival.remove(&hash);
+        if self.nonces.get(&place) == Some(&at) {
+            self.nonces.remove(&place);
+        }
+        Some(tx)
     }
 
     /// Lets go of all, in order of arrival: this node is the sequencer now.
     pub fn drain(&mut self) -> impl Iterator<Item = Ready<Parcel>> + use<> {
         self.arrival.clear();
+        self.nonces.clear();
         self.unsent.clear();
         std::mem::take(&mut self.kept).into_values().map(|kept| kept.tx)
     }

@@ -147,7 +147,7 @@ pub fn restore<S: StateSource>(
         per_sender: limits::WAITING_PER_SENDER,
         in_all: limits::WAITING_IN_ALL,
         in_flight_per_sender: limits::IN_FLIGHT_PER_SENDER,
-        waiting_ms: limits::WAITING_MS,
+        waiting_ms: config.waiting_ms,
         min_tip: 0,
     };
     let admit = Admit::new(admit_limits, next_base_fee, config.params.gas_limit);

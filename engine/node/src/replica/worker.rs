@@ -19,7 +19,7 @@ use super::{Replica, RunningSlot};
 use crate::chain_view::{ChainEvent, ChainFeed, ChainView, FeedError};
 use crate::edges::journal::{Durable, JournalWriter, Lsn as JournalLsn, Record};
 use crate::edges::peers::{NodeKey, Peers};
-use crate::pipeline::{Entrance, Forgotten, Parcel, Traffic};
+use crate::pipeline::{Desk, Entrance, Forgotten, Note, Parcel, Traffic};
 
 /// Kind of every record that a replica writes: a borsh-encoded [`Entry`].
 pub const ENTRY_KIND: u8 = 1;
@@ -59,6 +59,7 @@ pub struct NodeIo {
     council: mpsc::UnboundedSender<Pending>,
     questions: mpsc::Sender<StoredQuestion>,
     traffic: Arc<Traffic>,
+    desk: Arc<Desk>,
     entrance: Entrance,
     forgotten: Forgotten,
     /// Transactions that found no room in the pipeline, to be put into it later.
@@ -122,6 +123,7 @@ impl NodeIo {
             council,
             questions,
             traffic: entrance.traffic(),
+            desk: entrance.desk(),
             entrance,
             forgotten,
             resubmitted: VecDeque::new(),
@@ -259,6 +261,10 @@ impl ReplicaIo for NodeIo {
 
     fn count_refused(&mut self, why: &Shed) {
         self.traffic.count_refused(why);
+    }
+
+    fn note(&mut self, note: Note) {
+        self.desk.note(note);
     }
 
     fn count_forwarded(&mut self, transactions: u64) {

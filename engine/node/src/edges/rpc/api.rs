@@ -7,7 +7,8 @@ use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use jsonrpsee::core::{RpcResult, SubscriptionResult};
 use jsonrpsee::proc_macros::rpc;
 
-use super::horae::{BlockReport, NodeReport, TransactionReport};
+use super::feed::FeedOptions;
+use super::horae::{BlockReport, ControlReport, NodeReport, TransactionReport};
 use super::shapes::{RpcBlock, RpcReceipt, RpcTransaction, Syncing};
 use crate::chain_view::{EpochStatus, SlotStatus, Strength, ValidatorStatus};
 
@@ -104,7 +105,7 @@ pub trait Eth {
         strength: Option<Strength>,
     ) -> RpcResult<RpcReceipt>;
 
-    /// A transaction; without a block while it is not committed.
+    /// A transaction; without a block while it is not committed, or waits to be ordered (if it came by JSON-RPC).
     #[method(name = "getTransactionByHash")]
     async fn transaction_by_hash(&self, hash: B256) -> RpcResult<Option<RpcTransaction>>;
 
@@ -168,11 +169,19 @@ pub trait Horae {
     #[method(name = "block")]
     async fn block(&self, block: BlockId) -> RpcResult<Option<BlockReport>>;
 
-    /// How strongly a transaction is confirmed, and by what.
+    /// How strongly a transaction is confirmed, and by what; or whether it waits, or why it was refused.
     #[method(name = "transactionStatus")]
     async fn transaction_status(&self, hash: B256) -> RpcResult<TransactionReport>;
 
     /// Everything about the node on one line.
     #[method(name = "status")]
     async fn status(&self) -> RpcResult<NodeReport>;
+
+    /// The control state: what a verifier of the feed may begin with, if it trusts this node for it.
+    #[method(name = "controlState")]
+    fn control_state(&self) -> RpcResult<ControlReport>;
+
+    /// `feed`: blocks, certificates, commits and decisions, replayed from a position and then live (see `crate::feed`).
+    #[subscription(name = "subscribe" => "subscription", unsubscribe = "unsubscribe", item = serde_json::Value)]
+    async fn subscribe_feed(&self, kind: String, options: Option<FeedOptions>) -> SubscriptionResult;
 }

@@ -8,9 +8,10 @@ use jsonrpsee::core::RpcResult;
 use jsonrpsee::types::ErrorObjectOwned;
 use tokio::sync::Semaphore;
 
-use super::limits::{HEAVY_CALLS, HEAVY_CALLS_WAITING, LIGHT_CALLS, SYNC_WAITERS};
+use super::limits::{HEAVY_CALLS, HEAVY_CALLS_WAITING, LIGHT_CALLS, MAX_FEEDS, SYNC_WAITERS};
 use super::{RpcOptions, TransactionIntake, error};
 use crate::chain_view::{ChainView, Snapshot, StateAt, ViewedBlock};
+use crate::feed::Decisions;
 
 /// The methods' shared state. Cheap to clone.
 #[derive(Clone)]
@@ -31,10 +32,17 @@ struct Shared {
     /// Heavy calls that run.
     heavy_running: Semaphore,
     sync_waiters: Arc<Semaphore>,
+    decisions: Arc<dyn Decisions>,
+    feeds: Arc<Semaphore>,
 }
 
 impl Context {
-    pub(super) fn new(view: ChainView, intake: Arc<dyn TransactionIntake>, options: RpcOptions) -> Self {
+    pub(super) fn new(
+        view: ChainView,
+        intake: Arc<dyn TransactionIntake>,
+        decisions: Arc<dyn Decisions>,
+        options: RpcOptions,
+    ) -> Self {
         let began_at = view.snapshot().heads().committed;
         let shared = Shared {
             view,
@@ -45,6 +53,8 @@ impl Context {
             heavy_admitted: Semaphore::new(HEAVY_CALLS + HEAVY_CALLS_WAITING),
             heavy_running: Semaphore::new(HEAVY_CALLS),
             sync_waiters: Arc::new(Semaphore::new(SYNC_WAITERS)),
+            decisions,
+            feeds: Arc::new(Semaphore::new(MAX_FEEDS)),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -67,6 +77,14 @@ impl Context {
 
     pub(super) fn sync_waiters(&self) -> &Arc<Semaphore> {
         &self.shared.sync_waiters
+    }
+
+    pub(super) fn decisions(&self) -> &dyn Decisions {
+        self.shared.decisions.as_ref()
+    }
+
+    pub(super) fn feeds(&self) -> &Arc<Semaphore> {
+        &self.shared.feeds
     }
 
     pub(super) fn chain_id(&self) -> u64 {

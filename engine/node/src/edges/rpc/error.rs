@@ -7,6 +7,7 @@ use jsonrpsee::types::error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE};
 
 use crate::chain_view::StateUnavailable;
 use crate::edges::store::StoreError;
+use crate::feed::SourceError;
 
 /// Anything that has no code of its own.
 const SERVER_ERROR: i32 = -32000;
@@ -55,6 +56,24 @@ pub(super) fn pruned(lowest: u64) -> ErrorObjectOwned {
 pub(super) fn not_confirmed(hash: B256, timeout_ms: u64, strength: &str) -> ErrorObjectOwned {
     let message = format!("transaction {hash} was accepted but is not {strength} after {timeout_ms} ms");
     ErrorObjectOwned::owned(NOT_CONFIRMED_IN_TIME, message, Some(hash))
+}
+
+/// The words of a feed's end; those of a disk go to the log.
+pub(super) fn feed(error: &SourceError) -> ErrorObjectOwned {
+    match error {
+        SourceError::BlocksPruned { .. } | SourceError::DecisionsPruned { .. } => {
+            ErrorObjectOwned::owned(PRUNED, error.to_string(), None::<()>)
+        }
+        SourceError::Ahead { .. } => invalid(error.to_string()),
+        SourceError::Store(error) => store(error),
+        SourceError::Decisions(why) if why.kind() == std::io::ErrorKind::WouldBlock => {
+            server("the node is still reading its decided log: subscribe again")
+        }
+        SourceError::Decisions(why) => {
+            tracing::error!(%why, "the decided log could not be read for a feed");
+            internal("the node cannot read its decided log: see its log")
+        }
+    }
 }
 
 /// The store's words go to the log: a client can do nothing with a path on our disk.

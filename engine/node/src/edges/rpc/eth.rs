@@ -175,7 +175,9 @@ impl EthServer for Context {
     async fn transaction_by_hash(&self, hash: B256) -> RpcResult<Option<RpcTransaction>> {
         self.light(move |c| {
             let snapshot = c.view().snapshot();
-            let Some(located) = read(snapshot.transaction(&hash))? else { return Ok(None) };
+            let Some(located) = read(snapshot.transaction(&hash))? else {
+                return Ok(c.intake().raw(&hash).and_then(|raw| shapes::waiting_transaction(&raw)));
+            };
             let placed = located.block.header().number <= snapshot.heads().committed;
             Ok(shapes::transaction(&located.block, located.index, placed))
         })

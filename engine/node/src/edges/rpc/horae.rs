@@ -2,16 +2,19 @@
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes};
-use horae_control::{Ack, Certificate, CertificateAck, Commit};
-use horae_stages::Header;
-use jsonrpsee::core::{RpcResult, async_trait};
+use horae_stages::{Header, Shed};
+use jsonrpsee::PendingSubscriptionSink;
+use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use serde::Serialize;
 
 use super::api::HoraeServer;
 use super::context::{Context, Named, read};
 use super::error;
+use super::feed::{self, FeedOptions};
 use super::limits::RATE_WINDOW_MS;
 use crate::chain_view::{BatchRecord, EpochStatus, Heads, NodeStatus, SlotStatus, Snapshot, Strength, ValidatorStatus};
+use crate::feed::json::{CertificateJson, CommitAcksJson, HeaderJson};
+use crate::pipeline::Standing;
 
 /// `horae_block`.
 #[derive(Clone, Debug, Serialize)]
@@ -26,147 +29,11 @@ pub struct BlockReport {
     /// The block's own certificate, or the lowest one above it, which covers it too.
     certificate: Option<CertificateJson>,
     /// The lowest commit at or above the block; absent for a block committed by a decision.
-    commit: Option<CommitJson>,
+    commit: Option<CommitAcksJson>,
     /// Root of the state after the block, for a batch's last block.
     state_root: Option<B256>,
     /// The batch on L1 with the block.
     batch: Option<BatchRecord>,
-}
-
-/// The fields in the order in which they are hashed.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HeaderJson {
-    parent: B256,
-    number: u64,
-    epoch: u64,
-    term: u64,
-    slot: u64,
-    timestamp_ms: u64,
-    control_height: u64,
-    l1_view_number: u64,
-    l1_view_hash: B256,
-    base_fee: u64,
-    gas_limit: u64,
-    gas_used: u64,
-    fee_recipient: Address,
-    prevrandao: B256,
-    transactions_root: B256,
-    receipts_root: B256,
-    changes_hash: B256,
-    batch: u64,
-    batch_start_ms: u64,
-    batch_bytes: u64,
-    ends_slot: bool,
-}
-
-impl From<&Header> for HeaderJson {
-    fn from(header: &Header) -> Self {
-        Self {
-            parent: header.parent,
-            number: header.number,
-            epoch: header.epoch,
-            term: header.term,
-            slot: header.slot,
-            timestamp_ms: header.timestamp_ms,
-            control_height: header.control_height,
-            l1_view_number: header.l1_view.number,
-            l1_view_hash: header.l1_view.hash,
-            base_fee: header.base_fee,
-            gas_limit: header.gas_limit,
-            gas_used: header.gas_used,
-            fee_recipient: header.fee_recipient,
-            prevrandao: header.prevrandao,
-            transactions_root: header.transactions_root,
-            receipts_root: header.receipts_root,
-            changes_hash: header.changes_hash,
-            batch: header.batch,
-            batch_start_ms: header.batch_start_ms,
-            batch_bytes: header.batch_bytes,
-            ends_slot: header.ends_slot,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct IdJson {
-    number: u64,
-    hash: B256,
-}
-
-impl From<horae_control::BlockId> for IdJson {
-    fn from(id: horae_control::BlockId) -> Self {
-        Self { number: id.number, hash: id.hash }
-    }
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct CertificateJson {
-    epoch: u64,
-    term: u64,
-    slot: u64,
-    block: IdJson,
-    acks: Vec<AckJson>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct AckJson {
-    validator: Address,
-    incarnation: u64,
-    /// In a commit: the block that was acked. In a certificate it is the certificate's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    block: Option<IdJson>,
-    /// Block of the certificate that the validator held.
-    certificate: Option<IdJson>,
-    signature: Bytes,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct CommitJson {
-    block: IdJson,
-    acks: Vec<AckJson>,
-}
-
-impl From<&CertificateAck> for AckJson {
-    fn from(ack: &CertificateAck) -> Self {
-        Self {
-            validator: ack.validator,
-            incarnation: ack.incarnation,
-            block: None,
-            certificate: ack.certificate.map(IdJson::from),
-            signature: ack.signature.0.to_vec().into(),
-        }
-    }
-}
-
-impl From<&Ack> for AckJson {
-    fn from(ack: &Ack) -> Self {
-        Self {
-            validator: ack.validator,
-            incarnation: ack.incarnation,
-            block: Some(ack.block.into()),
-            certificate: ack.certificate.map(IdJson::from),
-            signature: ack.signature.0.to_vec().into(),
-        }
-    }
-}
-
-impl From<&Certificate> for CertificateJson {
-    fn from(certificate: &Certificate) -> Self {
-        Self {
-            epoch: certificate.epoch,
-            term: certificate.term,
-            slot: certificate.slot,
-            block: certificate.block.into(),
-            acks: certificate.acks.iter().map(AckJson::from).collect(),
-        }
-    }
-}
-
-impl From<&Commit> for CommitJson {
-    fn from(commit: &Commit) -> Self {
-        Self { block: commit.block().into(), acks: commit.acks.iter().map(AckJson::from).collect() }
-    }
 }
 
 /// `horae_transactionStatus`.
@@ -174,6 +41,12 @@ impl From<&Commit> for CommitJson {
 #[serde(rename_all = "camelCase")]
 pub struct TransactionReport {
     hash: B256,
+    /// The strength of its block; or `waiting`, `refused`, `expired`, `replaced`; or `unknown`.
+    status: &'static str,
+    /// Why it was refused.
+    reason: Option<String>,
+    /// The transaction that took its place.
+    replaced_by: Option<B256>,
     /// Absent for a transaction that is in no block this node knows.
     strength: Option<Strength>,
     block_number: Option<u64>,
@@ -223,6 +96,15 @@ pub struct NodeReport {
     validators: usize,
     group_key: Option<Bytes>,
     highest_known_block: u64,
+}
+
+/// `horae_controlState`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ControlReport {
+    /// Control height applied last.
+    height: u64,
+    /// Borsh bytes of the state.
+    state: Bytes,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -287,16 +169,38 @@ fn block_report(context: &Context, named: &Named) -> RpcResult<Option<BlockRepor
     }))
 }
 
+/// What is said of a transaction that is in no block.
+fn report_of_standing(hash: B256, standing: Option<Standing>) -> TransactionReport {
+    let (status, why) = match standing {
+        None => ("unknown", None),
+        Some(Standing::Waiting) => ("waiting", None),
+        Some(Standing::Refused(why)) => match why {
+            Shed::Expired { .. } => ("expired", Some(why)),
+            Shed::Replaced(_) => ("replaced", Some(why)),
+            _ => ("refused", Some(why)),
+        },
+    };
+    let replaced_by = match why {
+        Some(Shed::Replaced(by)) => Some(by),
+        _ => None,
+    };
+    TransactionReport { hash, status, reason: why.map(|why| why.to_string()), replaced_by, ..Default::default() }
+}
+
 fn transaction_report(context: &Context, hash: B256) -> RpcResult<TransactionReport> {
     let snapshot = context.view().snapshot();
     let Some(located) = read(snapshot.transaction(&hash))? else {
-        return Ok(TransactionReport { hash, ..TransactionReport::default() });
+        return Ok(report_of_standing(hash, context.intake().standing(&hash)));
     };
     let header = located.block.header();
     let accepted = batch_of(&snapshot, header)?;
+    let strength = snapshot.heads().strength_of(header.number);
     Ok(TransactionReport {
         hash,
-        strength: snapshot.heads().strength_of(header.number),
+        status: strength.unwrap_or(Strength::Ordered).name(),
+        reason: None,
+        replaced_by: None,
+        strength,
         block_number: Some(header.number),
         block_hash: Some(located.block.executed.hash),
         transaction_index: Some(located.index as u64),
@@ -383,5 +287,21 @@ impl HoraeServer for Context {
 
     async fn status(&self) -> RpcResult<NodeReport> {
         self.light(node_report).await
+    }
+
+    fn control_state(&self) -> RpcResult<ControlReport> {
+        let state = self.decisions().state();
+        let bytes = borsh::to_vec(state.as_ref()).map_err(|why| error::internal(why.to_string()))?;
+        Ok(ControlReport { height: state.height(), state: bytes.into() })
+    }
+
+    async fn subscribe_feed(
+        &self,
+        pending: PendingSubscriptionSink,
+        kind: String,
+        options: Option<FeedOptions>,
+    ) -> SubscriptionResult {
+        feed::serve(self.clone(), pending, &kind, options).await;
+        Ok(())
     }
 }

@@ -6,6 +6,8 @@ use std::pin::Pin;
 use alloy_primitives::{Address, B256, Bytes};
 use horae_stages::Shed;
 
+use crate::pipeline::Standing;
+
 /// The answer to a submitted transaction: its hash once it is admitted, or why it was refused.
 ///
 /// The pipeline refuses at once when it is full ([`Shed::Busy`]); the future itself must end in bounded time.
@@ -23,6 +25,16 @@ pub trait TransactionIntake: Send + Sync + 'static {
     ///
     /// Makes `eth_getTransactionCount` at `pending` count transactions under way. Must not block.
     fn next_nonce(&self, _sender: Address) -> Option<u64> {
+        None
+    }
+
+    /// How a transaction stands that was handed over here and is in no block, if this node remembers. Must not block for long.
+    fn standing(&self, _hash: &B256) -> Option<Standing> {
+        None
+    }
+
+    /// The bytes of a transaction that waits, if this node remembers them.
+    fn raw(&self, _hash: &B256) -> Option<Bytes> {
         None
     }
 }

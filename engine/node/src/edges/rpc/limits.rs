@@ -38,3 +38,13 @@ pub const MAX_SYNC_TIMEOUT_MS: u64 = 120_000;
 pub const SYNC_WAITERS: usize = 4_096;
 /// Span of block timestamps over which `horae_status` counts transactions a second, in milliseconds.
 pub const RATE_WINDOW_MS: u64 = 5_000;
+/// Feeds served at the same time.
+pub const MAX_FEEDS: usize = 64;
+/// Bytes that may wait for the reader of a feed, unless one item has more.
+pub const FEED_BYTES_WAITING: usize = 16 << 20;
+/// How long a feed waits for a reader that does not read before it drops it, in milliseconds.
+pub const FEED_STALL_MS: u64 = 10_000;
+/// How often it looks whether there is room again, in milliseconds.
+pub const FEED_LOOK_AGAIN_MS: u64 = 20;
+/// How long the last word of a feed waits for room, in milliseconds.
+pub const FEED_FAREWELL_MS: u64 = 60_000;

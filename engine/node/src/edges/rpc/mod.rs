@@ -8,6 +8,7 @@ mod calls;
 mod context;
 mod error;
 mod eth;
+mod feed;
 mod fees;
 mod horae;
 mod intake;
@@ -35,6 +36,7 @@ use self::api::{EthServer, HoraeServer, NetServer, Web3Server};
 use self::context::Context;
 pub use self::intake::{Admission, TransactionIntake};
 use crate::chain_view::ChainView;
+use crate::feed::Decisions;
 
 /// How the server answers.
 #[derive(Clone, Debug)]
@@ -89,6 +91,7 @@ impl RpcServer {
 pub async fn serve(
     view: ChainView,
     intake: Arc<dyn TransactionIntake>,
+    decisions: Arc<dyn Decisions>,
     options: RpcOptions,
 ) -> Result<RpcServer, RpcError> {
     let address = options.listen;
@@ -106,7 +109,7 @@ pub async fn serve(
     let server = Server::builder().set_config(config).set_rpc_middleware(middleware).build(address);
     let server = server.await.map_err(listen)?;
     let address = server.local_addr().map_err(listen)?;
-    let context = Context::new(view, intake, options);
+    let context = Context::new(view, intake, decisions, options);
     let mut methods = RpcModule::new(());
     methods.merge(EthServer::into_rpc(context.clone()))?;
     methods.merge(NetServer::into_rpc(context.clone()))?;

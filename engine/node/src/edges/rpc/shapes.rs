@@ -7,8 +7,9 @@ use alloy::rpc::types::{Block, BlockTransactions, Header as RpcHeader, Log, Tran
 use alloy_consensus::constants::EMPTY_OMMER_ROOT_HASH;
 use alloy_consensus::transaction::Recovered;
 use alloy_consensus::{Transaction as _, TxEnvelope};
-use alloy_primitives::{B64, B256, U64, U256};
+use alloy_primitives::{B64, B256, Bytes, U64, U256};
 use alloy_rlp::Encodable;
+use horae_stages::BlockTx;
 use serde::Serialize;
 
 use crate::chain_view::ViewedBlock;
@@ -147,6 +148,20 @@ pub(super) fn transaction(block: &ViewedBlock, index: usize, placed: bool) -> Op
         transaction_index: placed.then_some(index as u64),
         effective_gas_price: Some(price),
         block_timestamp: placed.then_some(header.timestamp_s()),
+    })
+}
+
+/// A transaction that is in no block; `None` if the bytes are none, which they are where they were admitted.
+pub(super) fn waiting_transaction(raw: &Bytes) -> Option<RpcTransaction> {
+    let BlockTx { envelope, sender, .. } = BlockTx::recover(raw).ok()?;
+    let price = envelope.max_fee_per_gas();
+    Some(RpcTransaction {
+        inner: Recovered::new_unchecked(envelope, sender),
+        block_hash: None,
+        block_number: None,
+        transaction_index: None,
+        effective_gas_price: Some(price),
+        block_timestamp: None,
     })
 }
 

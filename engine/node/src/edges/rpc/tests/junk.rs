@@ -32,7 +32,10 @@ async fn a_busy_port_says_so() {
         params: crate::chain_view::testing::genesis().params,
         min_priority_fee: 0,
     };
-    let refused = serve(setup.view.clone(), setup.intake.clone(), options).await.err().unwrap();
+    let refused = serve(setup.view.clone(), setup.intake.clone(), Arc::new(Decided(genesis_state())), options)
+        .await
+        .err()
+        .unwrap();
     assert!(refused.to_string().contains(&setup.address().to_string()), "{refused}");
 }
 

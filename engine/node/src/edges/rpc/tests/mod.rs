@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod feeds;
 mod junk;
 mod sending;
 mod subscriptions;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,8 @@ use std::sync::{Arc, Mutex};
 use alloy::network::EthereumWallet;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy_primitives::{Address, B256, Bytes, bytes, keccak256};
+use futures_util::future::BoxFuture;
+use horae_control::{ControlState, Decision};
 use horae_stages::{ExecutedBlock, Shed};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,6 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::chain_view::testing::{TestNode, commit_of, signer};
 use crate::chain_view::{ChainEvent, ChainFeed};
+use crate::pipeline::Standing;
 
 const TO: Address = Address::repeat_byte(0x77);
 
@@ -37,6 +41,7 @@ struct SealAtOnce {
     node: Sender<Job>,
     feed: ChainFeed,
     seen: Mutex<HashSet<B256>>,
+    standings: Mutex<HashMap<B256, (Standing, Bytes)>>,
     commit: bool,
 }
 
@@ -71,6 +76,35 @@ impl TransactionIntake for SealAtOnce {
     fn next_nonce(&self, sender: Address) -> Option<u64> {
         (sender == signer(9).address()).then_some(33)
     }
+
+    fn standing(&self, hash: &B256) -> Option<Standing> {
+        self.standings.lock().unwrap().get(hash).map(|(standing, _)| standing.clone())
+    }
+
+    fn raw(&self, hash: &B256) -> Option<Bytes> {
+        let standings = self.standings.lock().unwrap();
+        standings.get(hash).filter(|(standing, _)| *standing == Standing::Waiting).map(|(_, raw)| raw.clone())
+    }
+}
+
+/// A control plane that has decided nothing yet and keeps nothing below [`LOWEST_DECISION`].
+struct Decided(Arc<ControlState>);
+
+/// Lowest decision that [`Decided`] says it keeps.
+const LOWEST_DECISION: u64 = 1;
+
+impl Decisions for Decided {
+    fn read(&self, _: u64, _: u64) -> BoxFuture<'_, std::io::Result<(u64, Vec<Decision>)>> {
+        Box::pin(std::future::ready(Ok((LOWEST_DECISION, Vec::new()))))
+    }
+
+    fn state(&self) -> Arc<ControlState> {
+        self.0.clone()
+    }
+}
+
+fn genesis_state() -> Arc<ControlState> {
+    Arc::new(ControlState::genesis(&crate::feed::testing::genesis()).unwrap())
 }
 
 struct Setup {
@@ -92,9 +126,9 @@ impl Setup {
             jobs.into_iter().for_each(|job| job(&mut node));
         });
         let (view, feed, params) = parts.recv().unwrap();
-        let intake = Arc::new(SealAtOnce { node, feed, seen: Mutex::default(), commit });
+        let intake = Arc::new(SealAtOnce { node, feed, seen: Mutex::default(), standings: Mutex::default(), commit });
         let options = RpcOptions { listen: "127.0.0.1:0".parse().unwrap(), params, min_priority_fee: 1 };
-        let server = serve(view.clone(), intake.clone(), options).await.unwrap();
+        let server = serve(view.clone(), intake.clone(), Arc::new(Decided(genesis_state())), options).await.unwrap();
         Self { _home: home, intake, server, view }
     }
 

@@ -77,3 +77,49 @@ async fn batches_are_answered_in_order_and_keep_nonces_in_order() {
     let (_, answer) = setup.post(b"[]").await;
     assert_eq!(answer["error"]["code"], json!(-32600));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_in_no_block_says_how_it_stands() {
+    let setup = Setup::start(false).await;
+    let raw = transfer(1, 0, TO, 7);
+    let hash = keccak256(&raw);
+    let stands = |standing| drop(setup.intake.standings.lock().unwrap().insert(hash, (standing, raw.clone())));
+    let report = async || setup.result("horae_transactionStatus", json!([hash])).await;
+    let unknown = report().await;
+    assert_eq!(
+        (&unknown["status"], &unknown["reason"], &unknown["strength"]),
+        (&json!("unknown"), &Value::Null, &Value::Null)
+    );
+    assert_eq!(setup.result("eth_getTransactionByHash", json!([hash])).await, Value::Null);
+
+    stands(Standing::Waiting);
+    assert_eq!(report().await["status"], json!("waiting"));
+    let pending = setup.result("eth_getTransactionByHash", json!([hash])).await;
+    assert_eq!((&pending["hash"], &pending["from"]), (&json!(hash), &json!(signer(1).address())));
+    assert_eq!((&pending["blockHash"], &pending["blockNumber"]), (&Value::Null, &Value::Null));
+
+    stands(Standing::Refused(Shed::NonceTooLow { next: 4, have: 0 }));
+    let refused = report().await;
+    assert_eq!(
+        (&refused["status"], &refused["reason"]),
+        (&json!("refused"), &json!("nonce too low: next nonce 4, tx nonce 0"))
+    );
+    assert_eq!(setup.result("eth_getTransactionByHash", json!([hash])).await, Value::Null);
+    stands(Standing::Refused(Shed::Expired { waited_ms: 60_000, missing: 3 }));
+    let expired = report().await;
+    assert_eq!(expired["status"], json!("expired"));
+    assert_eq!(expired["reason"], json!("transaction expired: waited 60000 ms for nonce 3"));
+    let by = B256::repeat_byte(9);
+    stands(Standing::Refused(Shed::Replaced(by)));
+    let replaced = report().await;
+    assert_eq!((&replaced["status"], &replaced["replacedBy"]), (&json!("replaced"), &json!(by)));
+
+    setup.seal(vec![raw.clone()]);
+    setup.until(|heads| heads.ordered.number == 1).await;
+    let ordered = report().await;
+    assert_eq!(
+        (&ordered["status"], &ordered["reason"]),
+        (&json!("ordered"), &Value::Null),
+        "the chain has the last word"
+    );
+}

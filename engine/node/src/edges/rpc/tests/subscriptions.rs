@@ -52,6 +52,22 @@ async fn subscriptions_tell_of_heads_logs_and_ordered_transactions() {
     heads.unsubscribe().await.unwrap();
 }
 
+/// Opens a WebSocket by hand and subscribes.
+pub(super) async fn subscribe_and_do_not_read(deaf: &mut tokio::net::TcpStream, method: &str, params: Value) {
+    let handshake = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    deaf.write_all(handshake.as_bytes()).await.unwrap();
+    let mut answer = [0; 1_024];
+    let read = deaf.read(&mut answer).await.unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 101"));
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let call = call.to_string().into_bytes();
+    // A final text frame, masked with zeros (RFC 6455, section 5.2).
+    let mut frame = vec![0x81, 0x80 | call.len() as u8, 0, 0, 0, 0];
+    frame.extend(call);
+    deaf.write_all(&frame).await.unwrap();
+}
+
 /// A client that subscribes and never reads. Only as much waits for it as its connection's buffers hold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_that_does_not_read_is_dropped_and_others_go_on() {
@@ -59,19 +75,8 @@ async fn a_subscriber_that_does_not_read_is_dropped_and_others_go_on() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut deaf = socket.connect(setup.address()).await.unwrap();
-    let handshake = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    deaf.write_all(handshake.as_bytes()).await.unwrap();
-    let mut answer = [0; 1_024];
-    let read = deaf.read(&mut answer).await.unwrap();
-    assert!(answer[..read].starts_with(b"HTTP/1.1 101"));
-    let call =
-        json!({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newPendingTransactions", true]});
-    let call = call.to_string().into_bytes();
-    // A final text frame, masked with zeros (RFC 6455, section 5.2).
-    let mut frame = vec![0x81, 0x80 | call.len() as u8, 0, 0, 0, 0];
-    frame.extend(call);
-    deaf.write_all(&frame).await.unwrap();
+    let params = json!(["newPendingTransactions", true]);
+    subscribe_and_do_not_read(&mut deaf, "eth_subscribe", params).await;
     while setup.view.subscribers() == 0 {
         tokio::task::yield_now().await;
     }
