@@ -531,7 +531,7 @@ impl ControlState {
         let candidates: Vec<Candidate> =
             self.l1.candidates().filter(|c| self.jail.get(c.id).is_none()).cloned().collect();
         let set = ValidatorSet::form(&candidates).ok()?;
-        Some(set.with_incarnations(|signer| self.incarnations.get(signer).copied()))
+        Some(set.with_incarnations(|signer| self.registrations.get(signer).map(|r| r.incarnation)))
     }
 
     /// Slots of the present epoch that have passed, as far as decided blocks show.
