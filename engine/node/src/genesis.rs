@@ -209,6 +209,9 @@ impl GenesisFile {
                 control_block_bytes: self.control.control_block_bytes,
                 readiness_slots: self.control.readiness_slots,
                 stale_slots: self.control.stale_slots,
+                // A node does not take part in a second key generation yet.
+                epoch_slots: 0,
+                epoch_slots_max: 0,
             },
         }
     }
