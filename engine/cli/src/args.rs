@@ -53,6 +53,16 @@ pub enum Command {
     /// Show the public keys of a home.
     Keys(KeysOptions),
     /// Follow the chain as it is made: blocks, certificates, commits, decisions.
+    ///
+    /// Prints a line for every item. With --verify each item is checked first, and the command ends with an error at the first one that
+    /// does not hold: header hashes, parent links and transactions; the signature of the slot's sequencer; the quorums, by weight, of
+    /// certificates, commits and decisions; where terms end and which slot comes next. Blocks are not executed.
+    ///
+    /// With --genesis the check believes nobody: everything follows from the validator set in that file, which the reader must have from
+    /// a source that it trusts. Without it, the validator set and the term are taken from the node at --rpc, so that node is trusted for
+    /// them, and what it shows is checked from there on.
+    ///
+    /// When the link breaks, the feed is taken up again where it was.
     Feed(FeedOptions),
     /// Send signed transfers at a rate and measure how fast they are confirmed.
     Load(LoadOptions),
@@ -195,18 +205,7 @@ pub struct RpcOptions {
 }
 
 /// `horae feed`
-///
-/// Prints a line for every item. With --verify each item is checked first, and the command ends with an error at the first one that
-/// does not hold: header hashes, parent links and transactions; the signature of the slot's sequencer; the quorums, by weight, of
-/// certificates, commits and decisions; where terms end and which slot comes next. Blocks are not executed.
-///
-/// With --genesis the check believes nobody: everything follows from the validator set in that file, which the reader must have from
-/// a source that it trusts. Without it, the validator set and the term are taken from the node at --rpc, so that node is trusted for
-/// them, and what it shows is checked from there on.
-///
-/// When the link breaks, the feed is taken up again where it was.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct FeedOptions {
     /// JSON-RPC endpoint of a node (ws:// or http://, the feed itself is a WebSocket).
     #[arg(long, value_name = "URL", env = "HORAE_RPC", default_value = DEFAULT_RPC)]

@@ -46,6 +46,8 @@ fn every_command_and_every_option_has_help() {
         assert!(help.contains("Usage: horae"), "{help}");
     }
     assert!(!top.contains("under"), "an internal command shows");
+    let feed = stdout(&horae(&["feed", "--help"]));
+    assert!(feed.contains("the check believes nobody") && feed.contains("that node is trusted"), "{feed}");
     for (command, options) in [
         (vec!["devnet"], vec!["--nodes", "--home", "--reset", "--until-batches", "--load", "--report", "--base-port"]),
         (vec!["load"], vec!["--rpc", "--quic", "--tcp", "--accounts", "--transactions", "--rate", "--json"]),

@@ -20,6 +20,8 @@ use crate::{
 
 /// Most peers that a node dials.
 pub const PEERS_MAX: usize = 64;
+/// What `transactions.waiting_ms` may be: longer than a failover, no longer than an hour.
+const WAITING_MS: std::ops::RangeInclusive<u64> = 5_000..=3_600_000;
 /// Fewest committed blocks kept in the journal below the finalized head: what `horae_block` and a lagging peer may ask for.
 pub const RETAIN_BLOCKS_MIN: u64 = 1_024;
 
@@ -334,6 +336,11 @@ impl Settings {
             let problem = format!("is {}, below {RETAIN_BLOCKS_MIN}", self.retention.blocks);
             return bad("retention.blocks", problem, "a lagging peer needs that window; choose more");
         }
+        if !WAITING_MS.contains(&self.transactions.waiting_ms) {
+            let (least, most) = (WAITING_MS.start(), WAITING_MS.end());
+            let problem = format!("is {}, not {least} to {most}", self.transactions.waiting_ms);
+            return bad("transactions.waiting_ms", problem, "one that waits must outlive a failover; choose within");
+        }
         if self.peers.len() > PEERS_MAX {
             let problem = format!("has {} entries, more than {PEERS_MAX}", self.peers.len());
             return bad("peers", problem, "remove those that are no validators");
@@ -439,6 +446,8 @@ mod tests {
         assert!(backend.contains("gpu") && backend.contains("libsecp256k1"), "{backend}");
         let sample = error_of(&format!("{MINIMAL}\n[recovery]\nsample = 0\n"));
         assert!(sample.contains("sample"), "{sample}");
+        let waiting = error_of(&format!("{MINIMAL}\n[transactions]\nwaiting_ms = 5\n"));
+        assert!(waiting.contains("`transactions.waiting_ms`") && waiting.contains("is 5"), "{waiting}");
     }
 
     #[test]
