@@ -6,6 +6,7 @@ use super::*;
 use crate::command::{CloseTerm, Command, ControlBlock, L1Event, RegisterIncarnation};
 use crate::evidence::Evidence;
 use crate::jail::Jailed;
+use crate::pending::{Added, NotPending, Pending, PendingCommands};
 use crate::proof::Offence;
 use crate::set::Candidate;
 use crate::state::{ControlParams, ControlState, Effect, Genesis, Invalid};
@@ -261,6 +262,38 @@ fn a_share_lost_after_the_key_was_confirmed_is_a_reason_for_the_epoch_after() {
     assert_eq!((state.epoch().number, state.next_epoch()), (1, None));
     (0..EPOCH_SLOTS).for_each(|_| drop(close(&mut state)));
     assert_eq!(state.next_epoch().unwrap().number(), 2);
+}
+
+#[test]
+fn the_pool_keeps_what_the_next_epoch_waits_for() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    on_l1(&mut state, vec![joined(4)]);
+    reach(&mut state, EPOCH_SLOTS + 1);
+    let mut pool = PendingCommands::new();
+    let pending = |command: Command| match command {
+        Command::DkgCommitments(m) => Pending::DkgCommitments(m),
+        Command::EpochReadiness(m) => Pending::EpochReadiness(m),
+        _ => unreachable!("only these go this way"),
+    };
+    let joiner = commitments_for(1, 0, &key(4));
+    assert_eq!(pool.add(pending(joiner), &state), Ok(Added::New), "a joiner takes part in the key generation");
+    let of_present = pool.add(pending(commitments_for(0, 0, &key(0))), &state);
+    assert!(matches!(of_present, Err(NotPending::Dkg(_))), "{of_present:?}");
+    let early = ready(&state, 1).remove(0);
+    assert_eq!(pool.add(pending(early.clone()), &state), Err(NotPending::Early), "there is no key yet");
+    generate(&mut state, NEXT);
+    pool.drop_stale(&state);
+    assert!(pool.is_empty());
+    assert_eq!(pool.add(pending(early.clone()), &state), Ok(Added::New));
+    assert_eq!(pool.add(pending(early.clone()), &state), Ok(Added::Known));
+    let Command::EpochReadiness(mut forged) = ready(&state, 2).remove(1) else { unreachable!() };
+    forged.committed.number += 1;
+    assert_eq!(pool.add(Pending::EpochReadiness(forged), &state), Err(NotPending::BadEpochReadiness));
+    let block = state.propose(&pool, &|_: &BlockId| None).unwrap();
+    state.apply(&block).unwrap();
+    pool.drop_stale(&state);
+    assert!(pool.is_empty());
+    assert_eq!(pool.add(pending(early), &state), Err(NotPending::Stale));
 }
 
 /// Two replicas that take the same random blocks stay equal; epochs open, and never but by a decision that closes a term.

@@ -1,6 +1,6 @@
 //! Whether this node can take its turns, and saying so when something needs saying.
 //!
-//! It is ready when the open term is open here, its head is near the highest block that it knows to be committed (not what
+//! It is ready when the open term is open here and it has not voted to close it, what it has acked and its head are near the highest block that it knows to be committed (not what
 //! some peer says), no block of the chain gives another result here, its L1 endpoint answers and has the agreed view, and the
 //! operator has not drained it. What is wrong, or right, for a moment only is not told. A node without shares of the group key takes its turns: it cannot sign batches,
 //! which it says in its log, but it can order and execute.
@@ -48,6 +48,12 @@ impl SelfCheck {
         let (head, committed) = (running.head, running.highest_committed);
         if committed.saturating_sub(head) > NEAR_BLOCKS {
             return Some(format!("the head is at block {head}, the others have committed block {committed}"));
+        }
+        if running.voted_to_close {
+            return Some("this node has voted to close the open term".to_owned());
+        }
+        if head.saturating_sub(running.acked) > NEAR_BLOCKS {
+            return Some(format!("the head is at block {head}, acked is block {}", running.acked));
         }
         self.l1.as_ref().err().map(|why| format!("L1: {why}"))
     }

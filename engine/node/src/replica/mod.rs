@@ -203,6 +203,10 @@ pub struct RunningSlot {
     /// The highest block that a verified commit or a decision has shown to be committed and that is not executed here yet, or
     /// some block that is.
     pub highest_committed: u64,
+    /// The highest block acked here in the open term; the head before any.
+    pub acked: u64,
+    /// This node has voted to close the open term: it seals nothing in it any more.
+    pub voted_to_close: bool,
     /// The highest committed block executed here; genesis before any.
     pub committed: BlockId,
     /// Its slot.
@@ -245,6 +249,8 @@ impl<S: StateSource> Replica<S> {
             head: head.id.number,
             control_height: head.control_height,
             highest_committed: ahead.max(self.voter.term().map(|term| term.parent.id.number)).unwrap_or_default(),
+            acked: self.voter.tip().map_or(head.id.number, |tip| tip.id.number),
+            voted_to_close: self.closing.is_some() || self.voter.close_vote().is_some(),
             committed,
             committed_slot,
             disagrees: self.disagrees,
