@@ -57,8 +57,8 @@ impl Recover {
         burst: &mut Vec<Fresh<P>>,
         mut out: impl FnMut(Result<Recovered<P>, Rejected<P>>),
     ) {
-        let senders = self.senders(burst.iter().map(|fresh| fresh.0.decoded()));
-        for (fresh, sender) in burst.drain(..).zip(senders) {
+        self.run(burst.iter().map(|fresh| fresh.0.decoded()));
+        for (fresh, sender) in burst.drain(..).zip(self.found()) {
             out(with_sender(fresh, sender));
         }
     }
@@ -73,6 +73,11 @@ impl Recover {
         &mut self,
         envelopes: impl Iterator<Item = &'a TxEnvelope>,
     ) -> impl Iterator<Item = Result<Address, Shed>> {
+        self.run(envelopes);
+        self.found()
+    }
+
+    fn run<'a>(&mut self, envelopes: impl Iterator<Item = &'a TxEnvelope>) {
         self.signed.clear();
         self.spans.clear();
         self.inputs.clear();
@@ -85,6 +90,9 @@ impl Recover {
             input.hash = *hash;
         }
         self.recoverer.recover_batch(&self.inputs, &mut self.outcomes);
+    }
+
+    fn found(&self) -> impl Iterator<Item = Result<Address, Shed>> {
         self.outcomes.iter().map(|outcome| outcome.map(Address::from).map_err(|_| Shed::InvalidSender))
     }
 
