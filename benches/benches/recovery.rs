@@ -190,6 +190,7 @@ fn stages(rounds: usize) {
     let decode = Decode::new(DecodePolicy::new(&ChainParams::devnet(CHAIN_ID)));
     let envelopes: Vec<_> = raws.iter().map(|raw| decode.transaction(raw).unwrap().0).collect();
     let backends = [(Choice::Libsecp256k1, "before: libsecp256k1"), (Choice::Auto, "after: auto")];
+    let mut lone = Recover::over(recoverer(Choice::Auto).unwrap());
     let mut senders = Vec::new();
     let mut whole = Vec::new();
     for (choice, name) in backends {
@@ -197,7 +198,9 @@ fn stages(rounds: usize) {
         let mut recover = Recover::over(recoverer(choice).unwrap());
         senders.push(Subject::new(format!("Recover::senders, bursts of {BURST}, {name}"), 512, move || {
             for burst in envelopes.chunks(BURST) {
-                recover.senders(burst.iter()).for_each(|sender| drop(black_box(sender)));
+                recover.senders(burst.iter()).for_each(|sender| {
+                    let _ = black_box(sender);
+                });
             }
         }));
         let (raws, decode) = (&raws, &decode);
@@ -207,10 +210,9 @@ fn stages(rounds: usize) {
             walk(raws, decode, &mut recover, &mut cells);
         }));
     }
-    let mut lone = Recover::over(recoverer(Choice::Auto).unwrap());
     senders.push(Subject::new("Recover::sender, one at a time, after: auto", 512, || {
         for envelope in &envelopes {
-            drop(black_box(lone.sender(envelope)));
+            let _ = black_box(lone.sender(envelope));
         }
     }));
     contest("the recover stage (signing hash and recovery), ns a transaction", rounds, &mut senders);

@@ -57,7 +57,7 @@ impl Recover {
         burst: &mut Vec<Fresh<P>>,
         mut out: impl FnMut(Result<Recovered<P>, Rejected<P>>),
     ) {
-        self.recover(burst.iter().map(|fresh| fresh.0.decoded()));
+        self.run(burst.iter().map(|fresh| fresh.0.decoded()));
         for (fresh, sender) in burst.drain(..).zip(self.found()) {
             out(with_sender(fresh, sender));
         }
@@ -73,11 +73,11 @@ impl Recover {
         &mut self,
         envelopes: impl Iterator<Item = &'a TxEnvelope>,
     ) -> impl Iterator<Item = Result<Address, Shed>> {
-        self.recover(envelopes);
+        self.run(envelopes);
         self.found()
     }
 
-    fn recover<'a>(&mut self, envelopes: impl Iterator<Item = &'a TxEnvelope>) {
+    fn run<'a>(&mut self, envelopes: impl Iterator<Item = &'a TxEnvelope>) {
         self.signed.clear();
         self.spans.clear();
         self.inputs.clear();
@@ -92,7 +92,6 @@ impl Recover {
         self.recoverer.recover_batch(&self.inputs, &mut self.outcomes);
     }
 
-    /// What the last [`Recover::recover`] came to, in its order.
     fn found(&self) -> impl Iterator<Item = Result<Address, Shed>> {
         self.outcomes.iter().map(|outcome| outcome.map(Address::from).map_err(|_| Shed::InvalidSender))
     }

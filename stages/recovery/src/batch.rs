@@ -70,7 +70,7 @@ impl Probe for () {
     fn done(&mut self, _phase: Phase) {}
 }
 
-/// Recovers in batches. Holds every buffer that it needs: about 300 KiB.
+/// Recovers in batches. Holds every buffer that it needs: about half a mebibyte.
 pub(crate) struct Batch<L> {
     base: &'static Base,
     lanes: Box<Buffers<L>>,

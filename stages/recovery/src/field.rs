@@ -6,31 +6,34 @@
 //! IFMA multiplies only the low 52 bits of a limb, so limbs 0 to 3 of an element are always below 2^52 exactly
 //! (*carried*); only the top limb has room. Three shapes:
 //!
-//! | shape | limbs 0..3 | limb 4 | value | from |
+//! | shape | limbs 0 to 3 | limb 4 | value | from |
 //! |---|---|---|---|---|
-//! | tight | < 2^52 | < 2^48 + 2^8 | < 2^256 + 2^216 | products, loads |
+//! | tight | < 2^52 | < 2^49 + 2^8 | < 2^257 + 2^216 | products, loads |
 //! | loose | < 2^52 | < 2^51 | < 2^259 | [`Sum::carry`] |
-//! | sum | -2^60 < limb < 2^60 | the same | signed | [`Sum`]: no operand of a product |
+//! | sum | any sign, below 2^56 | the same | not below zero | [`Sum`]: no operand of a product |
 //!
 //! # Bounds of a product
 //!
 //! Let a and b be loose. Column k of the product collects the low halves with i + j = k and the high halves with
-//! i + j = k - 1: at most five and five, each below 2^52, so a column is below 10 * 2^52 < 2^56. Carrying from column 5 to 9
-//! leaves columns 5 to 8 below 2^52; column 9 holds only the high half of a\[4\] b\[4\], which is below 2^(51+51-52) = 2^50,
-//! and a carry below 2^5. So all five high limbs are operands below 2^52.
+//! i + j = k - 1: at most five and five, each below 2^52, so a column is below 10 * 2^52 < 2^56; the two products of
+//! [`Fe::dot`] make it 2^57. Carrying from column 5 to 9 leaves columns 5 to 8 below 2^52; column 9 holds only the high
+//! half of a\[4\] b\[4\], which is below 2^(51 + 51 - 52) = 2^50 (twice that in a dot product), and a carry below 2^6. So all
+//! five high limbs are operands below 2^52.
 //!
-//! 2^260 = 2^4 * 2^256 ≡ 16 K (mod p), and 16 K < 2^37. Folding high limb i adds its product with 16 K to columns i and i + 1; what
-//! comes out of column 4 is `over` < 2^37. Columns 0 to 4 are now below 2^57.
+//! 2^260 = 2^4 * 2^256 ≡ 16 K (mod p), and 16 K < 2^37. Folding high limb i adds its product with 16 K to columns i and
+//! i + 1; what comes out of column 4 is `over` < 2^37. Columns 0 to 4 are below 2^58 now, and below 2^60 if they are
+//! doubled or tripled, which is done here.
 //!
-//! A [`Sum`] may be added here, before the last carry, so that it costs no carry of its own. Its top limb must not be below
-//! zero (constructors add a multiple of p); every limb is below 2^60 in magnitude.
+//! A [`Sum`] may be added at this point, so that it costs no carry of its own.
 //!
-//! What lies above 2^256 is `top` = (column 4 >> 48) + 16 `over` < 2^13 + 2^41. It is folded by K: two more products.
-//! Column 4 keeps 48 bits. The carry then runs through columns 0 to 3, signed; the carry into limb 4 is that of a
-//! column below 2^60, so below 2^8 and not below -2^8. If the sum's limbs 1 to 3 are not negative it is not below zero;
-//! where they may be, the value as a whole still is not negative, but limb 4 might be. [`Fe::reduce`] therefore keeps one
-//! unit of 2^48 in limb 4 when a sum is added (`KEEP`): limb 4 is then at least 2^48 - 2^8 and below 2^49 + 2^8. That shape
-//! is called tight too; the test `bounds` runs the very code over intervals and checks each of these statements.
+//! What lies above 2^256 is `top` = (column 4 >> 48) + 16 `over` < 2^12 + 2^43, an operand below 2^52. It is folded by K: two
+//! more products. Column 4 keeps 48 bits. The carry then runs through limbs 0 to 3, signed; what arrives in limb 4 is the
+//! carry of a column below 2^60 in magnitude: below 2^8, and not below -2^8. Without a sum nothing is negative, and limb 4 ends
+//! below 2^48 + 2^8. With a sum the carry may be negative while the 48 bits of column 4 are zero, which would leave a
+//! negative operand. So [`reduce_with`] leaves one unit of 2^48 in limb 4 for the carry to borrow from: it ends between 2^48 - 2^8 and 2^49
+//! + 2^8. For that the top limb of a sum must be at least 2^48, which the multiple of p with which it begins ([`Sum::p`]) sees to.
+//!
+//! `tests/interval.rs` runs this very code, and all that is built on it, over intervals, and checks each of these bounds.
 
 use crate::lanes::{Lanes, Limb, Work};
 
@@ -222,7 +225,7 @@ fn reduce<L: Limb>(c: Columns<L>) -> Fe<L> {
 #[inline(always)]
 fn reduce_with<L: Limb>(limbs: [L; 5], over: L, sum: Sum<L>) -> Fe<L> {
     let limbs = Sum(limbs).plus_sum(sum).0;
-    // One unit of 2^256 stays in limb 4 (`KEEP` in the head of this file): a carry of -1 finds something to borrow from.
+    // One unit of 2^256 stays in limb 4 for a negative carry to borrow from: see the head of this file.
     let keep = L::splat(1 << 48);
     let c4 = limbs[4].sub(keep);
     let top = c4.shr::<48>().add(over.shl::<4>());
@@ -347,8 +350,8 @@ impl<L: Limb> Fe<L> {
     /// The same value below 2^256, limb 4 below 2^48. Not yet the smallest.
     #[inline(always)]
     pub(crate) fn within_256_bits(self) -> Self {
-        // A tight value is below 2 * 2^256 + 2^216; what is left after the first fold is below 2^256 + 2^216, and if it is
-        // not below 2^256, its middle is all zeros, so that the second fold cannot overflow again.
+        // The top of a tight value is at most 2, so that the first fold leaves less than 2^256 + 2 K. If that is not below
+        // 2^256, it is so little above that the second fold cannot pass 2^256 again.
         self.fold_top().fold_top()
     }
 

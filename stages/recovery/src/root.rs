@@ -6,7 +6,7 @@ use crate::lanes::Limb;
 /// x³ + 7, tight.
 #[inline(always)]
 pub(crate) fn curve<L: Limb>(x: Fe<L>) -> Fe<L> {
-    // The sum keeps one multiple of p below itself: see `field.rs`.
+    // A sum begins with a multiple of p: see `field.rs`.
     x.square().mul_plus(x, Fe::constant([7, 0, 0, 0, 0]).sum().plus_p(2))
 }
 
