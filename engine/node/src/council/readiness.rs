@@ -1,9 +1,10 @@
 //! Whether this node can take its turns, and saying so when something needs saying.
 //!
-//! It is ready when the open term is open here and it has not voted to close it, what it has acked and its head are near the highest block that it knows to be committed (not what
-//! some peer says), no block of the chain gives another result here, its L1 endpoint answers and has the agreed view, and the
-//! operator has not drained it. What is wrong, or right, for a moment only is not told. A node without shares of the group key takes its turns: it cannot sign batches,
-//! which it says in its log, but it can order and execute.
+//! It is ready when the open term is open here and it has not voted to close it, its head and what it has acked are near the
+//! highest block that it knows to be committed (not what some peer says), no block of the chain gives another result here, its
+//! L1 endpoint answers and has the agreed view, and the operator has not drained it. What is wrong, or right, for a moment only
+//! is not told. A node without shares of the group key takes its turns: it cannot sign batches, which it says in its log, but
+//! it can order and execute.
 
 use horae_control::{ControlState, Pending, Readiness, Signature, SignerKey};
 

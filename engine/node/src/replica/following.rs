@@ -4,7 +4,7 @@
 //! of its slot signed it, whose turn it is. Blocks of a closed term above its head are refused (fencing); blocks of a term that is not open
 //! here yet wait. What conflicts with executed but uncommitted blocks waits for a commit or a decision to say which stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use alloy_consensus::Transaction;
@@ -24,6 +24,8 @@ use crate::chain_view::ChainEvent;
 const FOLLOW_BURST: usize = 16;
 /// Heights above the head at which blocks are kept until their turn, as a multiple of the window.
 const ARRIVAL_WINDOWS: u64 = 4;
+/// Refused blocks that are remembered.
+const REFUSED_KEPT: usize = 64;
 /// Different blocks kept at one height.
 const ARRIVALS_PER_HEIGHT: usize = 4;
 /// Blocks are asked for again after this long without an answer.
@@ -110,6 +112,8 @@ pub(super) struct Arrivals {
     executed_ms: u64,
     /// The highest place a peer has told of, and who.
     highest: Option<(Address, u64)>,
+    /// Blocks of the open term that their sequencer signed and that were refused, the newest last: half of a pair, maybe.
+    refused: VecDeque<SignedBlock>,
 }
 
 impl Arrivals {
@@ -167,6 +171,7 @@ impl Arrivals {
 
     /// A term has opened: what is of an earlier one and above its parent is void. Blocks of the new one may be here already.
     pub(super) fn drop_void(&mut self, parent: u64, term: u64) {
+        self.refused.clear();
         for (number, here) in &mut self.waiting {
             here.retain(|arrived| *number <= parent || arrived.recovered.block().header.term >= term);
         }
@@ -219,8 +224,13 @@ impl<S: StateSource> Replica<S> {
         };
         let ours = self.chain.signed(number).map(|(block, _)| block);
         let waiting = self.arrivals.waiting.get(&number).into_iter().flatten().map(Arrived::signed);
-        let others: Vec<SignedBlock> =
-            ours.into_iter().chain(waiting).filter(|other| other.facts.id.hash != arrived.hash).collect();
+        let refused = self.arrivals.refused.iter().filter(|block| block.facts.id.number == number).copied();
+        let others: Vec<SignedBlock> = ours
+            .into_iter()
+            .chain(waiting)
+            .chain(refused)
+            .filter(|other| other.facts.id.hash != arrived.hash)
+            .collect();
         if others.is_empty() || arrived.signed().verify(term).is_err() {
             return;
         }
@@ -317,6 +327,7 @@ impl<S: StateSource> Replica<S> {
     }
 
     fn execute_arrived(&mut self, now_ms: u64, arrived: Arrived, io: &mut impl ReplicaIo) {
+        let signed = arrived.signed();
         let Arrived { recovered, hash, signature, carried } = arrived;
         let number = recovered.block().header.number;
         let parent = self.chain.head().clone();
@@ -328,6 +339,10 @@ impl<S: StateSource> Replica<S> {
             Err(BlockError::State(why)) => error!(number, %why, "cannot execute: the state cannot be read"),
             Err(why) => {
                 self.disagrees = true;
+                self.arrivals.refused.push_back(signed);
+                if self.arrivals.refused.len() > REFUSED_KEPT {
+                    self.arrivals.refused.pop_front();
+                }
                 counter!("horae_blocks_refused").increment(1);
                 error!(number, %hash, %why, "block refused: execution disagrees with its header");
             }

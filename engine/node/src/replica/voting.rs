@@ -20,6 +20,7 @@ impl<S: StateSource> Replica<S> {
     pub(super) fn acknowledge(&mut self, now_ms: u64, io: &mut impl ReplicaIo) {
         loop {
             let Some(term) = self.voter.term() else { return };
+            let parent = term.parent.id;
             let tip = self.voter.tip().unwrap_or(term.parent);
             if !self.chain.contains(&tip.id) {
                 return;
@@ -30,8 +31,15 @@ impl<S: StateSource> Replica<S> {
                 counter!("horae_acks_waiting_for_clock").increment(1);
                 return;
             }
+            let held = self.voter.certificate().is_some_and(|certificate| certificate.block == tip.id);
             match self.voter.ack(&block, carried.as_ref()) {
-                Ok(voted) => self.promise(voted, io),
+                Ok(voted) => {
+                    // The query side keeps what a peer that comes late will need to ack this block.
+                    if let Some(certificate) = carried.filter(|_| tip.ends_slot && tip.id != parent && !held) {
+                        io.event(ChainEvent::Certified(Arc::new(certificate)));
+                    }
+                    self.promise(voted, io);
+                }
                 Err(Refused::Equivocation(evidence)) => return self.accuse(&evidence, io),
                 Err(
                     Refused::WindowFull { .. }
@@ -195,7 +203,9 @@ impl<S: StateSource> Replica<S> {
         if block.number <= self.head().number {
             self.committed_by(commit, io);
         } else if self.commit_ahead.as_ref().is_none_or(|ahead| ahead.block().number < block.number) {
+            // The chain goes on, though this replica has yet to catch up with it: no reason to close the term.
             self.commit_ahead = Some(commit);
+            self.made_progress();
         }
     }
 
