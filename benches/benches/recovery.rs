@@ -171,8 +171,11 @@ fn transfers(count: u64) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// As the node's pool has them: each cell stays where it is.
+type Cell = Box<TxBody>;
+
 /// decode, dedup and recover, as the node's front and recover workers do them, in bursts.
-fn walk(raws: &[Vec<u8>], decode: &Decode, recover: &mut Recover, cells: &mut Vec<Box<TxBody>>) {
+fn walk(raws: &[Vec<u8>], decode: &Decode, recover: &mut Recover, cells: &mut Vec<Cell>) {
     let mut dedup = Dedup::new(2 * raws.len());
     let mut burst = Vec::with_capacity(BURST);
     for raws in raws.chunks(BURST) {

@@ -5,8 +5,7 @@
 
 use std::cell::RefCell;
 
-use alloy_consensus::TxEnvelope;
-use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_primitives::{B256, Bytes, keccak256};
 
 use crate::decode::{Decode, DecodePolicy};
 use crate::execute::{BlockTx, ExecuteError, ExecutedBlock, Executor};
@@ -125,12 +124,12 @@ pub fn recover_transactions(raw: &[Bytes]) -> Result<Vec<BlockTx>, BadTransactio
     }
     let senders: Vec<_> =
         RECOVER.with_borrow_mut(|recover| recover.senders(decoded.iter().map(|(envelope, _)| envelope)).collect());
-    let join = |(index, ((envelope, hash), sender)): (usize, ((TxEnvelope, B256), Result<Address, Shed>))| {
+    let mut transactions = Vec::with_capacity(decoded.len());
+    for (index, ((envelope, hash), sender)) in decoded.into_iter().zip(senders).enumerate() {
+        // One without a sender stands before the one that does not decode.
         let sender = sender.map_err(|why| BadTransaction { index, why })?;
-        Ok(BlockTx::known(hash, sender, envelope))
-    };
-    // One without a sender stands before the one that does not decode.
-    let transactions = decoded.into_iter().zip(senders).enumerate().map(join).collect::<Result<_, _>>()?;
+        transactions.push(BlockTx::known(hash, sender, envelope));
+    }
     bad.map_or(Ok(transactions), Err)
 }
 

@@ -191,11 +191,11 @@ impl<L: Lanes> Buffers<L> {
         for index in 0..8 * self.vectors {
             let (vector, lane) = (index / 8, index % 8);
             let mut input = &IDLE;
-            if let Some(given) = inputs.get(index) {
+            if let Some((given, output)) = inputs.get(index).zip(outputs.get_mut(index)) {
                 match given.check() {
-                    Err(why) => outputs[index] = Err(why),
+                    Err(why) => *output = Err(why),
                     // x = r + n: nobody signs like that (one nonce in 2^127), so it is not worth a place in the vectors.
-                    Ok(()) if given.recovery_id & 2 != 0 => outputs[index] = libsecp::recover(given),
+                    Ok(()) if given.recovery_id & 2 != 0 => *output = libsecp::recover(given),
                     Ok(()) => {
                         input = given;
                         self.live[vector] |= 1 << lane;

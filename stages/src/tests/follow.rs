@@ -83,14 +83,11 @@ fn other_transactions_are_noticed() {
     damaged.transactions[1] = Bytes::from_static(&[2, 0xc0]);
     assert_eq!(recover_block(damaged.clone()).unwrap_err().index, 1);
     // The first that is bad is named, whatever is wrong with it.
-    let unsigned = |raw: &Bytes| {
-        let mut raw = raw.to_vec();
-        // An EIP-1559 transaction ends with s.
-        let end = raw.len();
-        raw[end - 32..].fill(0xff);
-        Bytes::from(raw)
-    };
-    damaged.transactions[0] = unsigned(&blocks[1].block.transactions[0]);
+    let mut unsigned = blocks[1].block.transactions[0].to_vec();
+    // An EIP-1559 transaction ends with s.
+    let end = unsigned.len();
+    unsigned[end - 32..].fill(0xff);
+    damaged.transactions[0] = unsigned.into();
     let bad = recover_block(damaged.clone()).unwrap_err();
     assert_eq!((bad.index, bad.why), (0, Shed::InvalidSender));
     damaged.transactions.swap(0, 1);

@@ -61,6 +61,9 @@ fn odd(number: &BigInt) -> bool {
     number % 2 != BigInt::ZERO
 }
 
+/// What has to be zero for an addition to meet an exception.
+type ZeroOf<'a> = &'a dyn Fn(&[(Linear, Linear)]) -> Linear;
+
 /// The digits that `scalar.rs` reads off an odd number.
 fn digits(number: &BigInt, bits: u32) -> Vec<BigInt> {
     let v: BigInt = (number - 1 + (BigInt::from(1) << (26 * bits))) / 2;
@@ -137,7 +140,7 @@ fn every_addition_meets_every_exception<L: Lanes>(tries: usize) {
     let others = signed(&mut rng, 16);
     let mut batch = Batch::<L>::new();
     let mut at = 0;
-    let mut meets = |rng: &mut StdRng, name: &str, zero_of: &dyn Fn(&[(Linear, Linear)]) -> Linear| {
+    let mut meets = |rng: &mut StdRng, name: &str, zero_of: ZeroOf<'_>| {
         // A product modulo n is not always the smallest, and then has other digits than those computed here: so some tries.
         let met = (0..tries).any(|_| {
             let (u1, u2) = (random(rng), random(rng));
