@@ -349,7 +349,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let council = tokio::spawn(council.run(events, news_received, from_replica, reports));
 
     // The doors open last.
-    admin::serve(&home.admin(), operator)?;
+    let _admin = admin::serve(&home.admin(), operator)?;
     let _tcp = settings.ingest.tcp.map(|listen| start_tcp(listen, &profile, entrance.clone())).transpose()?;
     let _quic = settings.ingest.quic.map(|listen| start_quic(listen, entrance.clone())).transpose()?;
     let (reported_params, traffic) = (params.clone(), entrance.traffic());

@@ -152,8 +152,7 @@ fn liars_cannot_invent_a_gap() {
     let statement = EngineStatement { step: Step::Prevote, height: 99, round: 0, value: B256::ZERO, pol_round: None };
     let signature = other.sign(statement.digest(&domain(), 0, 0));
     let vote = Some(SignedEngineStatement { incarnation: 0, epoch: 0, statement, signature });
-    let forged =
-        Known { vote, ack: Some(ack), close: Some(close), registration: Some(registration), ..Known::default() };
+    let forged = Known { vote, ack: Some(ack), close: Some(close), registration: Some(registration) };
     assert_eq!(life.verdict(0, &forged), WHOLE, "forged statements");
 }
 

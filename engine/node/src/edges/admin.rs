@@ -199,7 +199,7 @@ fn short(socket: &Path) -> io::Result<(File, PathBuf)> {
 
 /// Listens on the socket, readable by the owner only; what an earlier process left there is removed. The caller holds the
 /// home's lock.
-pub fn serve(socket: &Path, admin: Admin) -> Result<(), AdminError> {
+pub fn serve(socket: &Path, admin: Admin) -> Result<Serving, AdminError> {
     let io = |source| AdminError::Io { socket: socket.to_owned(), source };
     match std::fs::remove_file(socket) {
         Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(io(why)),
@@ -208,8 +208,23 @@ pub fn serve(socket: &Path, admin: Admin) -> Result<(), AdminError> {
     let (_directory, path) = short(socket).map_err(io)?;
     let listener = UnixListener::bind(path).map_err(io)?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
-    tokio::spawn(listen(listener, Arc::new(admin)));
-    Ok(())
+    let listening = tokio::spawn(listen(listener, Arc::new(admin)));
+    Ok(Serving { socket: socket.to_owned(), listening })
+}
+
+/// The socket while it is served; it goes with this value.
+#[derive(Debug)]
+pub struct Serving {
+    socket: PathBuf,
+    listening: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.listening.abort();
+        // Whoever starts next on this home removes what is left.
+        let _ = std::fs::remove_file(&self.socket);
+    }
 }
 
 async fn listen(listener: UnixListener, admin: Arc<Admin>) {

@@ -346,7 +346,7 @@ impl<S: StateSource> Replica<S> {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(self.newest_ack(&validator));
             }
-            Input::SpeakAs(incarnation) => self.speak_as(incarnation, io),
+            Input::SpeakAs(incarnation) => self.speak_as(now_ms, incarnation, io),
         }
     }
 

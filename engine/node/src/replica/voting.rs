@@ -15,6 +15,10 @@ use super::message::PeerMessage;
 use super::{Promised, Replica};
 use crate::chain_view::ChainEvent;
 
+/// How much longer than otherwise a node that starts waits for a commit before it votes to close the term: its peers have to find
+/// it again before their silence means anything, and who has voted to close says nothing more in that term.
+const START_GRACE_MS: u64 = 3_000;
+
 impl<S: StateSource> Replica<S> {
     /// Acks every executed block that may be acked now, in order.
     pub(super) fn acknowledge(&mut self, now_ms: u64, io: &mut impl ReplicaIo) {
@@ -241,8 +245,9 @@ impl<S: StateSource> Replica<S> {
     }
 
     /// This validator may speak from now on.
-    pub(super) fn speak_as(&mut self, incarnation: u64, io: &mut impl ReplicaIo) {
+    pub(super) fn speak_as(&mut self, now_ms: u64, incarnation: u64, io: &mut impl ReplicaIo) {
         self.voter.speak_as(incarnation);
+        self.progress_ms = now_ms.saturating_add(START_GRACE_MS);
         self.close_if_begun_before(io);
         self.repeat_ack(io);
     }

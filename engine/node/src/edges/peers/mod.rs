@@ -5,6 +5,7 @@
 //! The edge may drop (a full queue, a broken connection): the replica repairs gaps by asking for blocks again.
 
 mod identity;
+mod resets;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -115,7 +116,10 @@ where
     let allowed = peers.iter().map(|peer| peer.node_key).collect();
     let mut server = ServerConfig::with_crypto(Arc::new(identity.server(allowed)?));
     server.transport_config(transport.clone());
-    let endpoint = Endpoint::server(server, listen).map_err(|source| PeersError::Bind { address: listen, source })?;
+    let bind = |source| PeersError::Bind { address: listen, source };
+    let socket = std::net::UdpSocket::bind(listen).map_err(bind)?;
+    let config = resets::endpoint_config(seed);
+    let endpoint = Endpoint::new(config, Some(server), socket, Arc::new(quinn::TokioRuntime)).map_err(bind)?;
 
     let mut queues = HashMap::new();
     for peer in peers {
@@ -323,6 +327,49 @@ mod tests {
         })
         .await
         .unwrap();
+    }
+
+    /// Well before the idle timeout: the old connection is reset, not waited for.
+    #[tokio::test]
+    async fn a_peer_that_was_killed_and_started_again_is_reached_at_once() {
+        let (seed_a, seed_b) = ([1; 32], [2; 32]);
+        let address_of_a = PeerAddress { node_key: public(seed_a), address: any() };
+        let start_b = |listen: SocketAddr| {
+            let (tx, rx) = mpsc::unbounded_channel();
+            let deliver = move |_, message| tx.send(message).is_ok();
+            spawn(&seed_b, listen, std::slice::from_ref(&address_of_a), deliver).map(|b| (b, rx))
+        };
+        let life = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (b, mut heard) = {
+            let _inside = life.enter();
+            start_b(any()).unwrap()
+        };
+        let listen = b.local_address().unwrap();
+        let to_b = PeerAddress { node_key: public(seed_b), address: listen };
+        let a = spawn(&seed_a, any(), &[to_b], |_, _| true).unwrap();
+        let hear = async |heard: &mut mpsc::UnboundedReceiver<Vec<u8>>| {
+            let mut again = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                tokio::select! {
+                    message = heard.recv() => return message.unwrap(),
+                    _ = again.tick() => drop(a.send(&public(seed_b), Bytes::from_static(b"hello"))),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), hear(&mut heard)).await.unwrap();
+
+        // As by kill -9: nothing is closed in order.
+        drop(b);
+        life.shutdown_background();
+        let (_b, mut heard) = loop {
+            match start_b(listen) {
+                Ok(started) => break started,
+                Err(PeersError::Bind { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(why) => panic!("{why}"),
+            }
+        };
+        let soon = Duration::from_millis(u64::from(IDLE_TIMEOUT_MS) / 2);
+        tokio::time::timeout(soon, hear(&mut heard)).await.expect("the old connection is reset, not waited for");
     }
 
     #[tokio::test]
