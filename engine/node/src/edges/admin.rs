@@ -290,6 +290,7 @@ mod tests {
     struct Setup {
         _dir: tempfile::TempDir,
         socket: PathBuf,
+        _serving: Serving,
         inbox: InboxReader,
         drained: watch::Receiver<bool>,
         _state: watch::Sender<Arc<ControlState>>,
@@ -315,8 +316,9 @@ mod tests {
         let (replica, inbox) = ReplicaInbox::new(Waker::from_fn(|| {}));
         let socket = deep.join("admin.sock");
         let running = Cell::new(running);
-        serve(&socket, Admin { me, replica, running, control_state, drained, trouble: trouble_seen }).unwrap();
-        Setup { _dir: dir, socket, inbox, drained: drained_seen, _state: state, _trouble: trouble }
+        let admin = Admin { me, replica, running, control_state, drained, trouble: trouble_seen };
+        let serving = serve(&socket, admin).unwrap();
+        Setup { _dir: dir, socket, _serving: serving, inbox, drained: drained_seen, _state: state, _trouble: trouble }
     }
 
     #[tokio::test]
