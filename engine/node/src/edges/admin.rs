@@ -347,7 +347,8 @@ mod tests {
                     tokio::task::yield_now().await;
                 }
             };
-            let (answer, ()) = tokio::join!(asked, answered);
+            let both = async { tokio::join!(asked, answered) };
+            let (answer, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
             let expected = match ours {
                 Some(slot) => Answer::Ends { slot },
                 None => Answer::NotOurs { slot: 4, sequencer: Some(other) },
