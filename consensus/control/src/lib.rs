@@ -20,6 +20,7 @@
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
 //! | [`decision`] | a decided control block with the signatures that decided it |
 //! | [`pending`], [`propose`] | what waits to be decided, and what goes into the next control block |
+//! | [`planted`] | faults for tests, behind a feature that ships nowhere |
 
 pub mod batches;
 pub mod command;
@@ -36,6 +37,7 @@ pub mod limits;
 pub mod memory;
 pub mod next_epoch;
 pub mod pending;
+pub mod planted;
 pub mod proof;
 pub mod propose;
 pub mod record;
