@@ -1,6 +1,7 @@
 //! The world: seeded time, and the loop that gives every node its turns.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -253,12 +254,25 @@ impl World {
         }
         for node in 0..self.nodes.len() {
             if self.nodes[node].is_due(self.now_ms) {
-                self.nodes[node].run(self.now_ms);
+                self.run_node(node);
                 self.out.events += 1;
                 self.carry(node)?;
             }
         }
         Ok(())
+    }
+
+    /// A liar's own code may find itself where no honest node can be, and give up.
+    fn run_node(&mut self, node: usize) {
+        let now_ms = self.now_ms;
+        if !self.nodes[node].is_liar() {
+            return self.nodes[node].run(now_ms);
+        }
+        let liar = &mut self.nodes[node];
+        if catch_unwind(AssertUnwindSafe(|| liar.run(now_ms))).is_err() {
+            self.out.faults.liars_that_gave_up += 1;
+            self.crash(node);
+        }
     }
 
     fn go(&mut self) -> Result<(), Violation> {
