@@ -336,6 +336,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         vault,
         state_file,
         incarnation_file,
+        roster,
         agreed,
         published,
         running: running.clone(),
