@@ -73,7 +73,9 @@ fn sets_weights_and_keys_change_while_blocks_flow_and_batches_are_in_flight() {
     assert!(first_gap <= GAP_MS && second_gap <= GAP_MS, "{first_gap} and {second_gap} ms");
 
     step("all have the same chain, and readers follow it through all epochs");
-    (0..devnet.nodes.len()).for_each(|node| drop(devnet.wait_for_head(node, head, EPOCH_LIMIT)));
+    for node in 0..devnet.nodes.len() {
+        devnet.wait_for_head(node, head, EPOCH_LIMIT);
+    }
     devnet.same_blocks(head);
     let file = devnet.nodes[LEAVER].home.join("genesis.json").to_string_lossy().into_owned();
     let (url, until) = (devnet.nodes[LEAVER].rpc.url(), head.to_string());
