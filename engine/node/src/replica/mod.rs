@@ -28,6 +28,7 @@ mod leading;
 pub mod message;
 pub mod relay;
 pub mod restore;
+mod side;
 mod terms;
 mod voting;
 pub mod worker;
@@ -52,6 +53,7 @@ use io::{Lsn, ReplicaIo};
 use leading::Leading;
 use message::{PeerMessage, Standing};
 use relay::Relay;
+use side::Side;
 pub use terms::ControlUpdate;
 
 /// Transactions admitted in one turn.
@@ -164,6 +166,7 @@ pub struct Replica<S: StateSource> {
     /// The child of the head was refused: executed here it does not give what its header says.
     disagrees: bool,
     arrivals: Arrivals,
+    side: Side,
     promised: VecDeque<Promised>,
     questions: Vec<HoldsQuestion>,
     /// The close vote for the open term, and where in the journal it stands.
@@ -340,7 +343,8 @@ impl<S: StateSource> Replica<S> {
                 self.answer_questions(now_ms);
             }
             Input::Facts(FactsQuestion { blocks, reply }) => {
-                let held = blocks.iter().filter_map(|id| self.chain.facts(id.number).filter(|facts| facts.id == *id));
+                self.side.name(blocks.clone());
+                let held = blocks.iter().filter_map(|id| self.facts_held(id));
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(held.filter(|facts| !self.is_early(now_ms, facts)).collect());
             }

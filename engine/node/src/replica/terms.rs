@@ -87,6 +87,7 @@ impl<S: StateSource> Replica<S> {
         info!(term = term.number, epoch = term.epoch, parent = %term.parent.id, first_slot = term.first_slot, "term opened");
         self.abandon(io);
         let parent = term.parent;
+        self.return_to(&parent.id, io);
         let void_above = self.chain.blocks().any(|held| {
             let (number, of) = (held.header().number, held.header().term);
             number > parent.id.number && of < term.number
@@ -96,6 +97,7 @@ impl<S: StateSource> Replica<S> {
         } else if void_above {
             self.roll_back(parent.id.number, io);
         }
+        self.side.drop_below(term.number);
         self.promised.clear();
         self.voter.open_term(term.clone());
         let mut tally = Tally::new(term);
@@ -151,6 +153,8 @@ impl<S: StateSource> Replica<S> {
             panic!("blocks above the highest committed one can always be taken back, yet: {why}");
         }
         let void = self.chain.cut_above(to);
+        let term = self.voter.term().map_or(0, |term| term.number);
+        void.iter().filter(|held| held.header().term >= term).for_each(|held| self.side.leave(held));
         warn!(to, blocks = void.len(), "rolled back");
         counter!("horae_blocks_rolled_back").increment(void.len() as u64);
         io.event(ChainEvent::RolledBack { to });
@@ -213,9 +217,9 @@ impl<S: StateSource> Replica<S> {
     }
 
     /// Whether the block is executed here and its header says exactly this. The facts of a term's parent are the term's own.
-    fn holds(&self, facts: &BlockFacts) -> bool {
+    pub(super) fn holds(&self, facts: &BlockFacts) -> bool {
         let is_parent = self.voter.term().is_some_and(|term| term.parent == *facts);
-        self.chain.facts(facts.id.number).is_some_and(|held| held == *facts || (is_parent && held.id == facts.id))
+        self.facts_held(&facts.id).is_some_and(|held| held == *facts || is_parent)
     }
 
     /// Whether the block is further ahead of the clock than it may be.
