@@ -10,6 +10,7 @@ pub mod node;
 pub mod programs;
 pub mod rpc;
 pub mod sim;
+pub mod stake;
 pub mod wait;
 pub mod wallet;
 pub mod wire;

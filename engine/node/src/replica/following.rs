@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256};
-use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, StatementError, recover};
+use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, StatementError};
 use horae_stages::{BlockError, Header, RecoveredBlock, Shed, StateSource, execute_block, recover_block, rules};
 use metrics::counter;
 use tracing::{debug, error, warn};
@@ -335,14 +335,10 @@ impl<S: StateSource> Replica<S> {
                 Err(why) => return Turn::Refuse(why.to_string()),
             }
         }
-        let Some(sequencer) = term.sequencer_of(header.slot) else {
-            return Turn::Refuse(format!("slot {} has no sequencer", header.slot));
-        };
-        let digest = SignedBlock::digest(&signed.facts, &term.domain, sequencer.incarnation);
-        if recover(digest, &signed.signature) != Some(sequencer.signer) {
-            return Turn::Refuse(format!("not signed by {}, who holds slot {}", sequencer.signer, header.slot));
+        match self.check_signature(&signed, term) {
+            Ok(()) => Turn::Execute,
+            Err(why) => Turn::Refuse(why),
         }
-        Turn::Execute
     }
 
     /// Whether a block has to be the last of its slot. Not known, and not asked, where the slot's first block is below what

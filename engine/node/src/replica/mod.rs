@@ -14,11 +14,13 @@
 //! | `following` | blocks that others sealed: when to execute them, when to wait, whom to ask for what is missing |
 //! | `leading` | its own slots: begin, fill, seal, hand over |
 //! | `voting` | acks, certificates, commits |
+//! | `epochs` | blocks and commits of epochs that are over, and the slot at whose end the present one is over |
 //! | `terms` | what the control plane decided: terms, heads, rollback, and when to vote to close |
 //! | [`relay`] | transactions while another validator leads |
 //! | [`restore`] | from store and journal to a replica, at start |
 
 pub mod chain;
+mod epochs;
 mod following;
 pub mod inbox;
 pub mod io;

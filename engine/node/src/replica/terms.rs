@@ -1,7 +1,9 @@
 //! What the control plane decided: a term opens on a head, everything above that head is void; and this replica's part in
 //! it, to vote a term closed that makes no progress.
 
-use horae_control::{BlockFacts, ControlState, Tally, Term};
+use std::sync::Arc;
+
+use horae_control::{BlockFacts, ControlState, Epoch, NextEpoch, Tally, Term};
 use horae_stages::{Applied, L1View, StateSource};
 use metrics::counter;
 use tracing::{debug, info, warn};
@@ -31,6 +33,10 @@ pub struct ControlUpdate {
     pub slot_timeout_base_ms: u64,
     /// A validator started anew in the open term, so that the term is to be closed.
     pub outdated: bool,
+    /// The control height since which the next epoch has been due: see [`horae_control::NextEpoch::due_height`].
+    pub epoch_due_height: Option<u64>,
+    /// Epochs that ended last, oldest first.
+    pub past_epochs: Vec<Arc<Epoch>>,
 }
 
 impl ControlUpdate {
@@ -44,6 +50,8 @@ impl ControlUpdate {
             slot_timeout_ms: state.slot_timeout_ms(false),
             slot_timeout_base_ms: state.slot_timeout_ms(true),
             outdated: state.is_outdated(),
+            epoch_due_height: state.next_epoch().and_then(NextEpoch::due_height),
+            past_epochs: state.past_epochs().cloned().collect(),
         }
     }
 }
@@ -168,6 +176,8 @@ impl<S: StateSource> Replica<S> {
                 self.repeated_ms = now_ms;
                 io.close_vote(vote.clone());
             }
+        } else if self.epoch_ends() {
+            self.vote_to_close("its last slot of the epoch has ended", io);
         } else if self.close_due_ms().is_some_and(|due| now_ms >= due) {
             self.vote_to_close("no new commit within the slot timeout", io);
         } else if self.voter.term().is_some() && now_ms >= self.progress_ms.max(self.repeated_ms) + REPEAT_MS {
