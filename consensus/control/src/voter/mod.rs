@@ -181,8 +181,14 @@ impl Voter {
             ack: promises.last_ack(),
             certificate: promises.certified(),
             close: promises.close.clone(),
+            begun: None,
         };
-        self.promises.iter().map(|(term, promises)| (*term, said(promises))).collect()
+        let mut terms: BTreeMap<u64, SpokenInTerm> =
+            self.promises.iter().map(|(term, promises)| (*term, said(promises))).collect();
+        if let Some(begun) = &self.begun {
+            terms.entry(begun.term).or_default().begun = Some(begun.slot);
+        }
+        terms
     }
 
     /// This validator's address.

@@ -68,7 +68,7 @@ pub trait CouncilIo {
     /// The newest Tendermint statement of a validator that came by.
     fn newest_of(&self, validator: Address) -> Option<SignedEngineStatement>;
 
-    /// Answers `to` with what is known of `asker`'s statements, to which the replica still has to add its newest ack.
+    /// Answers `to` with what is known of `asker`'s statements, to which the replica still has to add what it knows.
     fn answer_recall(&mut self, to: NodeKey, asker: Address, known: super::message::YouSaid);
 
     /// Lets go of decided heights below this one.

@@ -31,7 +31,7 @@ use crate::clock;
 use crate::edges::l1::{L1, Sender};
 use crate::home::write_atomic;
 use crate::keys::{KeyError, Vault};
-use crate::replica::{Input, NewestQuestion, ReplicaInbox, RunningSlot};
+use crate::replica::{Input, NewestKnown, NewestQuestion, ReplicaInbox, RunningSlot};
 use crate::roster::Roster;
 
 /// Reports of work done beside the task that may wait.
@@ -239,11 +239,11 @@ impl CouncilIo for NodeIo {
 
     fn answer_recall(&mut self, to: NodeKey, asker: Address, known: YouSaid) {
         let engine = self.edges.engine.clone();
-        let (reply, ack) = oneshot::channel();
+        let (reply, newest) = oneshot::channel();
         self.tell(Input::Newest(NewestQuestion { validator: asker, reply }));
         tokio::spawn(async move {
-            let Ok(ack) = ack.await else { return };
-            engine.send(to, LinkMessage::YouSaid(Box::new(YouSaid { ack, ..known })).encode());
+            let Ok(NewestKnown { ack, sealed }) = newest.await else { return };
+            engine.send(to, LinkMessage::YouSaid(Box::new(YouSaid { ack, sealed, ..known })).encode());
         });
     }
 

@@ -20,12 +20,12 @@ const EXECUTE_BURST: usize = 256;
 /// The slot held now.
 pub(super) struct Leading {
     sealer: Sealer,
-    /// The note of the begun slot; no block leaves before it is on stable storage.
+    /// The note of the begun slot; no block is sealed before it is on stable storage, for one that is sealed leaves in many
+    /// ways: on the stream, in answers to peers, in feeds.
     noted: Lsn,
+    is_noted: bool,
     /// The certificate of the block below the slot, which its first block carries.
     carried: Option<Certificate>,
-    /// Blocks sealed before the note was stored.
-    unsent: Vec<PeerMessage>,
     /// Where a sealed block may not go further ahead of the highest commit.
     window_full: bool,
 }
@@ -38,7 +38,7 @@ impl Leading {
     }
 
     pub(super) fn next_due_ms(&self) -> u64 {
-        if self.window_full { u64::MAX } else { self.sealer.next_due_ms() }
+        if self.window_full || !self.is_noted { u64::MAX } else { self.sealer.next_due_ms() }
     }
 }
 
@@ -47,9 +47,8 @@ impl<S: StateSource> Replica<S> {
     pub(super) fn lead(&mut self, now_ms: u64, io: &mut impl ReplicaIo) -> bool {
         let mut worked = self.leading.is_none() && self.begin(io);
         let Some(mut leading) = self.leading.take() else { return worked };
-        self.send_noted(&mut leading, io);
         worked |= self.fill(now_ms, &mut leading, io);
-        if leading.sealer.ended() && leading.unsent.is_empty() {
+        if leading.sealer.ended() {
             self.hand_over(leading);
         } else {
             self.leading = Some(leading);
@@ -79,7 +78,7 @@ impl<S: StateSource> Replica<S> {
                 if self.draining {
                     sealer.end();
                 }
-                self.leading = Some(Leading { sealer, noted, carried, unsent: Vec::new(), window_full: false });
+                self.leading = Some(Leading { sealer, noted, is_noted: false, carried, window_full: false });
                 let base_fee = horae_stages::rules::next_base_fee(self.chain.head(), &self.config.params);
                 for tx in self.relay.drain() {
                     self.order.push(tx, base_fee);
@@ -102,6 +101,7 @@ impl<S: StateSource> Replica<S> {
 
     fn fill(&mut self, now_ms: u64, leading: &mut Leading, io: &mut impl ReplicaIo) -> bool {
         let mut worked = false;
+        leading.is_noted |= io.durable() >= leading.noted;
         for _ in 0..EXECUTE_BURST {
             if leading.sealer.ended() || self.window_full(leading) {
                 break;
@@ -117,6 +117,9 @@ impl<S: StateSource> Replica<S> {
                 }
                 Ok(Offered::Full(tx)) => {
                     self.order.put_back(tx);
+                    if !leading.is_noted {
+                        break;
+                    }
                     self.seal_now(now_ms, leading, io);
                 }
                 Ok(Offered::Ended(tx)) => {
@@ -130,7 +133,8 @@ impl<S: StateSource> Replica<S> {
                 }
             }
         }
-        if !self.window_full(leading)
+        if leading.is_noted
+            && !self.window_full(leading)
             && let Some(executed) = leading.sealer.tick(now_ms, &self.applied, &mut self.executor)
         {
             self.sealed(now_ms, leading, executed, io);
@@ -163,16 +167,9 @@ impl<S: StateSource> Replica<S> {
             .seal(facts)
             .unwrap_or_else(|why| panic!("a block sealed in a slot that was begun may be signed, yet: {why}"));
         let held = Held::new(Arc::new(executed), signed.signature, leading.carried.take());
-        leading.unsent.push(PeerMessage::Block { block: held.sealed(), carried: held.carried.clone() });
+        io.broadcast(&PeerMessage::Block { block: held.sealed(), carried: held.carried.clone() });
         self.extend(now_ms, held, io);
-        self.send_noted(leading, io);
         self.acknowledge(now_ms, io);
-    }
-
-    fn send_noted(&mut self, leading: &mut Leading, io: &mut impl ReplicaIo) {
-        if io.durable() >= leading.noted {
-            leading.unsent.drain(..).for_each(|message| io.broadcast(&message));
-        }
     }
 
     /// The slot's last block is sealed: what is left waits for the next sequencer.
