@@ -4,6 +4,10 @@
 use std::{fs, time::Duration};
 
 use alloy_primitives::Address;
+use horae_node::{
+    home::Home,
+    keys::{KeySource, Vault},
+};
 use horae_tests::{Devnet, l1::inbox_head, node::command, stake, step};
 use serde_json::{Value, json};
 
@@ -83,6 +87,12 @@ fn sets_weights_and_keys_change_while_blocks_flow_and_batches_are_in_flight() {
     let (ok, _, error) = command(&read, &[]);
     assert!(ok, "{error}");
     derive(&devnet);
+
+    step("shares of older keys are erased");
+    for (node, sealed) in [(0, &["group-shares", "node", "signer"][..]), (LEAVER, &["node", "signer"])] {
+        let vault = Vault::open(&Home::new(&devnet.nodes[node].home), &KeySource::Devnet).expect("its vault");
+        assert_eq!(vault.names().expect("its names"), sealed, "node {node}");
+    }
 }
 
 /// Waits until these nodes are in an epoch; gives what the first one says of it.

@@ -28,6 +28,7 @@ fn nodes_keep_the_invariants_and_come_right_again() {
     assert!(failures.is_empty(), "{} of {seeds} seeds:\n{}", failures.len(), failures.join("\n"));
     let faults = sum.faults();
     assert!(faults.crashes >= seeds && sum.all.transactions as u64 >= seeds && sum.all.batches >= seeds);
+    assert!(sum.all.epochs * 10 > seeds, "{} epochs opened", sum.all.epochs);
     assert!(faults.lies > 0 && faults.lost_disks > 0 && faults.old_backups > 0 && faults.reincarnations > 0);
 }
 

@@ -26,7 +26,7 @@ const CHAIN_ID: u64 = 59_901;
 /// Stakes of the validators, in multiples of the least.
 const STAKES: [&[u64]; 5] = [&[1, 1, 1, 1], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]];
 /// Slots that an epoch lasts at least; none means that the first one lasts for ever.
-const EPOCH_SLOTS: [u64; 4] = [0, 0, 3, 8];
+const EPOCH_SLOTS: [u64; 4] = [0, 0, 2, 6];
 const START_MS: u64 = 1_700_000_000_000;
 /// How often clients and the engine take a step, in milliseconds.
 const CLIENTS_MS: u64 = 25;
@@ -163,7 +163,7 @@ impl World {
             alloc: clients.addresses().map(|address| (address, rich.clone())).collect(),
         };
         let domain = Domain { chain_id: CHAIN_ID, locking: Address::repeat_byte(0x11) };
-        let epoch_slots = *Rng::new(!plan.seed).pick(&EPOCH_SLOTS);
+        let epoch_slots = if faults { *Rng::new(!plan.seed).pick(&EPOCH_SLOTS) } else { 0 };
         let control = control_genesis(&mut rng, &units, domain, &params, &genesis, epoch_slots);
         let set = control.epoch().set.clone();
         let beginning = Rc::new(Beginning { genesis, control: control.clone() });
@@ -619,7 +619,7 @@ fn control_genesis(
             window_blocks: params.window_blocks,
             l1_step_blocks: STEP_BLOCKS,
             epoch_slots,
-            epoch_slots_max: 4 * epoch_slots,
+            epoch_slots_max: 2 * epoch_slots,
             ..ControlParams::devnet()
         },
     };

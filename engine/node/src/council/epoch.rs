@@ -30,11 +30,9 @@ impl Council {
         self.speak(Pending::EpochReadiness(ready.signed(self.state.domain(), &self.signer)), io);
     }
 
-    /// An epoch has a key and is in force.
+    /// The epoch in force has a key, or the next one has.
     pub(super) fn epoch_begins(&mut self, io: &mut impl CouncilIo) -> Result<(), CouncilError> {
-        if let Some(key) = self.state.epoch().group_key {
-            self.keygen.begin_epoch(&key, io)?;
-        }
+        self.keygen.begin_epoch(self.state.epoch(), io)?;
         self.take_up_keys();
         Ok(())
     }

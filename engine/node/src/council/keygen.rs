@@ -5,7 +5,7 @@ use alloy_primitives::{Address, U256};
 use horae_control::command::{Command, ControlBlock};
 use horae_control::dkg::{DkgCommitments, DkgConfirm, DkgPhase, DkgShares, GroupKey};
 use horae_control::pending::Pending;
-use horae_control::{ControlState, SignerKey, ValidatorSet};
+use horae_control::{ControlState, Epoch, SignerKey, ValidatorSet};
 use horae_mpc::{Dkg, DkgError, DkgMessage, DkgParams, DkgRun, KeyMaterial, LayoutError, ShareLayout};
 use thiserror::Error;
 use tracing::{error, info, warn};
@@ -152,14 +152,17 @@ impl Keygen {
         Ok(io.erase(RUN)?)
     }
 
-    /// The epoch in force has this key: its shares take the place of the older ones, which are of no more use, because the inbox
-    /// takes no batch under the older key.
-    pub fn begin_epoch(&mut self, key: &GroupKey, io: &mut impl CouncilIo) -> Result<(), KeygenError> {
-        if let Some(next) = self.next.take_if(|next| key_of(next) == *key) {
+    /// This epoch is in force: the shares of its key take the place of older ones, which are of no more use, because the inbox
+    /// takes no batch under an older key. Shares of a later epoch stay: decided blocks may be replayed from far back.
+    pub fn begin_epoch(&mut self, epoch: &Epoch, io: &mut impl CouncilIo) -> Result<(), KeygenError> {
+        let Some(key) = epoch.group_key else { return Ok(()) };
+        if let Some(next) = self.next.take_if(|next| key_of(next) == key) {
             io.seal(SHARES, &next.to_bytes())?;
             self.present = Some(next);
-            io.erase(NEXT_SHARES)?;
-        } else if self.present.take_if(|present| key_of(present) != *key).is_some() {
+            return Ok(io.erase(NEXT_SHARES)?);
+        }
+        let of_older = |material: &mut KeyMaterial| key_of(material) != key && material.run().epoch < epoch.number;
+        if self.present.take_if(of_older).is_some() {
             io.erase(SHARES)?;
         }
         Ok(())

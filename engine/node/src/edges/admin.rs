@@ -135,13 +135,14 @@ impl Admin {
         let state = self.control_state.borrow().clone();
         let skips = state.open_term().map(|term| &term.skips);
         let since = skips.and_then(|skips| skips.since(&self.me));
+        let is_member = state.epoch().set.get(&self.me).is_some();
         let holds = since.is_some_and(|height| height <= running.control_height);
         Standing {
             validator: self.me,
             drained: *self.drained.borrow(),
             trouble: self.trouble.borrow().clone(),
             skipped: since.is_some(),
-            out: holds && running.sequencer != Some(self.me),
+            out: (holds || !is_member) && running.sequencer != Some(self.me),
             slot: running.slot,
             sequencer: running.sequencer,
             passed_over: skips.map_or(Vec::new(), |skips| skips.latest().to_vec()),
