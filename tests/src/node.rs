@@ -184,6 +184,14 @@ impl Node {
     /// If it ends, or does not answer in time.
     pub fn start_and_wait(&mut self, limit: Duration) {
         self.start();
+        self.wait_until_it_answers(limit);
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Panics
+    /// If it ends, or does not answer in time.
+    pub fn wait_until_it_answers(&mut self, limit: Duration) {
         wait_for(&format!("an answer of node {}", self.index), limit, || {
             self.expect_alive();
             self.try_status()
