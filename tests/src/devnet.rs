@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::{
     child::Child,
     node::{Node, Ports, Status, loopback},
-    programs::horae,
+    programs::{foundry, horae},
     relay::{Conditions, Links},
     rpc::Rpc,
     wait::{step, wait_for},
@@ -298,7 +298,8 @@ fn up(dir: &Path, options: &[&str]) -> (Child, Mark) {
     let root = dir.join("net");
     let home = root.to_string_lossy().into_owned();
     let arguments: Vec<&str> = ["devnet", "--home", &home].iter().chain(options).copied().collect();
-    let mut process = Child::start(&horae(), &arguments, &[], &dir.join("devnet.log"));
+    let anvil = foundry("anvil").to_string_lossy().into_owned();
+    let mut process = Child::start(&horae(), &arguments, &[("HORAE_ANVIL", &anvil)], &dir.join("devnet.log"));
     wait_for("the devnet to be up", UP_LIMIT, || {
         if let Some(status) = process.ended() {
             panic!("the devnet ended ({status}):\n{}", process.tail());

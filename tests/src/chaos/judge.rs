@@ -58,16 +58,14 @@ pub struct Rhythm {
     pub block_interval_ms: Percentiles,
 }
 
-/// The final chain, block 1 first. Nodes that have another one are violations.
+/// The final chain up to block `last` at least, block 1 first. Nodes that have another one are violations.
 ///
 /// # Panics
 /// If the nodes do not come to a common head in time, or one does not answer.
-pub fn final_chain(devnet: &Devnet, violations: &mut Vec<String>) -> Vec<Block> {
-    let head = devnet.watch("all nodes to have committed what any has", SETTLE_LIMIT, || {
-        let heads: Option<Vec<_>> = devnet.nodes.iter().map(|node| node.try_status().map(|s| s.heads)).collect();
-        let heads = heads?;
-        let goal = heads.iter().map(|heads| heads.committed).max()?;
-        heads.iter().all(|heads| heads.committed + 2 >= goal).then_some(goal.saturating_sub(2))
+pub fn final_chain(devnet: &Devnet, last: u64, violations: &mut Vec<String>) -> Vec<Block> {
+    let head = devnet.watch(&format!("block {last} committed on all nodes"), SETTLE_LIMIT, || {
+        let heads = devnet.nodes.iter().map(|node| node.try_status().map(|status| status.heads.committed));
+        heads.collect::<Option<Vec<_>>>()?.into_iter().min().filter(|head| *head >= last)
     });
     let chain = blocks_of(&devnet.nodes[0], head);
     for node in &devnet.nodes[1..] {

@@ -71,7 +71,7 @@ pub fn run(plan: &Plan, say: &mut dyn FnMut(&str)) -> Outcome {
     let began = Instant::now();
     let (mut failovers, mut troubled, mut hits) = (Vec::new(), Vec::new(), [0; 3]);
     for round in 1..=plan.faults {
-        let moment = Duration::from_millis(rng.between(0, slot_ms));
+        let moment = Duration::from_millis(rng.between(0, 2 * slot_ms));
         let fault = Fault::draw(&mut rng, plan.one_way);
         std::thread::sleep(moment);
         let hit = hit(&mut devnet, &witness, fault);
@@ -93,10 +93,11 @@ pub fn run(plan: &Plan, say: &mut dyn FnMut(&str)) -> Outcome {
     say("the load stops; judging");
     let told = load.finish();
     let mut violations = Vec::new();
-    let chain = judge::final_chain(&devnet, &mut violations);
+    let reported = told.reported.iter().map(|reported| reported.number).max().unwrap_or(0);
+    let last = witness.seen().certified.keys().copied().max().unwrap_or(0).max(reported);
+    let chain = judge::final_chain(&devnet, last, &mut violations);
     judge::compare(&chain, &witness.seen(), &told, &mut violations);
-    let last = told.reported.iter().map(|reported| reported.number).max().unwrap_or(0);
-    let batches = judge::compare_with_l1(&devnet, &chain, last, &mut violations);
+    let batches = judge::compare_with_l1(&devnet, &chain, reported, &mut violations);
     let rhythm = judge::rhythm(&chain, &witness.seen(), &troubled);
     let certified = witness.seen().certified.values().map(Vec::len).sum();
     Outcome {
