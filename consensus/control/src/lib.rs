@@ -43,6 +43,7 @@ pub mod propose;
 pub mod record;
 pub mod roll_call;
 pub mod schedule;
+mod seen;
 pub mod set;
 mod shared;
 pub mod sign;

@@ -8,6 +8,8 @@ use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{Message, PublicKey, SecretKey};
 use zeroize::Zeroizing;
 
+use crate::seen;
+
 /// Half the order of the curve: the largest `s` accepted (EIP-2).
 const HALF_ORDER: [u8; 32] = [
     0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x5d, 0x57, 0x6e,
@@ -60,6 +62,7 @@ impl SignerKey {
         let mut bytes = [0; 65];
         bytes[..64].copy_from_slice(&rs);
         bytes[64] = v.to_u8();
+        seen::remember(digest, Signature(bytes), Some(self.address));
         Signature(bytes)
     }
 }
@@ -72,13 +75,11 @@ impl fmt::Debug for SignerKey {
 
 /// Who signed `digest`, or nothing if the signature is malformed, has a high `s`, or recovers no key.
 pub fn recover(digest: B256, signature: &Signature) -> Option<Address> {
-    #[cfg(test)]
-    if let Some(known) = crate::testing::recall::recalled(digest, signature) {
+    if let Some(known) = seen::recalled(digest, signature) {
         return known;
     }
     let signer = recover_anew(digest, signature);
-    #[cfg(test)]
-    crate::testing::recall::remember(digest, signature, signer);
+    seen::remember(digest, *signature, signer);
     signer
 }
 

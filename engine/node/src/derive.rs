@@ -5,7 +5,7 @@ use std::{cell::RefCell, convert::Infallible, rc::Rc};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use horae_stages::{
-    Executor, Header, HotState, MemoryState, StateSource,
+    Executor, Genesis, Header, HotState, MemoryState, StateSource,
     changes::Account,
     limits::HOT_ENTRIES,
     pack::{UnpackError, UnpackLimits, rebuild, unpack},
@@ -92,7 +92,7 @@ pub struct DerivedBatch {
 
 /// A chain being rebuilt.
 pub struct Derivation<'a> {
-    genesis: &'a GenesisFile,
+    genesis: &'a Genesis,
     state: Shared,
     executor: Executor<Shared>,
     head: Header,
@@ -104,15 +104,15 @@ pub struct Derivation<'a> {
 
 impl<'a> Derivation<'a> {
     /// The genesis block alone.
-    pub fn new(genesis: &'a GenesisFile) -> Self {
+    pub fn new(genesis: &'a Genesis) -> Self {
         let head = genesis.header();
         let hash = head.hash();
         let mut memory = MemoryState::default();
-        memory.apply(0, hash, &genesis.l2.changes());
+        memory.apply(0, hash, &genesis.changes());
         let root = state_root(memory.accounts());
         let state = Shared(Rc::new(RefCell::new(memory)));
         let hot = HotState::new(state.clone(), 0, hash, HOT_ENTRIES);
-        let executor = Executor::new(hot, genesis.l2.params.chain_id);
+        let executor = Executor::new(hot, genesis.params.chain_id);
         Self {
             genesis,
             state,
@@ -143,7 +143,7 @@ impl<'a> Derivation<'a> {
         )?;
         same("the first block", (self.head.number + 1).to_string(), accepted.batch.firstBlock.to_string())?;
 
-        let params = &self.genesis.l2.params;
+        let params = &self.genesis.params;
         let unpacked = unpack(&accepted.data, &UnpackLimits::new(params)).map_err(|why| DeriveError::Unpack {
             index,
             l1_tx: accepted.l1_tx,
@@ -215,7 +215,7 @@ pub async fn derive<'a>(
 ) -> Result<Derivation<'a>, DeriveError> {
     l1.require(genesis.l1.origin()).await?;
     let head = l1.head().await?.view;
-    let mut derivation = Derivation::new(genesis);
+    let mut derivation = Derivation::new(&genesis.l2);
     let mut from = genesis.l1.origin_number;
     while from <= head.number {
         let to = head.number.min(from + STRIDE_BLOCKS - 1);
@@ -351,7 +351,7 @@ mod tests {
     }
 
     fn two_batches(genesis: &GenesisFile) -> (Vec<AcceptedBatch>, B256, Vec<B256>) {
-        let mut live = Derivation::new(genesis);
+        let mut live = Derivation::new(&genesis.l2);
         let mut nonce = 0;
         let batches = vec![next_batch(&mut live, genesis, &mut nonce), next_batch(&mut live, genesis, &mut nonce)];
         let root = state_root(live.state.0.borrow().accounts());
@@ -362,7 +362,7 @@ mod tests {
     fn batches_give_the_live_chain_again() {
         let genesis = funded();
         let (batches, root, hashes) = two_batches(&genesis);
-        let mut derivation = Derivation::new(&genesis);
+        let mut derivation = Derivation::new(&genesis.l2);
         let read: Vec<_> = batches.iter().map(|batch| derivation.apply(batch).unwrap()).collect();
         assert_eq!(derivation.hashes(), hashes);
         assert_eq!(derivation.state_root(), root);
@@ -377,7 +377,7 @@ mod tests {
         let differs = |change: &dyn Fn(&mut AcceptedBatch)| {
             let mut wrong = batches[0].clone();
             change(&mut wrong);
-            match Derivation::new(&genesis).apply(&wrong) {
+            match Derivation::new(&genesis.l2).apply(&wrong) {
                 Err(DeriveError::Differs { what, .. }) => what,
                 other => panic!("expected a difference, got {other:?}"),
             }
@@ -388,7 +388,7 @@ mod tests {
         assert_eq!(differs(&|b| b.batch.l1View += 1), "the L1 view");
         assert_eq!(differs(&|b| b.batch.index += 1), "the index");
         assert_eq!(differs(&|b| b.batch.previousDigest.0[0] ^= 1), "the digest of the batch before");
-        let mut derivation = Derivation::new(&genesis);
+        let mut derivation = Derivation::new(&genesis.l2);
         assert!(matches!(derivation.apply(&batches[1]), Err(DeriveError::Differs { what: "the index", .. })));
     }
 
@@ -398,10 +398,10 @@ mod tests {
         let (batches, ..) = two_batches(&genesis);
         let mut cut = batches[0].clone();
         cut.data = cut.data.slice(..cut.data.len() / 2);
-        assert!(matches!(Derivation::new(&genesis).apply(&cut), Err(DeriveError::Unpack { index: 0, .. })));
+        assert!(matches!(Derivation::new(&genesis.l2).apply(&cut), Err(DeriveError::Unpack { index: 0, .. })));
         let mut poorer = genesis.clone();
         poorer.l2.alloc.clear();
-        let error = Derivation::new(&poorer).apply(&batches[0]).unwrap_err();
+        let error = Derivation::new(&poorer.l2).apply(&batches[0]).unwrap_err();
         assert!(matches!(error, DeriveError::Block { index: 0, block: 1, .. }), "{error}");
         assert!(error.to_string().contains("genesis.json is of another chain"), "{error}");
     }

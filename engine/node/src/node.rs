@@ -32,7 +32,8 @@ use tracing::{error, info, warn};
 
 use crate::chain_view::{self, KeeperOptions};
 use crate::config::NodeConfig;
-use crate::council::{self, Council, CouncilError, CouncilParts, Ended, Inbox, WatchFrom, watch_l1};
+use crate::council::task::{CouncilEdges, CouncilInputs, CouncilTask};
+use crate::council::{self, CouncilError, CouncilParts, Ended, Inbox, WatchFrom, watch_l1};
 use crate::edges::admin::{self, Admin, AdminError};
 use crate::edges::journal::{self, Journal, JournalError};
 use crate::edges::l1::{L1, L1Error, Sender};
@@ -314,30 +315,36 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         trouble: trouble_seen,
     };
     let step_blocks = state.params().l1_step_blocks;
+    let l1_inbox = Inbox { l1_chain_id: genesis.l1.chain_id, address: genesis.l1.inbox };
     let parts = CouncilParts {
         signer,
         params: params.clone(),
-        inbox: Inbox { l1_chain_id: genesis.l1.chain_id, address: genesis.l1.inbox },
-        vault: Arc::new(vault),
-        state_file,
-        incarnation_file,
+        inbox: l1_inbox,
+        state_file: state_file.clone(),
         incarnation_floor,
         said,
         state,
+        retained_heights: settings.retention.control_heights,
+    };
+    let edges = CouncilEdges {
         engine: engine.clone(),
         l1: l1.clone(),
         sender,
         replica: inbox,
         feed: feed.clone(),
         view: view.clone(),
+        params: params.clone(),
+        inbox: l1_inbox,
+        vault,
+        state_file,
+        incarnation_file,
         agreed,
-        retained_heights: settings.retention.control_heights,
         published,
         running: running.clone(),
         drained: drained_seen,
         trouble,
     };
-    let (council, reports) = Council::new(parts)?;
+    let council = CouncilTask::new(parts, edges)?;
     let (news, news_received) = mpsc::channel(L1_NEWS);
     let from = WatchFrom {
         l1_block: last_batch.map_or(genesis.l1.origin_number + 1, |batch| batch.l1_block),
@@ -346,7 +353,8 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         step_blocks,
     };
     tokio::spawn(watch_l1(l1, from, agreed_seen, news));
-    let council = tokio::spawn(council.run(events, news_received, from_replica, reports));
+    let inputs = CouncilInputs { events, news: news_received, commands: from_replica };
+    let council = tokio::spawn(council.run(inputs));
 
     // The doors open last.
     let _admin = admin::serve(&home.admin(), operator)?;

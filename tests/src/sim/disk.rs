@@ -7,7 +7,7 @@ use horae_node::replica::io::{Entry, Lsn};
 use super::rng::Rng;
 
 /// One node's journal.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Disk {
     /// Entries pruned.
     pruned: usize,
@@ -69,6 +69,13 @@ impl Disk {
         let kept = if loose > 0 && rng.chance(500) { rng.below(loose + 1) } else { 0 };
         self.entries.truncate(safe + kept);
         self.durable = self.pruned + self.entries.len();
+    }
+
+    /// What is on stable storage now.
+    #[must_use]
+    pub fn durable_part(&self) -> Self {
+        let entries = self.entries[..self.durable - self.pruned].to_vec();
+        Self { pruned: self.pruned, durable: self.durable, entries, writing: None, pruning: None }
     }
 
     /// What a start reads, through the bytes on disk.

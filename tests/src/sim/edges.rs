@@ -1,10 +1,10 @@
 //! The edges of one simulated replica: what it says is put aside for the world to carry, what it stores goes to a disk that
-//! takes its time, what it tells is checked by a chain view. Faults can be planted here, to see that they are noticed.
+//! takes its time, what it tells is checked by a chain view.
 
 use std::mem;
 
 use alloy_primitives::{Address, B256};
-use horae_control::{CloseVote, Proof, Record};
+use horae_control::{CloseVote, Proof};
 use horae_node::chain_view::ChainEvent;
 use horae_node::replica::io::{Entry, Lsn, ReplicaIo};
 use horae_node::replica::message::PeerMessage;
@@ -12,24 +12,6 @@ use horae_stages::Shed;
 
 use super::disk::Disk;
 use super::store::{SharedStore, View};
-
-/// A fault put in on purpose: the judge must see it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Planted {
-    /// None: what is found is a bug.
-    #[default]
-    Nothing,
-    /// Entries are called durable as soon as they are appended.
-    SpeaksBeforeStored,
-    /// A start reads no promises.
-    ForgetsPromises,
-    /// A start reads no notes of begun slots.
-    ForgetsBegunSlots,
-    /// The query side is not told of rollbacks.
-    KeepsVoidBlocks,
-    /// Transactions of void blocks are not taken up again.
-    DropsVoidTransactions,
-}
 
 /// Something said on the links.
 #[derive(Debug)]
@@ -66,13 +48,12 @@ pub struct Edges {
     /// What did not fit together.
     pub fault: Option<String>,
     store: SharedStore,
-    planted: Planted,
 }
 
 impl Edges {
     /// Edges over a disk and a store.
     #[must_use]
-    pub fn new(disk: Disk, store: SharedStore, planted: Planted) -> Self {
+    pub fn new(disk: Disk, store: SharedStore) -> Self {
         Self {
             disk,
             view: View::new(store.clone()),
@@ -85,22 +66,7 @@ impl Edges {
             refused: 0,
             fault: None,
             store,
-            planted,
         }
-    }
-
-    /// What the journal says at a start.
-    #[must_use]
-    pub fn read(&self) -> Vec<Entry> {
-        let mut entries = self.disk.read();
-        match self.planted {
-            Planted::ForgetsPromises => entries.retain(|entry| !matches!(entry, Entry::Vote(_))),
-            Planted::ForgetsBegunSlots => {
-                entries.retain(|entry| !matches!(entry, Entry::Vote(Record::SlotBegun { .. })));
-            }
-            _ => {}
-        }
-        entries
     }
 
     /// The disk, when the process is no more.
@@ -120,7 +86,7 @@ impl ReplicaIo for Edges {
     }
 
     fn durable(&self) -> Lsn {
-        if self.planted == Planted::SpeaksBeforeStored { self.disk.end() } else { self.disk.durable() }
+        self.disk.durable()
     }
 
     fn stored(&self) -> u64 {
@@ -140,9 +106,6 @@ impl ReplicaIo for Edges {
     }
 
     fn event(&mut self, event: ChainEvent) {
-        if self.planted == Planted::KeepsVoidBlocks && matches!(event, ChainEvent::RolledBack { .. }) {
-            return;
-        }
         if let Err(why) = self.view.take(&event) {
             self.fault.get_or_insert(why);
         }
@@ -158,9 +121,7 @@ impl ReplicaIo for Edges {
     }
 
     fn resubmit(&mut self, raw: &[u8]) {
-        if self.planted != Planted::DropsVoidTransactions {
-            self.resubmitted.push(raw.to_vec());
-        }
+        self.resubmitted.push(raw.to_vec());
     }
 
     fn count_refused(&mut self, _why: &Shed) {

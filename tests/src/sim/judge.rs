@@ -4,10 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256};
+use horae_control::pending::Pending;
 use horae_control::{Ack, BlockId, Certificate, CloseVote, ControlState, Evidence, SignedBlock, Term};
+use horae_mpc::{NonceCommitments, SigningBody, SigningReply, SigningRequest};
 use horae_node::chain_view::ChainEvent;
+use horae_node::council::message::LinkMessage;
+use horae_node::derive::Derivation;
+use horae_node::edges::l1::AcceptedBatch;
 use horae_node::replica::chain::facts_of;
 use horae_node::replica::message::{PeerMessage, SealedBlock};
+use horae_stages::Genesis;
 
 /// What was seen that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +59,26 @@ pub struct Judge {
     /// Every transaction committed, with its height.
     transactions: BTreeMap<B256, u64>,
     bodies: BTreeMap<B256, Vec<B256>>,
+    /// Who may lie.
+    liars: BTreeSet<Address>,
+    /// Terms in which a sequencer sealed two blocks at one height.
+    forked: BTreeSet<u64>,
+    /// What every nonce served for, by its author and commitments.
+    nonces: BTreeMap<(Address, NonceCommitments), B256>,
+    /// Signing requests, by session.
+    requests: BTreeMap<B256, SigningRequest>,
+    /// Digests of the batches on L1, lowest first, as last looked at.
+    posted: Vec<B256>,
 }
 
 type Verdict = Result<(), Violation>;
 
 impl Judge {
+    /// This validator's word is no promise.
+    pub fn expect_lies_of(&mut self, validator: Address) {
+        self.liars.insert(validator);
+    }
+
     /// Takes down what the control plane's newest state opened and closed.
     pub fn decided(&mut self, state: &ControlState) -> Verdict {
         if let Some(term) = state.open_term() {
@@ -104,6 +125,9 @@ impl Judge {
     }
 
     fn check_survives(&self, term: u64, id: BlockId, head: BlockId) -> Verdict {
+        if self.forked.contains(&term) {
+            return Ok(());
+        }
         if id.number > head.number {
             return Err(Violation::new(3, format!("{id} of term {term} is certified above the term's head {head}")));
         }
@@ -120,27 +144,112 @@ impl Judge {
         Ok(())
     }
 
-    /// A message leaves `from`.
+    /// A message leaves `from`. Of a liar's only what is signed counts, and convicts nobody.
     pub fn said(&mut self, from: Address, message: &PeerMessage) -> Verdict {
+        let lies = self.liars.contains(&from);
+        let certificate = |judge: &mut Self, certificate: &Certificate| match judge.certificate(certificate) {
+            Err(_) if lies && !judge.verifies(certificate) => Ok(()),
+            verdict => verdict,
+        };
         match message {
             PeerMessage::Block { block, carried } => {
                 self.block(block)?;
-                carried.as_ref().map_or(Ok(()), |certificate| self.certificate(certificate))
+                carried.as_ref().map_or(Ok(()), |carried| certificate(self, carried))
             }
             PeerMessage::Blocks { blocks, commit } => {
                 for (block, carried) in blocks {
                     self.block(block)?;
-                    carried.as_ref().map_or(Ok(()), |certificate| self.certificate(certificate))?;
+                    carried.as_ref().map_or(Ok(()), |carried| certificate(self, carried))?;
                 }
-                commit.as_ref().map_or(Ok(()), |commit| self.certificate(&commit.certificate))
+                commit.as_ref().map_or(Ok(()), |commit| certificate(self, &commit.certificate))
             }
             PeerMessage::Ack(ack) if ack.validator == from => self.ack(ack),
-            PeerMessage::Certificate(certificate) => self.certificate(certificate),
+            PeerMessage::Certificate(shown) => certificate(self, shown),
             PeerMessage::Commit(commit) => {
-                self.certificate(&commit.certificate)?;
+                certificate(self, &commit.certificate)?;
                 commit.acks.iter().try_for_each(|ack| self.ack(ack))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn verifies(&self, certificate: &Certificate) -> bool {
+        let term = self.terms.get(&certificate.term);
+        term.is_some_and(|term| certificate.verify(&term.set, &term.domain).is_ok())
+    }
+
+    /// A message between councils leaves `from` for `to`.
+    pub fn said_on_link(&mut self, from: Address, to: Address, message: &LinkMessage) -> Verdict {
+        match message {
+            LinkMessage::Pending(command) => match &**command {
+                Pending::Close(vote) if vote.validator == from => self.closes(vote),
+                Pending::Evidence(proof) if !self.liars.contains(&from) && !self.liars.contains(&proof.validator) => {
+                    let what = format!("{from} can convict {}: {:?}", proof.validator, proof.offence());
+                    Err(Violation::new(8, what))
+                }
+                _ => Ok(()),
+            },
+            LinkMessage::Signing(message) => self.signs(from, to, &message.body),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every nonce serves one message and one list of commitments.
+    fn signs(&mut self, from: Address, to: Address, body: &SigningBody) -> Verdict {
+        match body {
+            SigningBody::Request(request) => {
+                self.requests.insert(request.session(), request.clone());
+            }
+            SigningBody::Reply(SigningReply::Shares { session, .. }) if !self.liars.contains(&from) => {
+                let Some(request) = self.requests.get(session) else {
+                    return Err(Violation::new(6, format!("{from} answers a request that {to} never made")));
+                };
+                for entry in request.signers.iter().filter(|entry| entry.signer == from) {
+                    let before = self.nonces.insert((from, entry.commitments.clone()), *session);
+                    if before.is_some_and(|before| before != *session) {
+                        return Err(Violation::new(6, format!("{from} signs twice with one nonce")));
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The batches that stand on L1: each is a run of committed blocks, and they are contiguous.
+    pub fn posted<'a>(&mut self, batches: impl Iterator<Item = &'a AcceptedBatch>) -> Verdict {
+        let (mut digests, mut next) = (Vec::new(), 1);
+        for (at, accepted) in batches.enumerate() {
+            let batch = &accepted.batch;
+            digests.push(accepted.digest);
+            if batch.index != at as u64 || batch.firstBlock != next {
+                return Err(Violation::new(4, format!("batch {} does not follow the one before", batch.index)));
+            }
+            next = batch.lastBlock + 1;
+            if self.posted.get(at) == Some(&accepted.digest) {
+                continue;
+            }
+            let committed = self.committed.get(batch.lastBlock as usize - 1);
+            if committed != Some(&batch.lastBlockHash) {
+                let what =
+                    format!("batch {} ends with {}, committed is {committed:?}", batch.index, batch.lastBlockHash);
+                return Err(Violation::new(4, what));
+            }
+        }
+        self.posted = digests;
+        Ok(())
+    }
+
+    /// The chain rebuilt from what L1 holds is the one that was committed.
+    pub fn rebuild<'a>(&self, genesis: &Genesis, batches: impl Iterator<Item = &'a AcceptedBatch>) -> Verdict {
+        let mut derivation = Derivation::new(genesis);
+        for accepted in batches {
+            derivation.apply(accepted).map_err(|why| Violation::new(7, why.to_string()))?;
+        }
+        let rebuilt = derivation.hashes().iter().skip(1);
+        match rebuilt.zip(&self.committed).position(|(rebuilt, live)| rebuilt != live) {
+            Some(at) => Err(Violation::new(7, format!("block {} rebuilt from L1 is another one", at + 1))),
+            None => Ok(()),
         }
     }
 
@@ -155,20 +264,26 @@ impl Judge {
             && let Some(term) = self.terms.get(&facts.term)
             && let Some(evidence) = Evidence::between_blocks(&first, &signed, term)
         {
-            return convict(&evidence, term);
+            if evidence.verify(term).is_ok() {
+                self.forked.insert(facts.term);
+            }
+            return convict(&evidence, term, &self.liars);
         }
         Ok(())
     }
 
     fn ack(&mut self, ack: &Ack) -> Verdict {
         let Some(term) = self.terms.get(&ack.term) else {
+            if self.liars.contains(&ack.validator) {
+                return Ok(());
+            }
             return Err(Violation::new(3, format!("an ack in term {}, which never opened", ack.term)));
         };
         let spoken = self.spoken.entry((ack.validator, ack.term)).or_default();
         let first = *spoken.acks.entry(ack.block.number).or_insert(*ack);
         if first.block != ack.block {
             let evidence = Evidence::DoubleAck { first: Box::new(first), second: Box::new(*ack) };
-            return convict(&evidence, term);
+            return convict(&evidence, term, &self.liars);
         }
         let named = |ack: &Ack| ack.certificate.map(|certificate| certificate.number);
         if spoken.highest_named.as_ref().is_none_or(|highest| named(highest) < named(ack)) {
@@ -177,7 +292,7 @@ impl Judge {
         if let Some(vote) = &spoken.close
             && let Some(evidence) = Evidence::between_ack_and_close(ack, vote)
         {
-            return convict(&evidence, term);
+            return convict(&evidence, term, &self.liars);
         }
         let behind = self.behind.entry((ack.term, ack.block)).or_default();
         if behind.insert(ack.validator) {
@@ -218,17 +333,20 @@ impl Judge {
     /// A close vote leaves its author.
     pub fn closes(&mut self, vote: &CloseVote) -> Verdict {
         let Some(term) = self.terms.get(&vote.term) else {
+            if self.liars.contains(&vote.validator) {
+                return Ok(());
+            }
             return Err(Violation::new(3, format!("a close vote in term {}, which never opened", vote.term)));
         };
         let spoken = self.spoken.entry((vote.validator, vote.term)).or_default();
         if let Some(first) = spoken.close.as_ref().filter(|first| *first != vote) {
             let evidence = Evidence::DoubleClose { first: Box::new(first.clone()), second: Box::new(vote.clone()) };
-            return convict(&evidence, term);
+            return convict(&evidence, term, &self.liars);
         }
         spoken.close = Some(vote.clone());
         for ack in spoken.acks.values().chain(&spoken.highest_named) {
             if let Some(evidence) = Evidence::between_ack_and_close(ack, vote) {
-                return convict(&evidence, term);
+                return convict(&evidence, term, &self.liars);
             }
         }
         Ok(())
@@ -292,8 +410,9 @@ impl Judge {
     }
 }
 
-fn convict(evidence: &Evidence, term: &Term) -> Verdict {
+fn convict(evidence: &Evidence, term: &Term, liars: &BTreeSet<Address>) -> Verdict {
     match evidence.verify(term) {
+        Ok(who) if liars.contains(&who) => Ok(()),
         Ok(who) => Err(Violation::new(8, format!("{who} can be slashed: {}", name(evidence)))),
         Err(_) => Ok(()),
     }

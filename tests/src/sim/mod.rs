@@ -1,29 +1,42 @@
-//! The simulator: whole replicas in one thread on seeded time, with a network, disks and stores in memory, and a judge.
+//! The simulator: whole nodes in one thread on seeded time, with network, disks and L1 in memory, liars among them, and a judge.
 //!
 //! | file | is |
 //! |---|---|
-//! | [`world`] | time, faults, the loop around every node |
-//! | [`node`] | one node: stages in front, replica, what outlives a crash |
-//! | [`edges`] | the replica's edges, and the faults planted to try the judge |
-//! | [`disk`], [`store`], [`net`] | journal, chain view and store, links |
-//! | [`control`] | the control plane, modelled as what Tendermint promises |
+//! | [`world`] | time, and the loop around every node |
+//! | [`faults`] | what goes wrong, and when |
+//! | [`carry`] | what leaves a node, on its way to the others and past the judge |
+//! | [`node`] | one node: stages in front, replica, council, what outlives a crash |
+//! | [`edges`], [`council`] | the edges of replica and council |
+//! | [`disk`], [`store`], [`net`], [`l1`] | journal, chain view and store, links, L1 |
+//! | [`engine`] | the control plane, modelled as what Tendermint promises |
+//! | [`byzantine`] | liars |
 //! | [`clients`] | transfers, and whether their answers were true |
 //! | [`judge`] | the invariants of design section 5 |
+//! | [`outage`] | one validator dies and comes back |
+//! | [`many`] | many seeds, and what they come to together |
 //!
-//! What runs is the code of a node: the stages, the replica, the voter and tally, the control state. Modelled are Tendermint,
-//! the disk, the links and the thread that stores committed blocks. Nobody lies here; `horae-control` has tests for that.
+//! What runs is the code of a node: the stages, the replica, voter and tally, the council with its key generation and signing,
+//! the control state. Modelled are Tendermint, the disks, the links, L1 and the thread that stores committed blocks.
 
+pub mod byzantine;
+mod carry;
 pub mod clients;
-pub mod control;
+pub mod council;
 pub mod disk;
 pub mod edges;
+pub mod engine;
+pub mod faults;
 pub mod judge;
+pub mod l1;
+pub mod many;
 pub mod net;
 pub mod node;
+pub mod outage;
 pub mod rng;
 pub mod store;
 pub mod world;
 
-pub use edges::Planted;
 pub use judge::Violation;
-pub use world::{Outage, Outcome, Plan, World};
+pub use many::{Failure, Many, Sum};
+pub use outage::Outage;
+pub use world::{Outcome, Plan, World};

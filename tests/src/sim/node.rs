@@ -1,18 +1,26 @@
-//! One simulated node: a whole replica with the stages in front of it, over a disk and a store that outlive it.
+//! One simulated node: a whole replica with the stages in front of it and a whole council, over disks that outlive them.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use alloy_primitives::{Address, keccak256};
-use horae_control::{ControlState, Domain, Pending, SignerKey};
-use horae_node::council::readiness::SelfCheck;
+use alloy_primitives::{Address, B256, keccak256};
+use horae_control::{ControlState, SignerKey};
+use horae_node::council::{Council, CouncilParts};
 use horae_node::pipeline::{Client, Parcel, TxCell};
 use horae_node::replica::restore::restore;
 use horae_node::replica::{ControlUpdate, Input, Replica, ReplicaConfig};
 use horae_runtime::{Pool, Progress};
 use horae_stages::{ChainParams, Decode, DecodePolicy, Dedup, Frame, Genesis, Recover, Recovered, Shed};
+use horae_tendermint::NodeKey;
 
+use super::byzantine::Mask;
+use super::council::{CouncilSide, Files};
 use super::disk::Disk;
-use super::edges::{Edges, Planted};
+use super::edges::Edges;
+use super::l1::{Endpoint, INBOX, Watch};
 use super::rng::Rng;
 use super::store::{SharedStore, Store};
 
@@ -21,9 +29,11 @@ const POOL_CELLS: usize = 1_024;
 /// Hashes that the duplicate check remembers.
 const DEDUP_HASHES: usize = 4_096;
 /// Inputs that may wait, as in a node.
-const INBOX: usize = 8_192;
+const INPUTS: usize = 8_192;
 /// Turns in one millisecond.
 const TURNS: usize = 256;
+/// What a write takes at most on a good disk, in milliseconds.
+pub const WRITE_MS: u64 = 3;
 
 /// The `n`-th validator's signer key.
 ///
@@ -32,6 +42,12 @@ const TURNS: usize = 256;
 #[must_use]
 pub fn signer_key(n: usize) -> SignerKey {
     SignerKey::from_bytes(&keccak256(format!("simulated validator {n}")).0).expect("a hash is a key")
+}
+
+/// The `n`-th node's key on the links.
+#[must_use]
+pub fn node_key(n: usize) -> NodeKey {
+    keccak256(format!("simulated link {n}")).0
 }
 
 struct Front {
@@ -73,10 +89,14 @@ impl Front {
 pub struct Running {
     /// The replica.
     pub replica: Replica<SharedStore>,
-    /// What it finds about itself.
-    pub self_check: SelfCheck,
     /// Its edges.
     pub edges: Edges,
+    /// The council.
+    pub council: Council,
+    /// Its edges.
+    pub side: CouncilSide,
+    /// Its watch of L1.
+    pub watch: Watch,
     front: Front,
     inbox: VecDeque<Input>,
     ready: VecDeque<Recovered<Parcel>>,
@@ -86,29 +106,55 @@ pub struct Running {
     pub woken: bool,
 }
 
+/// A copy of a node's disks, as an operator may put it back.
+pub struct Backup {
+    disk: Disk,
+    files: Files,
+    store: Store,
+}
+
+/// What all nodes of a world begin with.
+pub struct Beginning {
+    /// Block 0.
+    pub genesis: Genesis,
+    /// The control state at height 0.
+    pub control: ControlState,
+}
+
 /// One node.
 pub struct Node {
     /// Its place among the nodes.
     pub at: usize,
     /// Its validator.
     pub address: Address,
+    /// Its key on the links.
+    pub node_key: NodeKey,
     /// How far its clock is ahead, in milliseconds.
     pub skew_ms: u64,
     /// Starts so far.
     pub life: u64,
     /// The process, while it runs.
     pub running: Option<Running>,
-    /// Control blocks applied.
-    pub applied: u64,
     /// What it stored.
     pub store: SharedStore,
-    /// The disk, while the process does not run.
+    /// How it lies, if it does.
+    pub mask: Option<Mask>,
+    /// How its endpoint tells of L1.
+    pub endpoint: Endpoint,
+    /// Milliseconds that a write takes, at most; none while the disk is full.
+    pub write_ms: Option<u64>,
+    /// Milliseconds between two turns, at least.
+    pub slow_ms: u64,
+    /// Up to where its journal was pruned.
+    pub pruned: u64,
+    /// The next control block is on its way to it.
+    pub applying: bool,
+    /// An older copy of its disks.
+    pub backup: Option<Box<Backup>>,
+    files: Files,
+    /// The journal, while the process does not run.
     disk: Disk,
-    /// Milliseconds that a write takes, at most.
-    pub write_ms: u64,
-    genesis: Genesis,
-    domain: Domain,
-    planted: Planted,
+    beginning: Rc<Beginning>,
     /// Turns taken without anything to do although the replica itself had asked for one.
     pub idle_turns: u64,
     /// Most inputs that ever waited.
@@ -118,76 +164,124 @@ pub struct Node {
 impl Node {
     /// A node that has never run.
     #[must_use]
-    pub fn new(at: usize, skew_ms: u64, genesis: &Genesis, domain: Domain, planted: Planted) -> Self {
+    pub fn new(at: usize, skew_ms: u64, beginning: Rc<Beginning>) -> Self {
         Self {
             at,
             address: signer_key(at).address(),
+            node_key: node_key(at),
             skew_ms,
             life: 0,
             running: None,
-            applied: 0,
-            store: SharedStore(std::rc::Rc::new(std::cell::RefCell::new(Store::new(genesis)))),
+            store: SharedStore(Rc::new(RefCell::new(Store::new(&beginning.genesis)))),
+            mask: None,
+            endpoint: Endpoint::Behind(0),
+            write_ms: Some(WRITE_MS),
+            slow_ms: 0,
+            pruned: 0,
+            applying: false,
+            backup: None,
+            files: Files::default(),
             disk: Disk::default(),
-            write_ms: 3,
-            genesis: genesis.clone(),
-            domain,
-            planted,
+            beginning,
             idle_turns: 0,
             most_waiting: 0,
         }
     }
 
+    /// Whether it lies.
+    #[must_use]
+    pub fn is_liar(&self) -> bool {
+        self.mask.is_some()
+    }
+
     /// What its clock says.
     #[must_use]
     pub fn clock_ms(&self, now_ms: u64) -> u64 {
-        self.genesis.timestamp_ms + now_ms + self.skew_ms
+        self.beginning.genesis.timestamp_ms + now_ms + self.skew_ms
     }
 
     /// Starts the process from what is on disk.
     ///
     /// # Errors
-    /// The replica refuses what it left itself.
-    pub fn start(&mut self, now_ms: u64, control: ControlUpdate) -> Result<(), String> {
+    /// Replica or council refuse what they left themselves.
+    pub fn start(&mut self, now_ms: u64, seed: u64, known: Vec<(u64, B256)>) -> Result<(), String> {
         self.life += 1;
-        let mut edges = Edges::new(std::mem::take(&mut self.disk), self.store.clone(), self.planted);
-        let params = self.genesis.params.clone();
+        let params = self.beginning.genesis.params.clone();
+        let mut edges = Edges::new(std::mem::take(&mut self.disk), self.store.clone());
         let config = ReplicaConfig {
             params: params.clone(),
             fee_recipient: self.address,
             waiting_ms: horae_stages::limits::WAITING_MS,
         };
-        let (entries, origin) = (edges.read(), self.store.origin());
-        let key = signer_key(self.at);
-        let replica = restore(config, self.domain, key, 0, origin, entries, control, &mut edges)
+        let state = self.files.state.as_ref().unwrap_or(&self.beginning.control);
+        let bytes = borsh::to_vec(state).expect("writing to memory does not fail");
+        let state: ControlState = borsh::from_slice(&bytes).map_err(|why| why.to_string())?;
+        let incarnation = state.epoch().set.get(&self.address).map_or(0, |validator| validator.incarnation);
+        let (entries, origin) = (edges.disk.read(), self.store.origin());
+        let control = ControlUpdate::of(&state);
+        let (domain, key) = (*state.domain(), signer_key(self.at));
+        let replica = restore(config, domain, key, incarnation, origin, entries, control, &mut edges)
             .map_err(|why| format!("node {} cannot start again: {why}", self.at))?;
-        let front = Front::new(&params);
-        let (inbox, ready) = (VecDeque::from([Input::SpeakAs(0)]), VecDeque::new());
-        let mut self_check = SelfCheck::default();
-        self_check.l1_stands(Ok(()));
-        self.running = Some(Running { replica, self_check, edges, front, inbox, ready, wake_ms: now_ms, woken: true });
+        let files = std::mem::take(&mut self.files);
+        let parts = CouncilParts {
+            signer: Arc::new(signer_key(self.at)),
+            params: params.clone(),
+            inbox: INBOX,
+            state_file: PathBuf::from("control"),
+            incarnation_floor: files.incarnation,
+            said: replica.said(),
+            state,
+            retained_heights: u64::MAX,
+        };
+        let mut side = CouncilSide::new(files, seed);
+        let council = Council::new(parts, &mut side).map_err(|why| format!("node {}: {why}", self.at))?;
+        let watch = Watch::new(self.endpoint, known);
+        let (front, inbox, ready) = (Front::new(&params), VecDeque::new(), VecDeque::new());
+        let (wake_ms, woken) = (now_ms, true);
+        self.running = Some(Running { replica, edges, council, side, watch, front, inbox, ready, wake_ms, woken });
         Ok(())
     }
 
     /// Kills the process and its machine.
     pub fn crash(&mut self, rng: &mut Rng) {
         if let Some(running) = self.running.take() {
+            self.files = running.side.files;
             self.disk = running.edges.into_disk();
             self.disk.crash(rng);
             self.store.0.borrow_mut().crash();
         }
     }
 
-    /// What the node has to say of its readiness, knowing this control state.
-    pub fn readiness(&mut self, now_ms: u64, state: &ControlState) -> Option<Pending> {
-        let (clock_ms, key) = (self.clock_ms(now_ms), signer_key(self.at));
-        let Running { replica, self_check, .. } = self.running.as_mut()?;
-        self_check.statement(clock_ms, &replica.running(), state, false, &key)
+    /// Takes a copy of the disks, as they would be after a crash now.
+    pub fn back_up(&mut self) {
+        let (disk, files) = match &self.running {
+            Some(running) => (&running.edges.disk, &running.side.files),
+            None => (&self.disk, &self.files),
+        };
+        let mut store = self.store.0.borrow().clone();
+        store.crash();
+        self.backup = Some(Box::new(Backup { disk: disk.durable_part(), files: files.clone(), store }));
+    }
+
+    /// Puts the copy back; false if there is none. The process must not run.
+    pub fn put_back(&mut self) -> bool {
+        let Some(backup) = self.backup.take() else { return false };
+        let Backup { disk, files, store } = *backup;
+        (self.disk, self.files, self.pruned) = (disk, files, 0);
+        self.store = SharedStore(Rc::new(RefCell::new(store)));
+        true
+    }
+
+    /// Loses everything but the validator's keys. The process must not run.
+    pub fn lose_disk(&mut self) {
+        (self.disk, self.files, self.pruned) = (Disk::default(), Files::default(), 0);
+        self.store = SharedStore(Rc::new(RefCell::new(Store::new(&self.beginning.genesis))));
     }
 
     /// Hands an input to the replica.
     pub fn hear(&mut self, input: Input) {
         if let Some(running) = &mut self.running
-            && running.inbox.len() < INBOX
+            && running.inbox.len() < INPUTS
         {
             running.inbox.push_back(input);
             running.woken = true;
@@ -221,7 +315,7 @@ impl Node {
     /// Takes turns until there is nothing left to do.
     pub fn run(&mut self, now_ms: u64) {
         let clock_ms = self.clock_ms(now_ms);
-        let ahead_ms = clock_ms - now_ms;
+        let (ahead_ms, slow_ms) = (clock_ms - now_ms, self.slow_ms);
         for turn in 0..TURNS {
             let resubmitted = match &mut self.running {
                 Some(running) => std::mem::take(&mut running.edges.resubmitted),
@@ -246,7 +340,7 @@ impl Node {
                     if turn == 0 && asked && at <= now_ms {
                         self.idle_turns += 1;
                     }
-                    *wake_ms = at.max(now_ms + 1);
+                    *wake_ms = at.max(now_ms + 1 + slow_ms);
                     return;
                 }
                 _ => *woken = true,

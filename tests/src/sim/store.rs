@@ -9,9 +9,13 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use horae_control::{BlockId, Certificate, Signature, SignedBlock};
 use horae_node::chain_view::ChainEvent;
+use horae_node::council::BatchHead;
+use horae_node::council::batches::CompleteBatch;
 use horae_node::replica::chain::{KEPT_BLOCKS, facts_of};
 use horae_node::replica::message::SealedBlock;
 use horae_node::replica::restore::Origin;
+use horae_stages::root::state_root;
+use horae_stages::rules::ends_batch;
 use horae_stages::{Account, ExecutedBlock, Genesis, Header, MemoryState, StateSource};
 
 /// A committed block as it is stored.
@@ -23,7 +27,7 @@ struct Stored {
 }
 
 /// Committed blocks, and the state after the highest.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Store {
     genesis: Genesis,
     genesis_hash: B256,
@@ -31,6 +35,8 @@ pub struct Store {
     state: MemoryState,
     /// Blocks that a crash does not take.
     flushed: usize,
+    /// State roots after the last blocks of batches.
+    roots: BTreeMap<u64, B256>,
 }
 
 impl Store {
@@ -44,6 +50,7 @@ impl Store {
             blocks: Vec::new(),
             state: MemoryState::default(),
             flushed: 0,
+            roots: BTreeMap::new(),
         };
         store.rebuild();
         store
@@ -108,7 +115,18 @@ impl Store {
     fn take(&mut self, stored: Stored) {
         let number = self.height() + 1;
         self.state.apply(number, stored.executed.hash, &stored.executed.changes);
+        if ends_batch(&stored.executed.block.header, &self.genesis.params) {
+            self.roots.insert(number, state_root(self.state.accounts()));
+        }
         self.blocks.push(stored);
+    }
+
+    /// The batch after this one, if it is stored to its end.
+    #[must_use]
+    pub fn batch_after(&self, head: &BatchHead) -> Option<CompleteBatch> {
+        let (last, root) = self.roots.range(head.last_block + 1..).next()?;
+        let blocks = self.blocks.get(head.last_block as usize..*last as usize)?;
+        CompleteBatch::new(head, blocks.iter().map(|stored| stored.executed.block.clone()).collect(), *root)
     }
 }
 

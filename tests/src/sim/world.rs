@@ -1,43 +1,53 @@
-//! The world: seeded time, the faults drawn for it, and the loop that gives every node its turns.
+//! The world: seeded time, and the loop that gives every node its turns.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use horae_control::{ControlParams, Domain, Pending};
-use horae_node::replica::message::{BLOCKS_PER_ANSWER, PeerMessage};
-use horae_node::replica::{ControlUpdate, Input, Received};
+use bytes::Bytes;
+use horae_control::limits::MIN_STAKE;
+use horae_control::{Candidate, ControlParams, ControlState, Domain, Effect};
+use horae_node::council::{Report, TICK_MS};
 use horae_stages::genesis::GenesisAccount;
 use horae_stages::{ChainParams, Genesis, L1View};
 
+use super::byzantine::{Lie, Mask};
 use super::clients::Clients;
-use super::control::ControlPlane;
-use super::edges::{Planted, Said};
+use super::engine::Engine;
+use super::faults::{Fragile, Tally};
 use super::judge::{Judge, Violation};
+use super::l1::{L1, STEP_BLOCKS};
 use super::net::{Net, Weather};
-use super::node::Node;
+use super::node::{Beginning, Node, Running, node_key, signer_key};
 use super::rng::Rng;
 
 const CHAIN_ID: u64 = 59_901;
 /// Stakes of the validators, in multiples of the least.
 const STAKES: [&[u64]; 5] = [&[1, 1, 1, 1], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]];
 const START_MS: u64 = 1_700_000_000_000;
-/// How often clients and the control plane take a step, in milliseconds.
+/// How often clients and the engine take a step, in milliseconds.
 const CLIENTS_MS: u64 = 25;
-const CONTROL_MS: u64 = 10;
+const ENGINE_MS: u64 = 10;
 /// How often a store takes in what is committed.
-const STORE_MS: u64 = 20;
+pub(super) const STORE_MS: u64 = 20;
+/// How often a node looks at L1.
+const LOOK_MS: u64 = 500;
 /// Blocks between prunings of a journal.
 const PRUNE_BLOCKS: u64 = 32;
+/// How long the calm at the end may take to bring new blocks and a batch everywhere, beside two slot timeouts.
+const PATIENCE_MS: u64 = 60_000;
+/// Blocks that the calm at the end has to bring.
+const CALM_BLOCKS: u64 = 5;
 
 /// What a run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// Everything is drawn from it.
     pub seed: u64,
-    /// How long faults go on, in simulated milliseconds.
-    pub faults_ms: u64,
-    /// A fault put in on purpose.
-    pub planted: Planted,
+    /// Events that happen before faults stop.
+    pub events: u64,
+    /// How many validators there are; drawn if nothing is said.
+    pub nodes: Option<usize>,
     /// Tells where everybody stands once a simulated second.
     pub loud: bool,
 }
@@ -47,14 +57,18 @@ pub struct Plan {
 pub struct Outcome {
     /// Hash over everything that was said and decided.
     pub trace: u64,
+    /// Things that happened.
+    pub events: u64,
     /// Committed blocks.
     pub blocks: u64,
     /// Committed transactions.
     pub transactions: usize,
-    /// Terms that were opened.
-    pub terms: u64,
-    /// Crashes.
-    pub crashes: u64,
+    /// Terms that were closed.
+    pub failovers: u64,
+    /// Batches on L1 at the end.
+    pub batches: u64,
+    /// Faults, by kind.
+    pub faults: Tally,
     /// Rollbacks that replicas told of.
     pub rollbacks: u64,
     /// Simulated milliseconds.
@@ -67,68 +81,70 @@ pub struct Outcome {
     pub refused: u64,
 }
 
-/// What the outage of one validator came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outage {
-    /// Terms that closed while it was away.
-    pub failovers: u64,
-    /// Validators whose turns were passed over when it came back.
-    pub passed_over: usize,
-    /// Nobody's turns are passed over at the end.
-    pub takes_turns: bool,
-    /// Terms that closed after it came back.
-    pub terms_after: u64,
-    /// Blocks committed after it came back.
-    pub blocks: u64,
-}
-
-enum Due {
-    Message { from: usize, to: usize, life: u64, bytes: bytes::Bytes },
+/// What is due at some moment.
+pub(super) enum Due {
+    Message { from: usize, to: usize, life: u64, bytes: Bytes },
+    Link { from: usize, to: usize, life: u64, bytes: alloy_primitives::Bytes },
+    PeerUp { node: usize, peer: usize },
     Written { node: usize, life: u64 },
     Stores { node: usize, life: u64 },
-    Vote(Box<horae_control::CloseVote>),
+    Ticks { node: usize, life: u64 },
+    Looks { node: usize, life: u64 },
+    Reports { node: usize, life: u64, report: Report },
     Applies { node: usize },
     Clients,
-    Control,
+    Engine,
+    L1Block,
     Fault,
     Starts { node: usize },
-    Heals,
     DiskRecovers { node: usize },
+    Endpoint { node: usize },
 }
 
 /// One run.
 pub struct World {
-    now_ms: u64,
-    rng: Rng,
-    net: Net,
-    nodes: Vec<Node>,
-    control: ControlPlane,
-    clients: Clients,
-    judge: Judge,
+    pub(super) now_ms: u64,
+    pub(super) rng: Rng,
+    pub(super) net: Net,
+    pub(super) nodes: Vec<Node>,
+    pub(super) engine: Engine,
+    pub(super) l1: L1,
+    pub(super) clients: Clients,
+    pub(super) judge: Judge,
+    pub(super) beginning: Rc<Beginning>,
     due: BTreeMap<(u64, u64), Due>,
     next: u64,
-    out: Outcome,
-    calm: bool,
-    loud: bool,
+    pub(super) out: Outcome,
+    pub(super) fragile: Fragile,
+    pub(super) calm: bool,
+    plan: Plan,
     told_ms: u64,
-    pruned: Vec<u64>,
-    /// Nodes whose next control block is on its way.
-    applying: Vec<bool>,
 }
 
 impl World {
     /// A world at its start.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
+        Self::with(plan, true)
+    }
+
+    /// A world in which nothing goes wrong by itself.
+    #[must_use]
+    pub fn without_faults(plan: Plan) -> Self {
+        Self::with(plan, false)
+    }
+
+    fn with(plan: Plan, faults: bool) -> Self {
         let mut rng = Rng::new(plan.seed);
-        let stakes = rng.pick(&STAKES);
-        let units: &[u64] = stakes;
-        let window_blocks = *rng.pick(&[4, 16, 128]);
+        let drawn = *rng.pick(&STAKES);
+        let units: Vec<u64> = plan.nodes.map_or(drawn.to_vec(), |nodes| vec![1; nodes]);
         let params = ChainParams {
             heartbeat_ms: *rng.pick(&[100, 300]),
             slot_ms: *rng.pick(&[300, 1_000, 3_000]),
             slot_blocks: *rng.pick(&[4, 24, 200]),
-            window_blocks,
+            window_blocks: *rng.pick(&[4, 16, 128]),
+            batch_interval_ms: *rng.pick(&[1_500, 4_000]),
+            batch_longest_interval_ms: 8_000,
             ..ChainParams::devnet(CHAIN_ID)
         };
         let accounts = rng.between(2, 6) as usize;
@@ -142,46 +158,62 @@ impl World {
             alloc: clients.addresses().map(|address| (address, rich.clone())).collect(),
         };
         let domain = Domain { chain_id: CHAIN_ID, locking: Address::repeat_byte(0x11) };
-        let numbers = ControlParams { window_blocks, ..ControlParams::devnet() };
-        let control = ControlPlane::new(rng.fork(), units, domain, numbers, genesis.header().hash());
-        let drift_ms = params.drift_ms;
-        let nodes: Vec<Node> = (0..units.len())
-            .map(|at| Node::new(at, rng.between(0, drift_ms / 2), &genesis, domain, plan.planted))
-            .collect();
+        let control = control_genesis(&mut rng, &units, domain, &params, &genesis);
+        let set = control.epoch().set.clone();
+        let beginning = Rc::new(Beginning { genesis, control: control.clone() });
+        let skew_ms = params.drift_ms / 2;
+        let nodes: Vec<Node> =
+            (0..units.len()).map(|at| Node::new(at, rng.between(0, skew_ms), beginning.clone())).collect();
+        let weights: Vec<u64> =
+            nodes.iter().map(|node| set.get(&node.address).map_or(0, |validator| validator.weight)).collect();
+        let fragile = if faults { Fragile::draw(&mut rng, &weights) } else { Fragile::nobody() };
         let net = Net::new(rng.fork(), units.len(), Weather::CALM);
+        let engine = Engine::new(rng.fork(), control);
+        let l1 = L1::new(rng.fork(), set);
         let mut world = Self {
             now_ms: 0,
             rng,
             net,
-            pruned: vec![0; nodes.len()],
-            applying: vec![false; nodes.len()],
             nodes,
-            control,
+            engine,
+            l1,
             clients,
             judge: Judge::default(),
+            beginning,
             due: BTreeMap::new(),
             next: 0,
             out: Outcome::default(),
-            calm: false,
-            loud: plan.loud,
+            fragile,
+            calm: !faults,
+            plan,
             told_ms: 0,
         };
+        world.put_masks_on(domain);
         for node in 0..world.nodes.len() {
             world.at(1, Due::Starts { node });
         }
-        world.at(1, Due::Clients);
-        world.at(1, Due::Control);
+        for due in [Due::Clients, Due::Engine, Due::L1Block] {
+            world.at(1, due);
+        }
         world.at(500, Due::Fault);
-        world.at(plan.faults_ms, Due::Heals);
         world
     }
 
-    fn at(&mut self, after_ms: u64, due: Due) {
+    fn put_masks_on(&mut self, domain: Domain) {
+        for at in self.fragile.liars().to_vec() {
+            let lies: Vec<Lie> = Lie::ALL.into_iter().filter(|_| self.rng.chance(450)).collect();
+            let mask = Mask::new(lies, self.rng.fork(), signer_key(at), domain);
+            self.nodes[at].mask = Some(mask);
+            self.judge.expect_lies_of(self.nodes[at].address);
+        }
+    }
+
+    pub(super) fn at(&mut self, after_ms: u64, due: Due) {
         self.next += 1;
         self.due.insert((self.now_ms + after_ms, self.next), due);
     }
 
-    fn trace(&mut self, bytes: &[u8]) {
+    pub(super) fn trace(&mut self, bytes: &[u8]) {
         let digest = keccak256(bytes);
         let word = u64::from_be_bytes(digest[..8].try_into().unwrap_or_default());
         let mixed = self.out.trace.rotate_left(5) ^ word ^ self.now_ms;
@@ -191,7 +223,7 @@ impl World {
     /// Runs to the end: faults, then a calm in which everything must come right.
     ///
     /// # Errors
-    /// The first thing seen that must not be.
+    /// The first thing seen that must not be, and when.
     pub fn run(mut self) -> Result<Outcome, (u64, Violation)> {
         match self.go() {
             Ok(()) => Ok(self.out),
@@ -199,30 +231,7 @@ impl World {
         }
     }
 
-    /// One validator dies at `dies_ms` and comes back at `back_ms`; nothing else goes wrong. Gives the terms open before, when
-    /// it comes back and at the end, and whose turns are passed over at the latter two.
-    ///
-    /// # Errors
-    /// The first thing seen that must not be.
-    pub fn outage(mut self, node: usize, dies_ms: u64, back_ms: u64, ends_ms: u64) -> Result<Outage, Violation> {
-        self.calm = true;
-        self.judge.decided(self.control.state())?;
-        let open = |world: &Self| world.control.state().open_term().map_or(0, |term| term.number);
-        let skipped = |world: &Self| world.control.state().open_term().map_or(0, |term| term.skips.latest().len());
-        self.run_to(dies_ms)?;
-        let before = open(&self);
-        self.nodes[node].crash(&mut self.rng);
-        self.run_to(back_ms)?;
-        let (after, passed_over) = (open(&self), skipped(&self));
-        let committed = self.judge.committed();
-        self.start(node)?;
-        self.run_to(ends_ms)?;
-        let takes_turns = skipped(&self) == 0;
-        let blocks = self.judge.committed() - committed;
-        Ok(Outage { failovers: after - before, passed_over, takes_turns, terms_after: open(&self) - after, blocks })
-    }
-
-    fn run_to(&mut self, end_ms: u64) -> Result<(), Violation> {
+    pub(super) fn run_to(&mut self, end_ms: u64) -> Result<(), Violation> {
         while self.now_ms < end_ms {
             self.turn()?;
         }
@@ -239,11 +248,13 @@ impl World {
         self.now_ms = next.max(self.now_ms);
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= self.now_ms) {
             let due = entry.remove();
+            self.out.events += u64::from(!matches!(due, Due::Clients | Due::Engine | Due::Ticks { .. }));
             self.take(due)?;
         }
         for node in 0..self.nodes.len() {
             if self.nodes[node].is_due(self.now_ms) {
                 self.nodes[node].run(self.now_ms);
+                self.out.events += 1;
                 self.carry(node)?;
             }
         }
@@ -251,54 +262,63 @@ impl World {
     }
 
     fn go(&mut self) -> Result<(), Violation> {
-        self.judge.decided(self.control.state())?;
         let mut goal = None;
         loop {
             self.turn()?;
-            if self.loud && self.now_ms >= self.told_ms {
+            if self.plan.loud && self.now_ms >= self.told_ms {
                 self.told_ms = self.now_ms + 1_000;
-                eprintln!("{} ms: {} due, {}", self.now_ms, self.due.len(), self.stuck(0).what);
+                eprintln!("{} ms: {} due, {}", self.now_ms, self.due.len(), self.standing());
+            }
+            if !self.calm && self.out.events >= self.plan.events {
+                self.heal();
             }
             if self.calm {
-                let (height, deadline_ms) = *goal.get_or_insert_with(|| {
-                    let patience_ms = 2 * self.control.state().slot_timeout_ms(false) + 30_000;
-                    (self.judge.committed() + 5, self.now_ms + patience_ms)
+                let (height, batches, deadline_ms) = *goal.get_or_insert_with(|| {
+                    let patience_ms = 2 * self.engine.state().slot_timeout_ms(false) + PATIENCE_MS;
+                    let batches = self.l1.batches().count() + 1;
+                    (self.judge.committed() + CALM_BLOCKS, batches, self.now_ms + patience_ms)
                 });
-                let reached = |node: &Node| node.running.as_ref().is_some_and(|r| r.replica.committed() >= height);
-                if self.nodes.iter().all(reached) && self.clients.is_done() {
+                if self.has_come_right(height, batches) {
                     return self.finish();
                 }
                 if self.now_ms > deadline_ms {
-                    return Err(self.stuck(height));
+                    let open = self.clients.open();
+                    let invariant = if open.is_empty() { 0 } else { 9 };
+                    let what = format!("no progress to block {height} and {batches} batches: {}", self.standing());
+                    return Err(Violation::new(invariant, what));
                 }
             }
         }
     }
 
-    fn stuck(&self, goal: u64) -> Violation {
-        let nodes = self.nodes.iter().map(|node| match &node.running {
-            Some(running) => {
-                let replica = &running.replica;
-                let slot = replica.running();
-                format!(
-                    "[{}: head {} committed {} stored {} applied {} term {} slot {} sequencer {:?}]",
-                    node.at,
-                    replica.head().number,
-                    replica.committed(),
-                    node.store.0.borrow().height(),
-                    node.applied,
-                    slot.term,
-                    slot.slot,
-                    slot.sequencer.and_then(|s| self.nodes.iter().position(|n| n.address == s)),
-                )
-            }
-            None => format!("[{}: down]", node.at),
+    fn has_come_right(&self, height: u64, batches: usize) -> bool {
+        let honest = || self.nodes.iter().filter(|node| !node.is_liar());
+        let reached = |node: &Node| node.running.as_ref().is_some_and(|r| r.replica.committed() >= height);
+        honest().all(reached) && self.clients.is_done() && self.l1.batches().count() >= batches
+    }
+
+    /// Where everybody stands, in words.
+    pub(super) fn standing(&self) -> String {
+        let nodes = self.nodes.iter().map(|node| {
+            let Some(running) = &node.running else { return format!("[{}: down]", node.at) };
+            let (replica, slot) = (&running.replica, running.replica.running());
+            let sequencer = slot.sequencer.and_then(|s| self.nodes.iter().position(|n| n.address == s));
+            format!(
+                "[{}{}: head {} committed {} stored {} control {} part {:?} term {} slot {} sequencer {sequencer:?}]",
+                node.at,
+                if node.is_liar() { " (liar)" } else { "" },
+                replica.head().number,
+                replica.committed(),
+                node.store.0.borrow().height(),
+                running.council.state().height(),
+                running.side.part,
+                slot.term,
+                slot.slot,
+            )
         });
         let nodes = nodes.collect::<Vec<_>>().join(" ");
-        let open = self.clients.open();
-        let invariant = if open.is_empty() { 0 } else { 9 };
-        let control = self.control.height();
-        Violation::new(invariant, format!("no progress to {goal} (control {control}): {nodes}; open: {open}"))
+        let (control, batches) = (self.engine.height(), self.l1.batches().count());
+        format!("control {control}, {batches} batches, {nodes}; open: {}", self.clients.open())
     }
 
     fn finish(&mut self) -> Result<(), Violation> {
@@ -309,19 +329,21 @@ impl World {
                 self.out.refused += running.edges.refused;
                 while running.edges.view.store(usize::MAX) {}
             }
+            self.out.faults.lies += node.mask.as_ref().map_or(0, |mask| mask.told);
         }
-        for pair in self.nodes.windows(2) {
+        let honest: Vec<&Node> = self.nodes.iter().filter(|node| !node.is_liar()).collect();
+        for pair in honest.windows(2) {
             let (a, b) = (pair[0].store.0.borrow(), pair[1].store.0.borrow());
             if a.height() == b.height() && a.state() != b.state() {
-                return Err(Violation::new(
-                    5,
-                    format!("nodes {} and {} have different states", pair[0].at, pair[1].at),
-                ));
+                let what = format!("nodes {} and {} have different states", pair[0].at, pair[1].at);
+                return Err(Violation::new(5, what));
             }
         }
+        self.judge.rebuild(&self.beginning.genesis, self.l1.batches())?;
         self.out.blocks = self.judge.committed();
         self.out.transactions = self.judge.transactions();
-        self.out.terms = self.control.state().open_term().map_or(0, |term| term.number);
+        self.out.failovers = self.engine.state().open_term().map_or(0, |term| term.number - 1);
+        self.out.batches = self.l1.batches().count() as u64;
         self.out.simulated_ms = self.now_ms;
         Ok(())
     }
@@ -329,6 +351,21 @@ impl World {
     fn take(&mut self, due: Due) -> Result<(), Violation> {
         match due {
             Due::Message { from, to, life, bytes } => self.deliver(from, to, life, &bytes)?,
+            Due::Link { from, to, life, bytes } => {
+                let (from, now_ms) = (self.nodes[from].node_key, self.nodes[to].clock_ms(self.now_ms));
+                if let Some(Running { council, side, .. }) = self.alive(to, life) {
+                    council.hear(from, &bytes, now_ms, side);
+                    self.settle(to)?;
+                }
+            }
+            Due::PeerUp { node, peer } => {
+                let key = self.nodes[peer].node_key;
+                let both = self.net.joined(node, peer) && self.nodes[peer].running.is_some();
+                if let Some(Running { council, side, .. }) = self.nodes[node].running.as_mut().filter(|_| both) {
+                    council.peer_up(key, side);
+                    self.settle(node)?;
+                }
+            }
             Due::Written { node, life } => {
                 if let Some(running) = self.alive(node, life) {
                     running.edges.disk.finish_write();
@@ -337,75 +374,78 @@ impl World {
                 }
             }
             Due::Stores { node, life } => self.stores(node, life),
-            Due::Vote(vote) => {
-                for node in &mut self.nodes {
-                    node.hear(Input::CloseVote(vote.clone()));
+            Due::Ticks { node, life } => {
+                let now_ms = self.nodes[node].clock_ms(self.now_ms);
+                if let Some(Running { replica, council, side, .. }) = self.alive(node, life) {
+                    side.running = std::sync::Arc::new(replica.running());
+                    council.tick(now_ms, side).map_err(|why| Violation::new(0, format!("node {node}: {why}")))?;
+                    self.at(TICK_MS, Due::Ticks { node, life });
+                    self.settle(node)?;
                 }
-                self.control.hear(Pending::Close(*vote)).map_err(|why| Violation::new(8, why))?;
             }
-            Due::Applies { node } => self.apply(node),
+            Due::Looks { node, life } => self.look(node, life)?,
+            Due::Reports { node, life, report } => {
+                let now_ms = self.nodes[node].clock_ms(self.now_ms);
+                if let Some(Running { council, side, .. }) = self.alive(node, life) {
+                    council.report(report, now_ms, side);
+                    self.settle(node)?;
+                }
+            }
+            Due::Applies { node } => self.apply(node)?,
             Due::Clients => {
                 let sending = !self.calm;
                 self.clients.step(self.now_ms, &mut self.nodes, &self.judge, sending)?;
                 self.at(CLIENTS_MS, Due::Clients);
             }
-            Due::Control => {
-                if self.control.step(self.now_ms, &mut self.nodes, &self.net) {
-                    let height = self.control.height();
+            Due::Engine => {
+                let decided = self.engine.step(self.now_ms, &mut self.nodes, &self.net, &self.l1)?;
+                if let Some(effects) = decided {
+                    let height = self.engine.height();
                     self.trace(&height.to_be_bytes());
-                    self.judge.decided(self.control.state())?;
+                    self.judge.decided(self.engine.state())?;
+                    self.judge_effects(&effects)?;
                 }
-                self.answer_roll_call()?;
                 self.spread();
-                self.at(CONTROL_MS, Due::Control);
+                self.at(ENGINE_MS, Due::Engine);
             }
+            Due::L1Block => self.make_l1_block()?,
             Due::Fault => self.fault(),
             Due::Starts { node } => self.start(node)?,
-            Due::Heals => self.heal(),
-            Due::DiskRecovers { node } => self.nodes[node].write_ms = 3,
+            Due::DiskRecovers { node } => self.recover_disk(node),
+            Due::Endpoint { node } => self.recover_endpoint(node),
         }
         Ok(())
     }
 
-    fn alive(&mut self, node: usize, life: u64) -> Option<&mut super::node::Running> {
+    pub(super) fn alive(&mut self, node: usize, life: u64) -> Option<&mut Running> {
         let node = &mut self.nodes[node];
         if node.life == life { node.running.as_mut() } else { None }
-    }
-
-    fn deliver(&mut self, from: usize, to: usize, life: u64, bytes: &[u8]) -> Result<(), Violation> {
-        if self.alive(to, life).is_none() {
-            return Ok(());
-        }
-        let message = PeerMessage::decode(bytes).map_err(|why| Violation::new(0, why.to_string()))?;
-        if let PeerMessage::Transactions(transactions) = message {
-            for raw in transactions {
-                self.nodes[to].offer(self.now_ms, &raw, None);
-            }
-            return Ok(());
-        }
-        let message = Received::prepare(message).map_err(|why| Violation::new(0, why))?;
-        let from = self.nodes[from].address;
-        self.nodes[to].hear(Input::Peer { from, message });
-        Ok(())
     }
 
     fn start(&mut self, node: usize) -> Result<(), Violation> {
         if self.nodes[node].running.is_some() {
             return Ok(());
         }
-        if self.nodes[node].applied == 0 {
-            self.nodes[node].applied = self.control.height();
-        }
-        let update = ControlUpdate::of(self.control.state_at(self.nodes[node].applied));
-        self.nodes[node].start(self.now_ms, update).map_err(|why| Violation::new(8, why))?;
+        let seed = self.rng.draw();
+        let known = Vec::new();
+        self.nodes[node].start(self.now_ms, seed, known).map_err(|why| Violation::new(8, why))?;
         let life = self.nodes[node].life;
         self.at(STORE_MS, Due::Stores { node, life });
+        self.at(1, Due::Ticks { node, life });
+        let look_ms = self.rng.between(1, LOOK_MS);
+        self.at(look_ms, Due::Looks { node, life });
+        for peer in (0..self.nodes.len()).filter(|peer| *peer != node) {
+            for (node, peer) in [(node, peer), (peer, node)] {
+                let after_ms = self.rng.between(1, 50);
+                self.at(after_ms, Due::PeerUp { node, peer });
+            }
+        }
         self.carry(node)
     }
 
     fn stores(&mut self, node: usize, life: u64) {
         let (flush, most) = (self.rng.chance(150), self.rng.between(0, 40) as usize);
-        let pruned = self.pruned[node];
+        let pruned = self.nodes[node].pruned;
         let Some(running) = self.alive(node, life) else { return };
         let before = running.edges.view.committed();
         running.edges.view.store(most);
@@ -416,7 +456,7 @@ impl World {
         }
         let flushed = store.0.borrow().flushed();
         if flushed >= pruned + PRUNE_BLOCKS {
-            self.pruned[node] = flushed;
+            self.nodes[node].pruned = flushed;
             if let Some(running) = self.alive(node, life) {
                 let promises = running.replica.promises();
                 running.edges.disk.prune(flushed, promises);
@@ -426,13 +466,46 @@ impl World {
         self.at(STORE_MS, Due::Stores { node, life });
     }
 
-    /// Nodes that reach the control plane say whether they can take their turns, when that needs saying.
-    fn answer_roll_call(&mut self) -> Result<(), Violation> {
-        let side = self.control.quorum(&self.nodes, &self.net).unwrap_or_default();
-        for node in side {
-            let state = self.control.state_at(self.nodes[node].applied);
-            if let Some(said) = self.nodes[node].readiness(self.now_ms, state) {
-                self.control.hear(said).map_err(|why| Violation::new(8, why))?;
+    fn look(&mut self, node: usize, life: u64) -> Result<(), Violation> {
+        let clock_ms = self.nodes[node].clock_ms(self.now_ms);
+        let (endpoint, l1) = (self.nodes[node].endpoint, &self.l1);
+        let same = self.nodes[node].life == life;
+        let running = self.nodes[node].running.as_mut().filter(|_| same);
+        let Some(Running { council, side, watch, .. }) = running else { return Ok(()) };
+        watch.endpoint = endpoint;
+        for news in watch.look(l1, side.agreed) {
+            council.l1_news(news, clock_ms, side);
+        }
+        self.at(LOOK_MS, Due::Looks { node, life });
+        self.settle(node)
+    }
+
+    fn make_l1_block(&mut self) -> Result<(), Violation> {
+        if !self.calm && self.rng.chance(40) {
+            self.l1.reorganise();
+            self.out.faults.l1_reorganisations += 1;
+        }
+        for outcome in self.l1.make_block() {
+            let report = match outcome.batch {
+                Some(index) => Report::Carried { index, result: outcome.result },
+                None => Report::Installed(outcome.result),
+            };
+            let (node, life) = (outcome.node, outcome.life);
+            let after_ms = self.rng.between(1, 300);
+            self.at(after_ms, Due::Reports { node, life, report });
+        }
+        self.judge.posted(self.l1.batches())?;
+        let after_ms = self.rng.between(300, 1_500);
+        self.at(after_ms, Due::L1Block);
+        Ok(())
+    }
+
+    fn judge_effects(&self, effects: &[Effect]) -> Result<(), Violation> {
+        for effect in effects {
+            if let Effect::Jailed { validator, offence } = effect
+                && self.nodes.iter().any(|node| node.address == *validator && !node.is_liar())
+            {
+                return Err(Violation::new(8, format!("{validator} is jailed for {offence:?}, though it is honest")));
             }
         }
         Ok(())
@@ -440,13 +513,21 @@ impl World {
 
     /// Hands the next control block to every node that can have it.
     fn spread(&mut self) {
+        let deciding = self.engine.quorum(&self.nodes, &self.net).unwrap_or_default();
+        let heights: Vec<Option<u64>> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                let running = node.running.as_ref().filter(|running| running.side.part.is_some())?;
+                Some(running.council.state().height())
+            })
+            .collect();
         for node in 0..self.nodes.len() {
-            let behind = self.nodes[node].applied < self.control.height() && self.nodes[node].running.is_some();
-            let told = (0..self.nodes.len())
-                .any(|n| self.net.joined(n, node) && self.nodes[n].applied > self.nodes[node].applied);
-            let deciding = self.control.quorum(&self.nodes, &self.net).is_some_and(|side| side.contains(&node));
-            if behind && (told || deciding) && !self.applying[node] {
-                self.applying[node] = true;
+            let Some(height) = heights[node].filter(|height| *height < self.engine.height()) else { continue };
+            let ahead = |n: usize| heights[n].is_some_and(|other| other > height);
+            let told = (0..self.nodes.len()).any(|n| self.net.joined(n, node) && ahead(n));
+            if (told || deciding.contains(&node)) && !self.nodes[node].applying {
+                self.nodes[node].applying = true;
                 let late = self.rng.chance(20) && !self.calm;
                 let after_ms = if late { self.rng.between(200, 2_500) } else { self.rng.between(1, 60) };
                 self.at(after_ms, Due::Applies { node });
@@ -454,18 +535,22 @@ impl World {
         }
     }
 
-    fn apply(&mut self, node: usize) {
-        self.applying[node] = false;
-        if self.nodes[node].running.is_some() && self.nodes[node].applied < self.control.height() {
-            self.nodes[node].applied += 1;
-            let update = ControlUpdate::of(self.control.state_at(self.nodes[node].applied));
-            self.nodes[node].hear(Input::Control(Box::new(update)));
-        }
+    fn apply(&mut self, node: usize) -> Result<(), Violation> {
+        self.nodes[node].applying = false;
+        let clock_ms = self.nodes[node].clock_ms(self.now_ms);
+        let Some(Running { council, side, .. }) = &mut self.nodes[node].running else { return Ok(()) };
+        let height = council.state().height() + 1;
+        let Some(value) = self.engine.decided(height).filter(|_| side.part.is_some()) else { return Ok(()) };
+        side.files.decided = side.files.decided.max(height);
+        council
+            .decided(height, value, clock_ms, side)
+            .map_err(|why| Violation::new(0, format!("node {node}: {why}")))?;
+        self.settle(node)
     }
 
-    fn write(&mut self, node: usize) {
-        let most = self.nodes[node].write_ms;
+    pub(super) fn write(&mut self, node: usize) {
         let life = self.nodes[node].life;
+        let Some(most) = self.nodes[node].write_ms else { return };
         let begun = match &mut self.nodes[node].running {
             Some(running) => running.edges.disk.begin_write(&mut self.rng),
             None => false,
@@ -475,149 +560,32 @@ impl World {
             self.at(after_ms, Due::Written { node, life });
         }
     }
+}
 
-    /// Carries what a node said, and judges it.
-    fn carry(&mut self, node: usize) -> Result<(), Violation> {
-        let Some(running) = &mut self.nodes[node].running else { return Ok(()) };
-        let said = std::mem::take(&mut running.edges.said);
-        let votes = std::mem::take(&mut running.edges.votes);
-        let accusation = running.edges.accusations.pop();
-        let events = std::mem::take(&mut running.edges.events);
-        if let Some(why) = running.edges.fault.take() {
-            return Err(Violation::new(5, format!("node {node}: {why}")));
-        }
-        if let Some(proof) = accusation {
-            return Err(Violation::new(
-                8,
-                format!("node {node} can convict {}: {:?}", proof.validator, proof.offence()),
-            ));
-        }
-        let head = running.replica.head();
-        let committed = running.edges.view.committed();
-        let hash = running.edges.view.hash(committed);
-        for event in &events {
-            self.out.rollbacks +=
-                u64::from(matches!(event, horae_node::chain_view::ChainEvent::RolledBack { to } if *to < u64::MAX));
-            self.judge.told(event)?;
-        }
-        if let Some(hash) = hash {
-            self.judge.holds(node, committed, hash)?;
-        }
-        if head.number < committed {
-            return Err(Violation::new(5, format!("node {node}: head {head} below committed {committed}")));
-        }
-        self.write(node);
-        let address = self.nodes[node].address;
-        for said in said {
-            match said {
-                Said::To(to, message) => {
-                    self.judge.said(address, &message)?;
-                    if let Some(to) = self.nodes.iter().position(|other| other.address == to) {
-                        self.send(node, to, &message);
-                    }
-                }
-                Said::All(message) => {
-                    self.judge.said(address, &message)?;
-                    for to in (0..self.nodes.len()).filter(|to| *to != node) {
-                        self.send(node, to, &message);
-                    }
-                }
-                Said::Stored(to, from) => {
-                    let store = self.nodes[node].store.clone();
-                    let blocks: Vec<_> =
-                        (from..from + BLOCKS_PER_ANSWER).map_while(|number| store.0.borrow().block(number)).collect();
-                    if let Some(to) = self.nodes.iter().position(|other| other.address == to)
-                        && !blocks.is_empty()
-                    {
-                        self.send(node, to, &PeerMessage::Blocks { blocks, commit: None });
-                    }
-                }
-            }
-        }
-        for vote in votes {
-            self.judge.closes(&vote)?;
-            let heard = self.control.quorum(&self.nodes, &self.net).is_some_and(|side| side.contains(&node));
-            if heard && (self.calm || !self.rng.chance(50)) {
-                let after_ms = self.rng.between(1, 40);
-                self.at(after_ms, Due::Vote(Box::new(vote)));
-            }
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, from: usize, to: usize, message: &PeerMessage) {
-        let bytes = message.encode();
-        self.trace(&bytes);
-        if let Some(at) = self.net.carry(self.now_ms, from, to) {
-            let life = self.nodes[to].life;
-            self.at(at - self.now_ms, Due::Message { from, to, life, bytes });
-        }
-    }
-
-    fn fault(&mut self) {
-        if self.calm {
-            return;
-        }
-        let nodes = self.nodes.len();
-        match self.rng.below(8) {
-            0..=2 => {
-                let any = self.rng.below(nodes);
-                let running = self.nodes.iter().find_map(|node| node.running.as_ref()?.replica.sequencer());
-                let sequencer = self.nodes.iter().position(|node| Some(node.address) == running);
-                let aimed = self.rng.chance(500);
-                self.crash(sequencer.filter(|_| aimed).unwrap_or(any));
-            }
-            3 => {
-                for node in 0..nodes {
-                    if self.rng.chance(600) {
-                        self.crash(node);
-                    }
-                }
-            }
-            4 => {
-                let sides = (0..nodes).map(|_| u8::from(self.rng.chance(350))).collect();
-                self.net.part(sides);
-            }
-            5 => {
-                let weather = Weather {
-                    least_ms: 1,
-                    most_ms: self.rng.between(2, 150),
-                    lost_per_mille: self.rng.between(0, 120),
-                    late_per_mille: self.rng.between(0, 40),
-                };
-                self.net.set_weather(weather);
-            }
-            6 => {
-                let node = self.rng.below(nodes);
-                self.nodes[node].write_ms = self.rng.between(20, 1_200);
-                let after_ms = self.rng.between(500, 5_000);
-                self.at(after_ms, Due::DiskRecovers { node });
-            }
-            _ => {
-                self.net.part(vec![0; nodes]);
-                self.net.set_weather(Weather::CALM);
-            }
-        }
-        let after_ms = self.rng.between(50, 2_500);
-        self.at(after_ms, Due::Fault);
-    }
-
-    fn crash(&mut self, node: usize) {
-        if self.nodes[node].running.is_some() {
-            self.out.crashes += 1;
-            self.nodes[node].crash(&mut self.rng);
-            let after_ms = self.rng.between(20, 3_500);
-            self.at(after_ms, Due::Starts { node });
-        }
-    }
-
-    fn heal(&mut self) {
-        self.calm = true;
-        self.net.part(vec![0; self.nodes.len()]);
-        self.net.set_weather(Weather::CALM);
-        for node in 0..self.nodes.len() {
-            self.nodes[node].write_ms = 3;
-            self.at(1, Due::Starts { node });
-        }
-    }
+fn control_genesis(
+    rng: &mut Rng,
+    units: &[u64],
+    domain: Domain,
+    params: &ChainParams,
+    genesis: &Genesis,
+) -> ControlState {
+    let validators = units.iter().enumerate().map(|(n, units)| Candidate {
+        id: n as u64 + 1,
+        signer: signer_key(n).address(),
+        node_key: node_key(n),
+        stake: U256::from(MIN_STAKE) * U256::from(*units),
+    });
+    let begin = horae_control::Genesis {
+        domain,
+        l1_view: horae_control::L1View { number: 1, hash: B256::repeat_byte(1) },
+        validators: validators.collect(),
+        seed: keccak256(rng.draw().to_be_bytes()),
+        block_hash: genesis.header().hash(),
+        params: ControlParams {
+            window_blocks: params.window_blocks,
+            l1_step_blocks: STEP_BLOCKS,
+            ..ControlParams::devnet()
+        },
+    };
+    ControlState::genesis(&begin).expect("the validators form a set")
 }

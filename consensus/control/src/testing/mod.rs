@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 pub(crate) mod control;
-pub(crate) mod recall;
 mod search;
 mod simulation;
 

@@ -82,26 +82,16 @@ pub struct Inbox {
 }
 
 /// The next batch, if the blocks up to its end are committed and its state root is known.
-pub fn next_complete(
+pub(super) fn next_complete(
     view: &ChainView,
     params: &ChainParams,
     head: &BatchHead,
 ) -> Result<Option<CompleteBatch>, StoreError> {
     let reader = view.store().reader();
     let Some(blocks) = run_of(&reader, params, head.last_block + 1)? else { return Ok(None) };
-    let Some(last) = blocks.last().map(|block| &block.header) else { return Ok(None) };
-    let Some(state_root) = view.state_root(last.number)? else { return Ok(None) };
-    let header = Batch {
-        index: head.next_index,
-        previousDigest: head.digest,
-        firstBlock: head.last_block + 1,
-        lastBlock: last.number,
-        lastBlockHash: last.hash(),
-        dataHash: B256::ZERO,
-        stateRoot: state_root,
-        l1View: last.l1_view.number,
-    };
-    Ok(Some(CompleteBatch { header, blocks }))
+    let Some(last) = blocks.last().map(|block| block.header.number) else { return Ok(None) };
+    let Some(state_root) = view.state_root(last)? else { return Ok(None) };
+    Ok(CompleteBatch::new(head, blocks, state_root))
 }
 
 /// The committed blocks from `first` to the end of its batch, if that is stored.
@@ -123,6 +113,22 @@ fn run_of(reader: &StoreReader, params: &ChainParams, first: u64) -> Result<Opti
 }
 
 impl CompleteBatch {
+    /// The batch after `head` of these blocks, the last of which ends it; `state_root` is the root after it. `None` without blocks.
+    pub fn new(head: &BatchHead, blocks: Vec<Block>, state_root: B256) -> Option<Self> {
+        let last = &blocks.last()?.header;
+        let header = Batch {
+            index: head.next_index,
+            previousDigest: head.digest,
+            firstBlock: head.last_block + 1,
+            lastBlock: last.number,
+            lastBlockHash: last.hash(),
+            dataHash: B256::ZERO,
+            stateRoot: state_root,
+            l1View: last.l1_view.number,
+        };
+        Some(Self { header, blocks })
+    }
+
     /// Index of the batch.
     pub fn index(&self) -> u64 {
         self.header.index

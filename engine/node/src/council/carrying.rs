@@ -4,19 +4,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
-use horae_contracts::Signature as InboxSignature;
+use alloy_primitives::{Address, B256, Bytes};
 use horae_mpc::GroupSignature;
 use horae_stages::pack::{UnpackLimits, unpack};
 use metrics::counter;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
-use super::batches::{BatchHead, CompleteBatch, SignableBatch, next_complete};
+use super::Council;
+use super::batches::{BatchHead, CompleteBatch, SignableBatch};
+use super::io::{CouncilIo, Work};
 use super::message::{BatchProposal, LinkMessage};
 use super::signing::SigningOutput;
-use super::{Council, Report};
 use crate::chain_view::{BatchRecord, ChainEvent};
-use crate::clock;
 use crate::edges::l1::AcceptedBatch;
 
 /// A validator whose turn comes later waits this much longer for each place, in milliseconds.
@@ -46,8 +45,8 @@ enum Own {
     Sending,
 }
 
-/// What came of a look, a packing or a check, beside the council's task.
-pub(crate) enum Checked {
+/// What came of a look, a packing or a check.
+pub enum Checked {
     /// The next batch, if it is complete.
     Due(Option<Box<CompleteBatch>>),
     /// Our own bytes for a batch.
@@ -97,13 +96,13 @@ impl Carrying {
     }
 
     /// The batch with this index was sent, or not.
-    pub(super) fn carried(&mut self, index: u64, result: Result<(), String>) {
+    pub(super) fn carried(&mut self, index: u64, result: Result<(), String>, now_ms: u64) {
         if let Err(why) = result {
             warn!(index, %why, "batch not carried");
             counter!("horae_batches_not_carried").increment(1);
         }
         if matches!(self.own, Own::Sending) {
-            self.own = Own::Idle { not_before_ms: clock::now_ms().saturating_add(RETRY_MS) };
+            self.own = Own::Idle { not_before_ms: now_ms.saturating_add(RETRY_MS) };
         }
     }
 
@@ -130,68 +129,45 @@ impl Carrying {
 
 impl Council {
     /// Moves the next batch along.
-    pub(super) fn carry(&mut self, now_ms: u64) {
+    pub(super) fn carry(&mut self, now_ms: u64, io: &mut impl CouncilIo) {
         let Some(head) = self.carrying.head else { return };
         if self.signing.is_none() {
             return;
         }
         if self.carrying.due.is_none() {
-            return self.look(now_ms, head);
+            return self.look(now_ms, head, io);
         }
-        self.check_proposals();
+        self.check_proposals(io);
         let turn = self.turn(head.next_index);
         let Some(due) = &self.carrying.due else { return };
         let my_time = due.since_ms.saturating_add(turn.saturating_mul(STAND_IN_MS));
         let Own::Idle { not_before_ms } = self.carrying.own else { return };
-        if self.parts.sender.is_none() || now_ms < my_time.max(not_before_ms) {
+        if !io.carries() || now_ms < my_time.max(not_before_ms) {
             return;
         }
         let batch = due.batch.clone();
-        let (inbox, params) = (self.parts.inbox, self.parts.params.clone());
         self.carrying.own = Own::Packing;
-        self.beside(move || {
-            let packed = batch.pack().map_err(|why| why.to_string()).and_then(|data| {
-                batch.check(&data, &params).map_err(|why| why.to_string())?;
-                let signable = Box::new(batch.signable(&data, &inbox));
-                Ok((data, signable))
-            });
-            Checked::Packed(batch.index(), packed)
-        });
+        io.begin(Work::Pack(batch));
     }
 
     /// How many validators come before this one in carrying a batch.
     fn turn(&self, index: u64) -> u64 {
         let set = &self.state.epoch().set;
-        let (count, me) = (set.len() as u64, self.parts.signer.address());
+        let (count, me) = (set.len() as u64, self.signer.address());
         let at = set.index_of(&me).unwrap_or_default() as u64;
         (at + count - index % count) % count
     }
 
-    fn look(&mut self, now_ms: u64, head: BatchHead) {
+    fn look(&mut self, now_ms: u64, head: BatchHead, io: &mut impl CouncilIo) {
         if self.carrying.looking || now_ms < self.carrying.looked_ms.saturating_add(LOOK_MS) {
             return;
         }
         self.carrying.looking = true;
         self.carrying.looked_ms = now_ms;
-        let (view, params) = (self.parts.view.clone(), self.parts.params.clone());
-        self.beside(move || match next_complete(&view, &params, &head) {
-            Ok(found) => Checked::Due(found.map(Box::new)),
-            Err(why) => {
-                error!(%why, "cannot read the next batch from the store");
-                Checked::Due(None)
-            }
-        });
+        io.begin(Work::Look(head));
     }
 
-    fn beside(&self, work: impl FnOnce() -> Checked + Send + 'static) {
-        let reports = self.reports.clone();
-        tokio::task::spawn_blocking(move || {
-            // A council that is gone needs no report.
-            let _ = reports.blocking_send(Report::Checked(work()));
-        });
-    }
-
-    pub(super) fn hear_batch(&mut self, from: Address, proposal: BatchProposal) {
+    pub(super) fn hear_batch(&mut self, from: Address, proposal: BatchProposal, io: &mut impl CouncilIo) {
         let known = self.carrying.proposals.iter().any(|(sender, p)| *sender == from && p.index == proposal.index);
         if known {
             self.carrying.proposals.retain(|(sender, p)| *sender != from || p.index != proposal.index);
@@ -200,10 +176,10 @@ impl Council {
             self.carrying.proposals.pop_front();
         }
         self.carrying.proposals.push_back((from, proposal));
-        self.check_proposals();
+        self.check_proposals(io);
     }
 
-    fn check_proposals(&mut self) {
+    fn check_proposals(&mut self, io: &mut impl CouncilIo) {
         let Some(due) = &self.carrying.due else { return };
         let index = due.batch.index();
         let proposals = std::mem::take(&mut self.carrying.proposals);
@@ -211,16 +187,11 @@ impl Council {
         let batch = due.batch.clone();
         self.carrying.proposals = later.into();
         for (from, proposal) in now {
-            let (batch, inbox, params) = (batch.clone(), self.parts.inbox, self.parts.params.clone());
-            self.beside(move || {
-                let checked = batch.check(&proposal.data, &params).map_err(|why| why.to_string());
-                Checked::Theirs(from, index, checked.map(|()| batch.signable(&proposal.data, &inbox).digest))
-            });
+            io.begin(Work::Compare { from, batch: batch.clone(), data: proposal.data });
         }
     }
 
-    pub(super) fn batch_checked(&mut self, checked: Checked) {
-        let now_ms = clock::now_ms();
+    pub(super) fn batch_checked(&mut self, checked: Checked, now_ms: u64, io: &mut impl CouncilIo) {
         match checked {
             Checked::Due(found) => {
                 self.carrying.looking = false;
@@ -228,13 +199,13 @@ impl Council {
                 if let Some(batch) = found.filter(|batch| Some(batch.index()) == expected) {
                     debug!(index = batch.index(), last = batch.last_block(), "a batch is complete");
                     self.carrying.due = Some(Due { batch: Arc::from(batch), since_ms: now_ms });
-                    self.check_proposals();
+                    self.check_proposals(io);
                 }
             }
-            Checked::Packed(index, result) => self.packed(index, result, now_ms),
+            Checked::Packed(index, result) => self.packed(index, result, now_ms, io),
             Checked::Theirs(_, _, Ok(digest)) => {
-                let outputs = self.signing.as_mut().map(|signing| signing.approve(digest, now_ms));
-                self.signed(outputs.unwrap_or_default());
+                let outputs = self.signing.as_mut().map(|signing| signing.approve(digest, now_ms, io.rng()));
+                self.signed(outputs.unwrap_or_default(), now_ms, io);
             }
             Checked::Theirs(from, index, Err(why)) => {
                 counter!("horae_batches_refused").increment(1);
@@ -243,7 +214,13 @@ impl Council {
         }
     }
 
-    fn packed(&mut self, index: u64, result: Result<(Bytes, Box<SignableBatch>), String>, now_ms: u64) {
+    fn packed(
+        &mut self,
+        index: u64,
+        result: Result<(Bytes, Box<SignableBatch>), String>,
+        now_ms: u64,
+        io: &mut impl CouncilIo,
+    ) {
         let current = self.carrying.due.as_ref().map(|due| due.batch.index()) == Some(index);
         if !current || !matches!(self.carrying.own, Own::Packing) {
             return;
@@ -258,28 +235,30 @@ impl Council {
         };
         let first_block = signable.header.firstBlock;
         let proposal = LinkMessage::Batch(BatchProposal { index, first_block, data: data.to_vec() });
-        self.parts.engine.broadcast(proposal.encode());
+        io.broadcast(&proposal);
         let digest = signable.digest;
         self.carrying.own = Own::Signing { signable, data };
         let Some(signing) = &mut self.signing else { return };
-        let mut outputs = signing.approve(digest, now_ms);
-        outputs.extend(signing.begin(digest, now_ms));
-        self.signed(outputs);
+        let mut outputs = signing.approve(digest, now_ms, io.rng());
+        outputs.extend(signing.begin(digest, now_ms, io.rng()));
+        self.signed(outputs, now_ms, io);
     }
 
     /// Carries out what signing asks for.
-    pub(super) fn signed(&mut self, outputs: Vec<SigningOutput>) {
+    pub(super) fn signed(&mut self, outputs: Vec<SigningOutput>, now_ms: u64, io: &mut impl CouncilIo) {
         for output in outputs {
             match output {
                 SigningOutput::Send { to, message } => {
                     if let Some(validator) = self.state.epoch().set.get(&to) {
-                        self.parts.engine.send(validator.node_key, LinkMessage::Signing(message).encode());
+                        io.send(validator.node_key, &LinkMessage::Signing(message));
                     }
                 }
-                SigningOutput::Signed { digest, signature, signers } => self.send_batch(digest, signature, signers),
+                SigningOutput::Signed { digest, signature, signers } => {
+                    self.send_batch(digest, signature, signers, io);
+                }
                 SigningOutput::Failed { digest } => {
                     if matches!(&self.carrying.own, Own::Signing { signable, .. } if signable.digest == digest) {
-                        let not_before_ms = clock::now_ms().saturating_add(RETRY_MS);
+                        let not_before_ms = now_ms.saturating_add(RETRY_MS);
                         self.carrying.own = Own::Idle { not_before_ms };
                     }
                 }
@@ -287,7 +266,7 @@ impl Council {
         }
     }
 
-    fn send_batch(&mut self, digest: B256, signature: GroupSignature, signers: Vec<Address>) {
+    fn send_batch(&mut self, digest: B256, signature: GroupSignature, signers: Vec<Address>, io: &mut impl CouncilIo) {
         let own = std::mem::replace(&mut self.carrying.own, Own::Sending);
         let (signable, data) = match own {
             Own::Signing { signable, data } if signable.digest == digest => (signable, data),
@@ -296,26 +275,16 @@ impl Council {
                 return;
             }
         };
-        let Some(sender) = self.parts.sender.clone() else { return };
         let index = signable.header.index;
         self.carrying.note_signers(index, signers.clone());
-        self.parts.engine.broadcast(LinkMessage::Signed { index, signers }.encode());
-        let word = |word: B256| U256::from_be_bytes(word.0);
-        let signature = InboxSignature { rx: word(signature.rx), ry: word(signature.ry), z: word(signature.z) };
-        let reports = self.reports.clone();
-        tokio::spawn(async move {
-            let sent = sender.submit_batch(signable.header, signature, data).await;
-            let result = sent.map(|included| {
-                info!(index, tx = %included.hash, gas = included.gas_used, "batch carried to L1");
-            });
-            let _ = reports.send(Report::Carried { index, result: result.map_err(|why| why.to_string()) }).await;
-        });
+        io.broadcast(&LinkMessage::Signed { index, signers });
+        io.begin(Work::Submit { header: signable.header, signature, data });
     }
 
     /// L1 has a batch: everyone notes it, whoever carried it.
-    pub(super) fn batch_accepted(&mut self, accepted: &AcceptedBatch, l1_gas: u64) {
+    pub(super) fn batch_accepted(&mut self, accepted: &AcceptedBatch, l1_gas: u64, io: &mut impl CouncilIo) {
         let batch = &accepted.batch;
-        let limits = UnpackLimits::new(&self.parts.params);
+        let limits = UnpackLimits::new(&self.params);
         let (transactions, raw_bytes) = match unpack(&accepted.data, &limits) {
             Ok(unpacked) => unpacked
                 .blocks
@@ -348,6 +317,6 @@ impl Council {
         if self.carrying.accepted.len() > ACCEPTED {
             self.carrying.accepted.pop_front();
         }
-        self.tell(ChainEvent::BatchAccepted(Arc::new(record)));
+        io.event(ChainEvent::BatchAccepted(Arc::new(record)));
     }
 }

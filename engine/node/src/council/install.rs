@@ -8,8 +8,10 @@ use horae_contracts::{Succession, installation_digest, recoverable};
 use horae_control::dkg::GroupKey;
 use horae_control::{ControlState, Signature, SignerKey, recover};
 
+use super::Council;
 use super::batches::Inbox;
-use super::message::InstallationSignature;
+use super::io::{CouncilIo, Work};
+use super::message::{InstallationSignature, LinkMessage};
 
 /// What `BatchInbox.installFirstKey` takes.
 #[derive(Clone, Debug)]
@@ -77,5 +79,21 @@ impl Installer {
                 .map(|v| signed(&v.signer).map(|s| recoverable(&s.0)).unwrap_or_default())
                 .collect(),
         })
+    }
+}
+
+impl Council {
+    /// Says our signature again, and carries the installation once it is complete.
+    pub(super) fn install(&mut self, io: &mut impl CouncilIo) {
+        let Some(installer) = &self.installer else { return };
+        if let Some(own) = installer.own(self.signer.address()) {
+            io.broadcast(&LinkMessage::Installation(own));
+        }
+        if self.installing || !io.carries() {
+            return;
+        }
+        let Some(installation) = installer.complete(&self.state) else { return };
+        self.installing = true;
+        io.begin(Work::Install(installation));
     }
 }

@@ -1,19 +1,17 @@
 //! Key generation at this node: drives `horae-mpc`'s pure run by what the control plane decides, and keeps its secrets
 //! sealed on disk, so that a node killed between rounds goes on and never says two things in one attempt.
 
-use std::sync::Arc;
-
 use alloy_primitives::{Address, U256};
 use horae_control::command::{Command, ControlBlock};
 use horae_control::dkg::{DkgCommitments, DkgConfirm, DkgPhase, DkgShares, GroupKey};
 use horae_control::pending::Pending;
 use horae_control::{ControlState, SignerKey};
 use horae_mpc::{Dkg, DkgError, DkgMessage, DkgParams, DkgRun, KeyMaterial, LayoutError, ShareLayout};
-use rand_core::OsRng;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
-use crate::keys::{KeyError, Vault};
+use super::io::CouncilIo;
+use crate::keys::KeyError;
 
 /// Sealed under this name: the run under way.
 const RUN: &str = "dkg-run";
@@ -39,18 +37,16 @@ pub enum KeygenError {
 
 /// One node's part in key generation.
 pub struct Keygen {
-    vault: Arc<Vault>,
-    signer: Arc<SignerKey>,
     run: Option<Dkg>,
     material: Option<KeyMaterial>,
 }
 
 impl Keygen {
     /// Takes up what is sealed on disk.
-    pub fn open(vault: Arc<Vault>, signer: Arc<SignerKey>) -> Result<Self, KeygenError> {
-        let run = vault.unseal(RUN)?.map(|bytes| Dkg::from_bytes(&bytes)).transpose()?;
-        let material = vault.unseal(SHARES)?.map(|bytes| KeyMaterial::from_bytes(&bytes)).transpose()?;
-        Ok(Self { vault, signer, run, material })
+    pub fn open(io: &impl CouncilIo) -> Result<Self, KeygenError> {
+        let run = io.unseal(RUN)?.map(|bytes| Dkg::from_bytes(&bytes)).transpose()?;
+        let material = io.unseal(SHARES)?.map(|bytes| KeyMaterial::from_bytes(&bytes)).transpose()?;
+        Ok(Self { run, material })
     }
 
     /// The shares of this group key, if this node has them.
@@ -59,8 +55,14 @@ impl Keygen {
     }
 
     /// Takes in the key generation messages of a decided block. `before` is the state it was applied to.
-    pub fn decided(&mut self, block: &ControlBlock, before: &ControlState) -> Result<(), KeygenError> {
-        self.join(before)?;
+    pub fn decided(
+        &mut self,
+        block: &ControlBlock,
+        before: &ControlState,
+        signer: &SignerKey,
+        io: &mut impl CouncilIo,
+    ) -> Result<(), KeygenError> {
+        self.join(before, signer, io)?;
         let Some(run) = &mut self.run else { return Ok(()) };
         let mut changed = false;
         for command in &block.commands {
@@ -81,17 +83,22 @@ impl Keygen {
             }
         }
         if changed {
-            self.vault.seal(RUN, &run.to_bytes())?;
+            io.seal(RUN, &run.to_bytes())?;
         }
         Ok(())
     }
 
     /// What this node has to say now and the control plane has not decided yet. The same each time.
-    pub fn outgoing(&mut self, state: &ControlState) -> Result<Vec<Pending>, KeygenError> {
-        self.join(state)?;
+    pub fn outgoing(
+        &mut self,
+        state: &ControlState,
+        signer: &SignerKey,
+        io: &mut impl CouncilIo,
+    ) -> Result<Vec<Pending>, KeygenError> {
+        self.join(state, signer, io)?;
         let dkg = state.dkg();
         let (domain, epoch) = (*state.domain(), state.epoch().number);
-        let me = self.signer.address();
+        let me = signer.address();
         let Some(incarnation) = state.epoch().set.get(&me).map(|validator| validator.incarnation) else {
             return Ok(Vec::new());
         };
@@ -100,9 +107,9 @@ impl Keygen {
         let mut pending = Vec::new();
         if dkg.phase() < DkgPhase::Confirm {
             let messages = run.outgoing()?;
-            self.vault.seal(RUN, &run.to_bytes())?;
+            io.seal(RUN, &run.to_bytes())?;
             for message in messages {
-                let (payload, key) = (message.to_bytes(), &self.signer);
+                let (payload, key) = (message.to_bytes(), signer);
                 pending.push(match message {
                     DkgMessage::Commitments(_) => Pending::DkgCommitments(DkgCommitments::sign(
                         &domain,
@@ -122,25 +129,25 @@ impl Keygen {
             let material = run.finish()?;
             let key = key_of(&material);
             if self.material.as_ref().map(key_of) != Some(key) {
-                self.vault.seal(SHARES, &material.to_bytes())?;
+                io.seal(SHARES, &material.to_bytes())?;
                 info!(px = %key.px, parity = key.parity, "group key generated");
                 self.material = Some(material);
             }
-            let confirm = DkgConfirm::sign(&domain, incarnation, epoch, attempt, key, &self.signer);
+            let confirm = DkgConfirm::sign(&domain, incarnation, epoch, attempt, key, signer);
             pending.push(Pending::DkgConfirm(confirm));
         }
         Ok(pending)
     }
 
     /// The key is confirmed by all: the run's own secrets are of no more use.
-    pub fn finished(&mut self) -> Result<(), KeygenError> {
+    pub fn finished(&mut self, io: &mut impl CouncilIo) -> Result<(), KeygenError> {
         self.run = None;
-        Ok(self.vault.erase(RUN)?)
+        Ok(io.erase(RUN)?)
     }
 
     /// Begins the run that the control plane has under way, unless this node is in it already.
-    fn join(&mut self, state: &ControlState) -> Result<(), KeygenError> {
-        let me = self.signer.address();
+    fn join(&mut self, state: &ControlState, signer: &SignerKey, io: &mut impl CouncilIo) -> Result<(), KeygenError> {
+        let me = signer.address();
         if state.dkg().phase() == DkgPhase::Done || state.epoch().set.get(&me).is_none() {
             return Ok(());
         }
@@ -153,8 +160,8 @@ impl Keygen {
             warn!(attempt, "key generation starts again");
         }
         let layout = layout_of(state)?;
-        let (dkg, _) = Dkg::start(DkgParams { run, layout }, me, &mut OsRng)?;
-        self.vault.seal(RUN, &dkg.to_bytes())?;
+        let (dkg, _) = Dkg::start(DkgParams { run, layout }, me, io.rng())?;
+        io.seal(RUN, &dkg.to_bytes())?;
         self.run = Some(dkg);
         Ok(())
     }

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use horae_control::command::{L1Event, Question};
-use horae_control::pending::{Pending, PendingCommands};
-use horae_control::{BlockFacts, BlockId, ControlState, L1View};
+use horae_control::{BlockFacts, BlockId, L1View};
 use horae_stages::L1View as StageView;
 use tokio::sync::oneshot;
 
@@ -81,33 +80,15 @@ fn stage_view(view: L1View) -> StageView {
     StageView { number: view.number, hash: view.hash }
 }
 
-/// What this node knows of the blocks that pending close votes speak of.
-pub(super) async fn facts_known(
-    pending: &PendingCommands,
-    state: &ControlState,
-    replica: &ReplicaInbox,
-) -> Vec<BlockFacts> {
-    let mut ids: Vec<BlockId> = pending
-        .commands()
-        .filter_map(|command| match command {
-            Pending::Close(vote) => Some(vote),
-            _ => None,
-        })
-        .flat_map(|vote| {
-            let certified = vote.certificate.as_ref().map(|certificate| certificate.block);
-            vote.acked.iter().map(|block| block.facts.id).chain(certified)
-        })
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let mut known: Vec<BlockFacts> = state.open_term().map(|term| term.parent).into_iter().collect();
-    if ids.is_empty() {
-        return known;
+/// What the replica knows of these blocks.
+pub(super) async fn facts_known(blocks: Vec<BlockId>, replica: &ReplicaInbox) -> Vec<BlockFacts> {
+    if blocks.is_empty() {
+        return Vec::new();
     }
     let (reply, answer) = oneshot::channel();
-    replica.tell(Input::Facts(FactsQuestion { blocks: ids, reply }));
-    if let Ok(Ok(facts)) = tokio::time::timeout(FACTS_TIMEOUT, answer).await {
-        known.extend(facts);
+    replica.tell(Input::Facts(FactsQuestion { blocks, reply }));
+    match tokio::time::timeout(FACTS_TIMEOUT, answer).await {
+        Ok(Ok(facts)) => facts,
+        _ => Vec::new(),
     }
-    known
 }

@@ -8,6 +8,8 @@
 
 use horae_control::{ControlState, Pending, Readiness, Signature, SignerKey};
 
+use super::Council;
+use super::io::CouncilIo;
 use crate::replica::RunningSlot;
 
 /// Blocks that the head may be behind the highest block heard of.
@@ -96,5 +98,22 @@ impl SelfCheck {
             signature: Signature([0; 65]),
         };
         Some(Pending::Readiness(said.signed(state.domain(), key)))
+    }
+}
+
+impl Council {
+    /// Says whether this node can take its turns, when that needs saying and is not on its way already.
+    pub(super) fn answer_roll_call(&mut self, now_ms: u64, io: &mut impl CouncilIo) {
+        if !self.has_voice() {
+            return;
+        }
+        let running = io.running();
+        io.show_trouble(self.self_check.trouble(&running, &self.state));
+        let said = self.self_check.statement(now_ms, &running, &self.state, io.is_drained(), &self.signer);
+        let Some(Pending::Readiness(said)) = said else { return };
+        let waits = |command: &Pending| matches!(command, Pending::Readiness(of) if of.validator == said.validator && of.ready == said.ready);
+        if !self.pending.commands().any(waits) {
+            self.speak(Pending::Readiness(said), io);
+        }
     }
 }

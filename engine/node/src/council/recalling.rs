@@ -2,21 +2,19 @@
 //! nothing. If it forgot something it follows in silence, registers a new incarnation, and starts again once that counts.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use alloy_primitives::Address;
 use horae_control::pending::Pending;
 use horae_control::{Known, Recall, Recalled, RegisterIncarnation, Spoken, SpokenInTerm};
-use horae_tendermint::Part;
+use horae_tendermint::{NodeKey, Part};
 use metrics::counter;
-use thiserror::Error;
-use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::io::{CouncilIo, IncarnationFileError};
 use super::message::{LinkMessage, YouSaid};
 use super::{Council, CouncilError, Ended};
-use crate::home::write_atomic;
-use crate::replica::{Input, NewestQuestion};
+use crate::replica::Input;
 
 /// The others are asked again this often, in milliseconds.
 const ASK_MS: u64 = 250;
@@ -24,25 +22,6 @@ const ASK_MS: u64 = 250;
 const TELL_MS: u64 = 10_000;
 /// A registration is said again this often, in milliseconds.
 const REGISTER_MS: u64 = 1_000;
-
-/// Why the note of the lowest incarnation that may speak cannot be used.
-#[derive(Debug, Error)]
-pub enum IncarnationFileError {
-    /// The disk.
-    #[error("{}: {source}", file.display())]
-    Io {
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Not a number.
-    #[error("{} does not hold a number; delete it, and this validator asks the others again what it said", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-    },
-}
 
 /// The lowest incarnation that may speak; 0 if nothing was ever forgotten.
 pub fn load_floor(file: &Path) -> Result<u64, IncarnationFileError> {
@@ -67,13 +46,13 @@ pub(super) enum Voice {
 
 impl Council {
     /// A question to all, if this node is a validator at all.
-    pub(super) fn begin_recall(&mut self, said: BTreeMap<u64, SpokenInTerm>, floor: u64) {
-        let me = self.parts.signer.address();
+    pub(super) fn begin_recall(&mut self, said: BTreeMap<u64, SpokenInTerm>, floor: u64, io: &mut impl CouncilIo) {
+        let me = self.me();
         let registered = self.state.incarnation_of(&me);
         if self.state.epoch().set.get(&me).is_none() {
-            return self.speak_as(registered);
+            return self.speak_as(registered, io);
         }
-        let own = self.parts.engine.own_votes();
+        let own = io.own_votes();
         let spoken = Spoken {
             terms: said,
             open_term: self.state.open_term().map_or(0, |term| term.number),
@@ -83,18 +62,18 @@ impl Council {
         let set = self.state.epoch().set.clone();
         let recall = Box::new(Recall::new(*self.state.domain(), me, set, spoken, registered, floor));
         self.voice = Voice::Asking { recall, asked_ms: 0, told_ms: 0 };
-        self.weigh_answers();
+        self.weigh_answers(io);
     }
 
     /// Asks, tells and registers again when it is time.
-    pub(super) fn find_voice(&mut self, now_ms: u64) {
+    pub(super) fn find_voice(&mut self, now_ms: u64, io: &mut impl CouncilIo) {
         match &mut self.voice {
             Voice::Asking { recall, asked_ms, told_ms } => {
                 if now_ms >= asked_ms.saturating_add(ASK_MS) {
                     *asked_ms = now_ms;
                     let set = self.state.epoch().set.clone();
                     for validator in recall.missing().filter_map(|signer| set.get(&signer).cloned()) {
-                        self.parts.engine.send(validator.node_key, LinkMessage::WhatDidISay.encode());
+                        io.send(validator.node_key, &LinkMessage::WhatDidISay);
                     }
                 }
                 if *told_ms == 0 {
@@ -110,11 +89,11 @@ impl Council {
             }
             Voice::Registering { incarnation, said_ms } => {
                 let incarnation = *incarnation;
-                let registered = self.state.incarnation_of(&self.parts.signer.address()) >= incarnation;
+                let registered = self.state.incarnation_of(&self.signer.address()) >= incarnation;
                 if !registered && now_ms >= said_ms.saturating_add(REGISTER_MS) {
                     *said_ms = now_ms;
-                    let registration = RegisterIncarnation::sign(self.state.domain(), incarnation, &self.parts.signer);
-                    self.speak(Pending::RegisterIncarnation(registration));
+                    let registration = RegisterIncarnation::sign(self.state.domain(), incarnation, &self.signer);
+                    self.speak(Pending::RegisterIncarnation(registration), io);
                 }
             }
             Voice::Unasked | Voice::Found { .. } => {}
@@ -122,66 +101,55 @@ impl Council {
     }
 
     /// Another validator asks: what is known here of what it said.
-    pub(super) fn tell_what_was_said(&self, asker: Address, to: [u8; 32]) {
-        let engine = self.parts.engine.clone();
+    pub(super) fn tell_what_was_said(&self, asker: Address, to: NodeKey, io: &mut impl CouncilIo) {
         let close = self.pending.commands().find_map(|command| match command {
             Pending::Close(vote) if vote.validator == asker => Some(vote.clone()),
             _ => None,
         });
         let registration = self.state.registration_of(&asker).copied();
-        let vote = engine.newest_of(asker);
-        let (reply, ack) = oneshot::channel();
-        self.parts.replica.tell(Input::Newest(NewestQuestion { validator: asker, reply }));
-        tokio::spawn(async move {
-            let Ok(ack) = ack.await else { return };
-            let said = YouSaid { registration, ack, close, vote };
-            engine.send(to, LinkMessage::YouSaid(Box::new(said)).encode());
-        });
+        let known = YouSaid { registration, ack: None, close, vote: io.newest_of(asker) };
+        io.answer_recall(to, asker, known);
     }
 
     /// An answer to our own question.
-    pub(super) fn hear_what_was_said(&mut self, from: Address, said: YouSaid) {
+    pub(super) fn hear_what_was_said(&mut self, from: Address, said: YouSaid, io: &mut impl CouncilIo) {
         let Voice::Asking { recall, .. } = &mut self.voice else { return };
         let YouSaid { registration, ack, close, vote } = said;
         recall.hear(from, &Known { registration, ack, close, vote });
-        self.weigh_answers();
+        self.weigh_answers(io);
     }
 
-    fn weigh_answers(&mut self) {
+    fn weigh_answers(&mut self, io: &mut impl CouncilIo) {
         let Voice::Asking { recall, .. } = &self.voice else { return };
         let Some(recalled) = recall.verdict() else { return };
-        let me = self.parts.signer.address();
+        let me = self.me();
         let counted = self.state.epoch().set.get(&me).map(|validator| validator.incarnation);
         match recalled {
-            Recalled::Whole { incarnation } if counted == Some(incarnation) => self.speak_as(incarnation),
-            Recalled::Whole { incarnation } => self.follow_silently(incarnation),
+            Recalled::Whole { incarnation } if counted == Some(incarnation) => self.speak_as(incarnation, io),
+            Recalled::Whole { incarnation } => self.follow_silently(incarnation, io),
             Recalled::Forgotten { incarnation } => {
                 counter!("horae_memory_lost").increment(1);
                 warn!(
                     incarnation,
                     "this validator said more than its log holds: it follows in silence until its new incarnation counts"
                 );
-                self.follow_silently(incarnation);
+                self.follow_silently(incarnation, io);
             }
         }
     }
 
-    fn speak_as(&mut self, incarnation: u64) {
+    fn speak_as(&mut self, incarnation: u64, io: &mut impl CouncilIo) {
         info!(incarnation, "this validator may speak");
         self.voice = Voice::Found { incarnation };
-        self.parts.engine.take_part(Part::Validator);
-        self.parts.replica.tell(Input::SpeakAs(incarnation));
+        io.take_part(Part::Validator);
+        io.tell(Input::SpeakAs(incarnation));
     }
 
-    fn follow_silently(&mut self, incarnation: u64) {
+    fn follow_silently(&mut self, incarnation: u64, io: &mut impl CouncilIo) {
         self.voice = Voice::Registering { incarnation, said_ms: 0 };
-        let noted = write_atomic(&self.parts.incarnation_file, incarnation.to_string().as_bytes());
-        match noted {
-            Ok(()) => self.parts.engine.take_part(Part::Observer),
-            Err(source) => {
-                self.failure =
-                    Some(IncarnationFileError::Io { file: self.parts.incarnation_file.clone(), source }.into());
-            }
+        match io.note_incarnation(incarnation) {
+            Ok(()) => io.take_part(Part::Observer),
+            Err(why) => self.failure = Some(why.into()),
         }
     }
 
@@ -190,7 +158,7 @@ impl Council {
     /// # Errors
     /// Another process registered a later one with our key.
     pub(super) fn voice_returns(&self) -> Result<Option<Ended>, CouncilError> {
-        let me = self.parts.signer.address();
+        let me = self.me();
         let registered = self.state.incarnation_of(&me);
         let counted = self.state.epoch().set.get(&me).map(|validator| validator.incarnation);
         match self.voice {
@@ -206,7 +174,7 @@ impl Council {
 
     /// Whether what this node signs counts: it is in the set as the incarnation that it speaks as.
     pub(super) fn has_voice(&self) -> bool {
-        let counted = self.state.epoch().set.get(&self.parts.signer.address()).map(|validator| validator.incarnation);
+        let counted = self.state.epoch().set.get(&self.signer.address()).map(|validator| validator.incarnation);
         matches!(self.voice, Voice::Found { incarnation } if counted == Some(incarnation))
     }
 }

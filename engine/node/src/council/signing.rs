@@ -9,7 +9,7 @@ use horae_mpc::{
     SigningBody, SigningMessage, SigningRequest,
 };
 use metrics::counter;
-use rand_core::OsRng;
+use rand_core::{CryptoRng, RngCore};
 use tracing::{debug, warn};
 
 /// Checked digests that are remembered.
@@ -82,7 +82,7 @@ impl Signing {
     }
 
     /// This node has checked what the digest stands for.
-    pub fn approve(&mut self, digest: B256, now_ms: u64) -> Vec<SigningOutput> {
+    pub fn approve(&mut self, digest: B256, now_ms: u64, rng: &mut (impl CryptoRng + RngCore)) -> Vec<SigningOutput> {
         if !self.approved.contains(&digest) {
             self.approved.push_back(digest);
             if self.approved.len() > APPROVED {
@@ -94,17 +94,17 @@ impl Signing {
         self.waiting = rest.into();
         let mut outputs = Vec::new();
         for Waiting { from, request, .. } in ready {
-            self.answer(from, &request, now_ms, &mut outputs);
+            self.answer(from, &request, now_ms, rng, &mut outputs);
         }
         outputs
     }
 
     /// Begins to have a digest signed; this node must have approved it.
-    pub fn begin(&mut self, digest: B256, now_ms: u64) -> Vec<SigningOutput> {
+    pub fn begin(&mut self, digest: B256, now_ms: u64, rng: &mut (impl CryptoRng + RngCore)) -> Vec<SigningOutput> {
         let begun = self.coordinator.begin(digest, now_ms);
         let mut outputs = Vec::new();
         match begun {
-            Ok(done) => self.carry(done, now_ms, &mut outputs),
+            Ok(done) => self.carry(done, now_ms, rng, &mut outputs),
             Err(BeginError::Busy) => {
                 warn!(%digest, "too many digests wait to be signed");
                 outputs.push(SigningOutput::Failed { digest });
@@ -114,10 +114,16 @@ impl Signing {
     }
 
     /// Takes in a message of another validator.
-    pub fn hear(&mut self, from: Address, message: SigningMessage, now_ms: u64) -> Vec<SigningOutput> {
+    pub fn hear(
+        &mut self,
+        from: Address,
+        message: SigningMessage,
+        now_ms: u64,
+        rng: &mut (impl CryptoRng + RngCore),
+    ) -> Vec<SigningOutput> {
         let mut outputs = Vec::new();
         if message.group == self.group {
-            self.hear_body(from, message.body, now_ms, &mut outputs);
+            self.hear_body(from, message.body, now_ms, rng, &mut outputs);
         } else {
             debug!(%from, "signing message for another group key");
         }
@@ -125,65 +131,92 @@ impl Signing {
     }
 
     /// Lets time pass.
-    pub fn tick(&mut self, now_ms: u64) -> Vec<SigningOutput> {
+    pub fn tick(&mut self, now_ms: u64, rng: &mut (impl CryptoRng + RngCore)) -> Vec<SigningOutput> {
         let mut outputs = Vec::new();
         let done = self.coordinator.poll(now_ms);
-        self.carry(done, now_ms, &mut outputs);
+        self.carry(done, now_ms, rng, &mut outputs);
         while self.waiting.front().is_some_and(|waiting| now_ms >= waiting.since_ms.saturating_add(CHECK_MS)) {
             if let Some(Waiting { from, request, .. }) = self.waiting.pop_front() {
-                self.refuse(from, &request, now_ms, &mut outputs);
+                self.refuse(from, &request, now_ms, rng, &mut outputs);
             }
         }
         outputs
     }
 
-    fn hear_body(&mut self, from: Address, body: SigningBody, now_ms: u64, outputs: &mut Vec<SigningOutput>) {
+    fn hear_body(
+        &mut self,
+        from: Address,
+        body: SigningBody,
+        now_ms: u64,
+        rng: &mut (impl CryptoRng + RngCore),
+        outputs: &mut Vec<SigningOutput>,
+    ) {
         match body {
             SigningBody::Ask => {
-                if let Some(commitments) = self.signer.commit(from, &mut OsRng) {
-                    self.send(from, SigningBody::Commitments(commitments), now_ms, outputs);
+                if let Some(commitments) = self.signer.commit(from, rng) {
+                    self.send(from, SigningBody::Commitments(commitments), now_ms, rng, outputs);
                 }
             }
             SigningBody::Commitments(commitments) => {
                 let done = self.coordinator.on_commitments(from, commitments, now_ms);
-                self.carry(done, now_ms, outputs);
+                self.carry(done, now_ms, rng, outputs);
             }
             SigningBody::Request(request) if self.approved.contains(&request.digest) => {
-                self.answer(from, &request, now_ms, outputs);
+                self.answer(from, &request, now_ms, rng, outputs);
             }
             SigningBody::Request(request) if self.waiting.len() < WAITING => {
                 self.waiting.push_back(Waiting { from, request, since_ms: now_ms });
             }
-            SigningBody::Request(request) => self.refuse(from, &request, now_ms, outputs),
+            SigningBody::Request(request) => self.refuse(from, &request, now_ms, rng, outputs),
             SigningBody::Reply(reply) => {
                 let done = self.coordinator.on_reply(from, reply, now_ms);
-                self.carry(done, now_ms, outputs);
+                self.carry(done, now_ms, rng, outputs);
             }
         }
     }
 
-    fn answer(&mut self, from: Address, request: &SigningRequest, now_ms: u64, outputs: &mut Vec<SigningOutput>) {
-        if let Some(reply) = self.signer.sign(from, request, &mut OsRng) {
-            self.send(from, SigningBody::Reply(reply), now_ms, outputs);
+    fn answer(
+        &mut self,
+        from: Address,
+        request: &SigningRequest,
+        now_ms: u64,
+        rng: &mut (impl CryptoRng + RngCore),
+        outputs: &mut Vec<SigningOutput>,
+    ) {
+        if let Some(reply) = self.signer.sign(from, request, rng) {
+            self.send(from, SigningBody::Reply(reply), now_ms, rng, outputs);
         }
     }
 
-    fn refuse(&mut self, from: Address, request: &SigningRequest, now_ms: u64, outputs: &mut Vec<SigningOutput>) {
+    fn refuse(
+        &mut self,
+        from: Address,
+        request: &SigningRequest,
+        now_ms: u64,
+        rng: &mut (impl CryptoRng + RngCore),
+        outputs: &mut Vec<SigningOutput>,
+    ) {
         counter!("horae_signing_refused").increment(1);
-        if let Some(reply) = self.signer.refuse(from, request, Refusal::NotVouched, &mut OsRng) {
-            self.send(from, SigningBody::Reply(reply), now_ms, outputs);
+        if let Some(reply) = self.signer.refuse(from, request, Refusal::NotVouched, rng) {
+            self.send(from, SigningBody::Reply(reply), now_ms, rng, outputs);
         }
     }
 
-    fn carry(&mut self, done: Vec<CoordinatorOutput>, now_ms: u64, outputs: &mut Vec<SigningOutput>) {
+    fn carry(
+        &mut self,
+        done: Vec<CoordinatorOutput>,
+        now_ms: u64,
+        rng: &mut (impl CryptoRng + RngCore),
+        outputs: &mut Vec<SigningOutput>,
+    ) {
         for output in done {
             match output {
-                CoordinatorOutput::Ask { to } => self.send(to, SigningBody::Ask, now_ms, outputs),
+                CoordinatorOutput::Ask { to } => self.send(to, SigningBody::Ask, now_ms, rng, outputs),
                 CoordinatorOutput::Request { to, request } => {
                     let signers = request.signers.iter().map(|signer| signer.signer).collect();
                     self.asked = Some((request.digest, signers));
                     for to in to {
-                        self.send(to, SigningBody::Request(request.clone()), now_ms, outputs);
+                        self.send(to, SigningBody::Request(request.clone()), now_ms, rng, outputs);
                     }
                 }
                 CoordinatorOutput::Fault { validator, fault } => {
@@ -204,9 +237,16 @@ impl Signing {
     }
 
     /// Sends, to ourselves too: this node is a signer like any other.
-    fn send(&mut self, to: Address, body: SigningBody, now_ms: u64, outputs: &mut Vec<SigningOutput>) {
+    fn send(
+        &mut self,
+        to: Address,
+        body: SigningBody,
+        now_ms: u64,
+        rng: &mut (impl CryptoRng + RngCore),
+        outputs: &mut Vec<SigningOutput>,
+    ) {
         if to == self.me {
-            self.hear_body(to, body, now_ms, outputs);
+            self.hear_body(to, body, now_ms, rng, outputs);
         } else {
             outputs.push(SigningOutput::Send { to, message: SigningMessage { group: self.group, body } });
         }

@@ -3,7 +3,6 @@
 use alloy_primitives::map::HashSet;
 
 use super::super::control::{open, state};
-use super::super::recall::Recall;
 use super::super::{PlantedQuorum, child};
 use super::explore::{Found, Told};
 use super::fault::Fault;
@@ -79,7 +78,6 @@ impl Universe {
 
     /// Searches the first term and gives its worlds, merged, and how many there were before.
     pub(super) fn worlds(&self, exact: bool) -> (usize, HashSet<Told>) {
-        let _recall = Recall::new();
         let (mut search, minds) = self.open(Fault::None, exact);
         let found = search.explore(minds, true);
         assert!(found.violation.is_none(), "{:?}", found.violation);
@@ -88,7 +86,6 @@ impl Universe {
 
     /// Searches both terms, or until something is wrong.
     pub(super) fn search(&self, fault: Fault, blind: bool) -> Report {
-        let _recall = Recall::new();
         let _planted = (fault == Fault::QuorumOffByOne).then(|| PlantedQuorum::new(1));
         let mut report = Report::default();
         let (mut first, minds) = self.open(fault, false);

@@ -1,0 +1,189 @@
+//! What a council asks of the world around it, and what comes back: the node gives it links, disk and L1, the simulator its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use alloy_primitives::{Address, Bytes};
+use horae_contracts::Batch;
+use horae_control::{ControlState, SignedEngineStatement};
+use horae_mpc::GroupSignature;
+use horae_stages::ChainParams;
+use horae_tendermint::{NodeKey, OwnVotes, Part};
+use rand_core::{CryptoRng, RngCore};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::batches::{BatchHead, CompleteBatch, Inbox, SignableBatch};
+use super::carrying::Checked;
+use super::install::Installation;
+use super::message::LinkMessage;
+use super::state_file::StateFileError;
+use crate::chain_view::ChainEvent;
+use crate::keys::KeyError;
+use crate::replica::{Input, RunningSlot};
+
+/// Why the note of the lowest incarnation that may speak cannot be used.
+#[derive(Debug, Error)]
+pub enum IncarnationFileError {
+    /// The disk.
+    #[error("{}: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not a number.
+    #[error("{} does not hold a number; delete it, and this validator asks the others again what it said", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// The edges of one council. No call waits for more than the disk.
+pub trait CouncilIo {
+    /// Where randomness comes from.
+    type Rng: CryptoRng + RngCore;
+
+    /// Randomness for key generation and nonces.
+    fn rng(&mut self) -> &mut Self::Rng;
+
+    /// Sends to one node. May be lost.
+    fn send(&mut self, to: NodeKey, message: &LinkMessage);
+
+    /// Sends to all other nodes. May be lost.
+    fn broadcast(&mut self, message: &LinkMessage);
+
+    /// Tells the engine that there is something to decide.
+    fn wake(&mut self);
+
+    /// Lets the engine begin. Only the first call counts.
+    fn take_part(&mut self, part: Part);
+
+    /// What the engine's files said at the start that this node signed.
+    fn own_votes(&self) -> OwnVotes;
+
+    /// The newest Tendermint statement of a validator that came by.
+    fn newest_of(&self, validator: Address) -> Option<SignedEngineStatement>;
+
+    /// Answers `to` with what is known of `asker`'s statements, to which the replica still has to add its newest ack.
+    fn answer_recall(&mut self, to: NodeKey, asker: Address, known: super::message::YouSaid);
+
+    /// Lets go of decided heights below this one.
+    fn prune_below(&mut self, height: u64);
+
+    /// Tells the replica.
+    fn tell(&mut self, input: Input);
+
+    /// Tells the query side.
+    fn event(&mut self, event: ChainEvent);
+
+    /// Shows the newest control state to whoever reports it or watches L1.
+    fn publish(&mut self, state: &ControlState);
+
+    /// Makes the control state durable.
+    ///
+    /// # Errors
+    /// The disk.
+    fn save(&mut self, state: &ControlState) -> Result<(), StateFileError>;
+
+    /// Makes the lowest incarnation that may speak durable.
+    ///
+    /// # Errors
+    /// The disk.
+    fn note_incarnation(&mut self, incarnation: u64) -> Result<(), IncarnationFileError>;
+
+    /// Seals a secret, durably, in place of what was sealed under the name.
+    ///
+    /// # Errors
+    /// The disk.
+    fn seal(&mut self, name: &str, secret: &[u8]) -> Result<(), KeyError>;
+
+    /// What is sealed under a name.
+    ///
+    /// # Errors
+    /// The disk, or what is on it.
+    fn unseal(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError>;
+
+    /// Forgets what is sealed under a name.
+    ///
+    /// # Errors
+    /// The disk.
+    fn erase(&mut self, name: &str) -> Result<(), KeyError>;
+
+    /// Begins work that takes time; its [`Report`] comes later, or never if the node stops.
+    fn begin(&mut self, work: Work);
+
+    /// Whether this node carries anything to L1.
+    fn carries(&self) -> bool;
+
+    /// The slot that runs, and how far the replica is.
+    fn running(&self) -> Arc<RunningSlot>;
+
+    /// Whether the operator has taken this node out of its turns.
+    fn is_drained(&self) -> bool;
+
+    /// Shows why this node cannot take its turns, if it cannot.
+    fn show_trouble(&mut self, trouble: Option<String>);
+}
+
+/// Work beside the council.
+pub enum Work {
+    /// Looks for the batch after this one in the store.
+    Look(BatchHead),
+    /// Packs a batch of our own.
+    Pack(Arc<CompleteBatch>),
+    /// Compares another validator's bytes with a batch.
+    Compare {
+        /// Whose bytes.
+        from: Address,
+        /// The batch.
+        batch: Arc<CompleteBatch>,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// Carries a signed batch to L1.
+    Submit {
+        /// Its header.
+        header: Batch,
+        /// The group's signature.
+        signature: GroupSignature,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// Carries the first group key to L1.
+    Install(Installation),
+}
+
+/// What came of work beside the council.
+pub enum Report {
+    /// The installation was tried.
+    Installed(Result<(), String>),
+    /// A batch was packed and checked, ours or another's.
+    Checked(Checked),
+    /// A batch was carried to L1, or not.
+    Carried {
+        /// Its index.
+        index: u64,
+        /// What came of it.
+        result: Result<(), String>,
+    },
+}
+
+/// Packs a batch, and unpacks it again to see that it is right.
+pub fn packed(batch: &CompleteBatch, params: &ChainParams, inbox: &Inbox) -> Report {
+    let packed = batch.pack().map_err(|why| why.to_string()).and_then(|data| {
+        batch.check(&data, params).map_err(|why| why.to_string())?;
+        let signable: Box<SignableBatch> = Box::new(batch.signable(&data, inbox));
+        Ok((data, signable))
+    });
+    Report::Checked(Checked::Packed(batch.index(), packed))
+}
+
+/// Compares bytes with a batch, and gives the digest that may be signed for them.
+pub fn compared(from: Address, batch: &CompleteBatch, data: &[u8], params: &ChainParams, inbox: &Inbox) -> Report {
+    let compared = batch.check(data, params).map_err(|why| why.to_string());
+    let digest = compared.map(|()| batch.signable(data, inbox).digest);
+    Report::Checked(Checked::Theirs(from, batch.index(), digest))
+}

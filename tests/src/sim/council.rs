@@ -1,0 +1,170 @@
+//! The edges of one simulated council: what it says is put aside for the world to carry, its files are in memory, its
+//! randomness is seeded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use horae_control::{Ack, ControlState, SignedEngineStatement};
+use horae_node::chain_view::ChainEvent;
+use horae_node::council::message::{LinkMessage, YouSaid};
+use horae_node::council::{CouncilIo, IncarnationFileError, StateFileError, Work};
+use horae_node::keys::KeyError;
+use horae_node::replica::{Input, NewestQuestion, RunningSlot};
+use horae_tendermint::{NodeKey, OwnVotes, Part};
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+/// A node's files beside the journal and the store. Writes are durable at once, as the node's are.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// The control state.
+    pub state: Option<ControlState>,
+    /// The lowest incarnation that may speak.
+    pub incarnation: u64,
+    /// Decided heights in the engine's log.
+    pub decided: u64,
+    sealed: BTreeMap<String, Vec<u8>>,
+}
+
+/// An answer to a validator that asks what it said, until the replica has added its part.
+pub struct RecallAnswer {
+    /// Who is answered.
+    pub to: NodeKey,
+    /// What the council knows.
+    pub known: YouSaid,
+    /// What the replica knows.
+    pub ack: oneshot::Receiver<Option<Ack>>,
+}
+
+/// One council's edges.
+pub struct CouncilSide {
+    /// Its files.
+    pub files: Files,
+    /// What was said and not yet carried; to nobody in particular means to all.
+    pub said: Vec<(Option<NodeKey>, LinkMessage)>,
+    /// For the replica.
+    pub inputs: Vec<Input>,
+    /// Work that was begun.
+    pub work: Vec<Work>,
+    /// Answers under way.
+    pub recalls: Vec<RecallAnswer>,
+    /// What the engine was told to be.
+    pub part: Option<Part>,
+    /// The agreed L1 view.
+    pub agreed: horae_stages::L1View,
+    /// How far the replica is.
+    pub running: Arc<RunningSlot>,
+    rng: ChaCha8Rng,
+}
+
+impl CouncilSide {
+    /// Edges over these files.
+    #[must_use]
+    pub fn new(files: Files, seed: u64) -> Self {
+        Self {
+            files,
+            said: Vec::new(),
+            inputs: Vec::new(),
+            work: Vec::new(),
+            recalls: Vec::new(),
+            part: None,
+            agreed: horae_stages::L1View::default(),
+            running: Arc::default(),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+}
+
+impl CouncilIo for CouncilSide {
+    type Rng = ChaCha8Rng;
+
+    fn rng(&mut self) -> &mut ChaCha8Rng {
+        &mut self.rng
+    }
+
+    fn send(&mut self, to: NodeKey, message: &LinkMessage) {
+        self.said.push((Some(to), message.clone()));
+    }
+
+    fn broadcast(&mut self, message: &LinkMessage) {
+        self.said.push((None, message.clone()));
+    }
+
+    fn wake(&mut self) {}
+
+    fn take_part(&mut self, part: Part) {
+        self.part.get_or_insert(part);
+    }
+
+    fn own_votes(&self) -> OwnVotes {
+        OwnVotes { decided_height: self.files.decided, newest: None }
+    }
+
+    fn newest_of(&self, _validator: Address) -> Option<SignedEngineStatement> {
+        None
+    }
+
+    fn answer_recall(&mut self, to: NodeKey, asker: Address, known: YouSaid) {
+        let (reply, ack) = oneshot::channel();
+        self.inputs.push(Input::Newest(NewestQuestion { validator: asker, reply }));
+        self.recalls.push(RecallAnswer { to, known, ack });
+    }
+
+    fn prune_below(&mut self, _height: u64) {}
+
+    fn tell(&mut self, input: Input) {
+        self.inputs.push(input);
+    }
+
+    fn event(&mut self, _event: ChainEvent) {}
+
+    fn publish(&mut self, state: &ControlState) {
+        let view = state.l1_view();
+        self.agreed = horae_stages::L1View { number: view.number, hash: view.hash };
+    }
+
+    fn save(&mut self, state: &ControlState) -> Result<(), StateFileError> {
+        self.files.state = Some(state.clone());
+        Ok(())
+    }
+
+    fn note_incarnation(&mut self, incarnation: u64) -> Result<(), IncarnationFileError> {
+        self.files.incarnation = incarnation;
+        Ok(())
+    }
+
+    fn seal(&mut self, name: &str, secret: &[u8]) -> Result<(), KeyError> {
+        self.files.sealed.insert(name.to_owned(), secret.to_vec());
+        Ok(())
+    }
+
+    fn unseal(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        Ok(self.files.sealed.get(name).cloned().map(Zeroizing::new))
+    }
+
+    fn erase(&mut self, name: &str) -> Result<(), KeyError> {
+        self.files.sealed.remove(name);
+        Ok(())
+    }
+
+    fn begin(&mut self, work: Work) {
+        self.work.push(work);
+    }
+
+    fn carries(&self) -> bool {
+        true
+    }
+
+    fn running(&self) -> Arc<RunningSlot> {
+        self.running.clone()
+    }
+
+    fn is_drained(&self) -> bool {
+        false
+    }
+
+    fn show_trouble(&mut self, _trouble: Option<String>) {}
+}

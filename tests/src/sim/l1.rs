@@ -1,0 +1,319 @@
+//! L1 as a node sees it: blocks that come, and sometimes come again otherwise; in them the inbox contract, by its rules; and
+//! endpoints that lag, lie or do not answer.
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use horae_contracts::{Batch, Signature, Succession, batch_digest, installation_digest};
+use horae_control::command::L1Event;
+use horae_control::{Signature as Signed, ValidatorSet, recover};
+use horae_mpc::{GroupKey, GroupSignature};
+use horae_node::council::install::Installation;
+use horae_node::council::{BatchHead, Inbox, L1News};
+use horae_node::edges::l1::AcceptedBatch;
+use horae_stages::L1View;
+
+use super::rng::Rng;
+
+/// How deep a block must lie before it is agreed to; reorganisations do not reach deeper.
+pub const DEPTH: u64 = 3;
+/// How deep a final block lies.
+const FINAL_DEPTH: u64 = 6;
+/// Blocks that one view may advance.
+pub const STEP_BLOCKS: u64 = 64;
+/// The chain id of L1.
+const CHAIN_ID: u64 = 31_337;
+
+/// The inbox that signatures are bound to.
+pub const INBOX: Inbox = Inbox { l1_chain_id: CHAIN_ID, address: Address::repeat_byte(0x22) };
+
+/// A transaction to the inbox.
+pub enum Tx {
+    /// The first group key.
+    Install(Installation),
+    /// A batch.
+    Submit {
+        /// Its header.
+        header: Batch,
+        /// The group's signature.
+        signature: GroupSignature,
+        /// The bytes.
+        data: Bytes,
+    },
+}
+
+/// A transaction that waits, and who wants to know of it.
+pub struct Waiting {
+    /// The node that sent it.
+    pub node: usize,
+    /// Which life of it.
+    pub life: u64,
+    /// The transaction.
+    pub tx: Tx,
+}
+
+/// What became of a transaction.
+pub struct Outcome {
+    /// The node that sent it.
+    pub node: usize,
+    /// Which life of it.
+    pub life: u64,
+    /// Index of the batch, if it carried one.
+    pub batch: Option<u64>,
+    /// Included, or why not.
+    pub result: Result<(), String>,
+}
+
+#[derive(Clone, Default)]
+struct Contract {
+    head: BatchHead,
+    key: Option<GroupKey>,
+}
+
+#[derive(Clone)]
+struct Block {
+    hash: B256,
+    events: Vec<L1Event>,
+    batches: Vec<AcceptedBatch>,
+    after: Contract,
+}
+
+/// How an endpoint tells of L1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// As it is, this many blocks late.
+    Behind(u64),
+    /// Not at all.
+    Silent,
+    /// Of another chain, with events that never were.
+    Lying,
+}
+
+/// The chain.
+pub struct L1 {
+    blocks: Vec<Block>,
+    pool: Vec<Waiting>,
+    rng: Rng,
+    made: u64,
+    set: ValidatorSet,
+}
+
+impl L1 {
+    /// A chain with blocks 0 and 1, whose contracts know these validators.
+    #[must_use]
+    pub fn new(rng: Rng, set: ValidatorSet) -> Self {
+        let block = |n| Block {
+            hash: B256::repeat_byte(n),
+            events: Vec::new(),
+            batches: Vec::new(),
+            after: Contract::default(),
+        };
+        Self { blocks: vec![block(0), block(1)], pool: Vec::new(), rng, made: 0, set }
+    }
+
+    /// Takes a transaction into the pool.
+    pub fn send(&mut self, waiting: Waiting) {
+        self.pool.push(waiting);
+    }
+
+    /// Makes the next block. Gives what became of transactions.
+    pub fn make_block(&mut self) -> Vec<Outcome> {
+        self.made += 1;
+        let number = self.blocks.len() as u64;
+        let below = self.blocks.last().expect("there is block 0");
+        let hash = keccak256([below.hash.0, B256::from(U256::from(self.made)).0].concat());
+        let mut block = Block { hash, events: Vec::new(), batches: Vec::new(), after: below.after.clone() };
+        let (mut outcomes, mut later) = (Vec::new(), Vec::new());
+        for waiting in std::mem::take(&mut self.pool) {
+            if self.rng.chance(200) {
+                later.push(waiting);
+                continue;
+            }
+            let Waiting { node, life, tx } = waiting;
+            let (batch, result) = match tx {
+                Tx::Install(installation) => (None, install(&mut block, &installation, &self.set)),
+                Tx::Submit { header, signature, data } => {
+                    (Some(header.index), submit(&mut block, number, header, &signature, data))
+                }
+            };
+            outcomes.push(Outcome { node, life, batch, result });
+        }
+        self.pool = later;
+        self.blocks.push(block);
+        outcomes
+    }
+
+    /// Drops up to [`DEPTH`] of the last blocks, as a reorganisation does, with what was in them.
+    pub fn reorganise(&mut self) {
+        let drop = self.rng.between(1, DEPTH) as usize;
+        let keep = self.blocks.len().saturating_sub(drop).max(2);
+        self.blocks.truncate(keep);
+    }
+
+    /// Batches that stand now, in order.
+    pub fn batches(&self) -> impl Iterator<Item = &AcceptedBatch> {
+        self.blocks.iter().flat_map(|block| &block.batches)
+    }
+
+    /// Events of the blocks above `after` up to `to`, if both are there with these hashes.
+    #[must_use]
+    pub fn events(&self, after: L1View, to: L1View) -> Option<Vec<L1Event>> {
+        let is_there = |view: L1View| self.blocks.get(view.number as usize).is_some_and(|b| b.hash == view.hash);
+        (is_there(after) && is_there(to)).then(|| self.events_between(after.number, to.number))
+    }
+
+    fn events_between(&self, after: u64, to: u64) -> Vec<L1Event> {
+        self.blocks[after as usize + 1..=to as usize].iter().flat_map(|block| block.events.clone()).collect()
+    }
+
+    fn view(&self, number: u64) -> L1View {
+        L1View { number, hash: self.blocks[number as usize].hash }
+    }
+}
+
+fn install(block: &mut Block, wanted: &Installation, set: &ValidatorSet) -> Result<(), String> {
+    if block.after.key.is_some() {
+        return Err("KeyAlreadyInstalled".to_owned());
+    }
+    let snapshot_hash = set.snapshot_hash();
+    let succession =
+        Succession { key_index: 1, px: wanted.px, parity: wanted.parity, snapshot_hash, last_batch_digest: B256::ZERO };
+    let digest = installation_digest(INBOX.l1_chain_id, INBOX.address, &succession);
+    let signed = wanted.signers.iter().zip(&wanted.weights).zip(&wanted.signatures);
+    let weight = signed.filter_map(|((signer, weight), signature)| {
+        let mut bytes: [u8; 65] = signature.as_ref().try_into().ok()?;
+        bytes[64] = bytes[64].checked_sub(27)?;
+        (recover(digest, &Signed(bytes)) == Some(*signer)).then_some(*weight)
+    });
+    if !set.is_quorum(weight.sum()) {
+        return Err("NoQuorum".to_owned());
+    }
+    let key = GroupKey::new(B256::from(wanted.px), wanted.parity).map_err(|why| why.to_string())?;
+    block.after.key = Some(key);
+    block.events.push(L1Event::KeyInstalled { key_index: 1, px: wanted.px, parity: wanted.parity, snapshot_hash });
+    Ok(())
+}
+
+fn submit(
+    block: &mut Block,
+    number: u64,
+    header: Batch,
+    signature: &GroupSignature,
+    data: Bytes,
+) -> Result<(), String> {
+    let head = &block.after.head;
+    let key = block.after.key.ok_or("NoKey")?;
+    if header.index != head.next_index || header.previousDigest != head.digest {
+        return Err("WrongIndex".to_owned());
+    }
+    if header.firstBlock != head.last_block + 1 || header.lastBlock < header.firstBlock {
+        return Err("WrongRange".to_owned());
+    }
+    if header.dataHash != keccak256(&data) {
+        return Err("WrongData".to_owned());
+    }
+    let digest = batch_digest(INBOX.l1_chain_id, INBOX.address, &header);
+    key.verify(digest, signature).map_err(|why| why.to_string())?;
+    let l1_tx = keccak256([block.hash.0, digest.0].concat());
+    block.after.head = BatchHead { next_index: header.index + 1, digest, last_block: header.lastBlock };
+    block.events.push(L1Event::BatchAccepted {
+        index: header.index,
+        digest,
+        first_block: header.firstBlock,
+        last_block: header.lastBlock,
+        last_block_hash: header.lastBlockHash,
+        state_root: header.stateRoot,
+        l1_block: number,
+        l1_tx,
+    });
+    let word = |word: B256| U256::from_be_bytes(word.0);
+    let l1_block = L1View { number, hash: block.hash };
+    let signature = Signature { rx: word(signature.rx), ry: word(signature.ry), z: word(signature.z) };
+    let carrier = Address::ZERO;
+    block.batches.push(AcceptedBatch { batch: header, digest, signature, data, l1_tx, carrier, l1_block });
+    Ok(())
+}
+
+/// One node's watch of L1.
+pub struct Watch {
+    /// How its endpoint tells of L1.
+    pub endpoint: Endpoint,
+    known: Vec<(u64, B256)>,
+    told: Option<L1View>,
+}
+
+impl Watch {
+    /// A watch that knows these batches.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, known: Vec<(u64, B256)>) -> Self {
+        Self { endpoint, known, told: None }
+    }
+
+    fn head(&self, l1: &L1) -> Option<u64> {
+        let newest = l1.blocks.len() as u64 - 1;
+        match self.endpoint {
+            Endpoint::Behind(blocks) => Some(newest.saturating_sub(blocks).max(1)),
+            Endpoint::Silent => None,
+            Endpoint::Lying => Some(newest),
+        }
+    }
+
+    /// One look.
+    pub fn look(&mut self, l1: &L1, agreed: L1View) -> Vec<L1News> {
+        let Some(head) = self.head(l1) else {
+            return vec![L1News::Standing(Err("the endpoint does not answer".to_owned()))];
+        };
+        let mut news = Vec::new();
+        let seen: Vec<&AcceptedBatch> = l1.blocks[..=head as usize].iter().flat_map(|block| &block.batches).collect();
+        let stands = |known: &(u64, B256)| seen.iter().any(|batch| (batch.batch.index, batch.digest) == *known);
+        if let Some(from) = self.known.iter().filter(|known| !stands(known)).map(|known| known.0).min() {
+            self.known.retain(|known| known.0 < from);
+            news.push(L1News::Dropped { from });
+        }
+        let new: Vec<_> = seen
+            .iter()
+            .filter(|batch| !self.known.contains(&(batch.batch.index, batch.digest)))
+            .map(|batch| ((*batch).clone(), 100_000))
+            .collect();
+        self.known.extend(new.iter().map(|(batch, _)| (batch.batch.index, batch.digest)));
+        if !new.is_empty() {
+            news.push(L1News::Batches(new));
+        }
+        let mut inbox = l1.blocks[head as usize].after.head;
+        if self.endpoint == Endpoint::Lying {
+            inbox.digest = keccak256(inbox.digest);
+        }
+        news.push(L1News::Inbox(inbox));
+        news.push(L1News::Finalized(head.saturating_sub(FINAL_DEPTH)));
+        let lies = self.endpoint == Endpoint::Lying;
+        let has_agreed = agreed.number <= head && l1.view(agreed.number).hash == agreed.hash && !lies;
+        let standing = if has_agreed { Ok(()) } else { Err("the agreed view is not on its chain".to_owned()) };
+        news.push(L1News::Standing(standing));
+        let candidate = head.saturating_sub(DEPTH);
+        if candidate > agreed.number && (has_agreed || lies) {
+            let number = candidate.min(agreed.number + STEP_BLOCKS);
+            let mut view = l1.view(number);
+            let mut events = l1.events_between(agreed.number, number);
+            if lies {
+                view.hash = keccak256(view.hash);
+                events.push(L1Event::ValidatorLeaving { id: 1 });
+            }
+            if self.told != Some(view) {
+                self.told = Some(view);
+                news.push(L1News::View(view, events));
+            }
+        }
+        news
+    }
+
+    /// Whether L1 says this, as far as the endpoint tells; nothing while it cannot know.
+    #[must_use]
+    pub fn matches(&self, l1: &L1, after: L1View, to: L1View, events: &[L1Event]) -> Option<bool> {
+        let head = self.head(l1)?;
+        if head.saturating_sub(DEPTH) < to.number {
+            return None;
+        }
+        if self.endpoint == Endpoint::Lying {
+            return Some(l1.view(to.number).hash != to.hash);
+        }
+        Some(l1.events(after, to).is_some_and(|ours| ours == events))
+    }
+}
