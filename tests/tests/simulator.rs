@@ -21,7 +21,9 @@ fn nodes_keep_the_invariants_and_come_right_again() {
     let failures: Vec<String> = sum
         .failures
         .iter()
-        .map(|f| format!("seed {} at {} ms: invariant {}: {}", f.seed, f.at_ms, f.violation.invariant, f.violation.what))
+        .map(|f| {
+            format!("seed {} at {} ms: invariant {}: {}", f.seed, f.at_ms, f.violation.invariant, f.violation.what)
+        })
         .collect();
     assert!(failures.is_empty(), "{} of {seeds} seeds:\n{}", failures.len(), failures.join("\n"));
     let faults = sum.faults();

@@ -253,6 +253,7 @@ impl Council {
                         io.send(validator.node_key, &LinkMessage::Signing(message));
                     }
                 }
+                SigningOutput::Fault { validator, fault } => io.note_signing_fault(validator, fault, now_ms),
                 SigningOutput::Signed { digest, signature, signers } => {
                     self.send_batch(digest, signature, signers, io);
                 }
