@@ -21,6 +21,15 @@ pub fn horae() -> PathBuf {
     beside_this("horae")
 }
 
+/// The same with a fault that `HORAE_PLANTED` names; built with the feature `planted` only.
+///
+/// # Panics
+/// As [`horae`].
+#[must_use]
+pub fn horae_planted() -> PathBuf {
+    beside_this("horae-planted")
+}
+
 fn beside_this(name: &str) -> PathBuf {
     let own = env::current_exe().expect("the program's own file");
     let mut folder = own.parent().expect("a program lies in a folder");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::{child::send, devnet::Devnet, sim::rng::Rng};
+use crate::{child::send, devnet::Devnet};
 
 /// A fault of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +20,17 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// One of them; of the last two only if links may be cut.
-    pub fn draw(rng: &mut Rng, one_way: bool) -> Self {
-        let all = [Self::Kill, Self::Freeze, Self::Mute, Self::Deaf];
-        all[rng.below(if one_way { 4 } else { 2 })]
+    /// Those that come to a process.
+    pub const PROCESS: &'static [Self] = &[Self::Kill, Self::Freeze];
+    /// Those that come to links.
+    pub const LINKS: &'static [Self] = &[Self::Mute, Self::Deaf];
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Kill, Self::Freeze, Self::Mute, Self::Deaf];
+
+    /// Whether it takes relays between the nodes.
+    #[must_use]
+    pub fn needs_relays(self) -> bool {
+        matches!(self, Self::Mute | Self::Deaf)
     }
 
     /// As lines of a run name it.

@@ -46,8 +46,8 @@ pub struct Plan {
     pub rate: u32,
     /// How the links between nodes are, if they go through relays.
     pub links: Option<Conditions>,
-    /// Whether links of the sequencer are cut in one direction, too.
-    pub one_way: bool,
+    /// What is drawn from.
+    pub kinds: &'static [Fault],
 }
 
 /// Runs a plan on a devnet of its own. `say` is told what happens, line by line.
@@ -58,7 +58,7 @@ pub struct Plan {
 pub fn run(plan: &Plan, say: &mut dyn FnMut(&str)) -> Outcome {
     let mut rng = Rng::new(plan.seed);
     let mut devnet = Devnet::start(&[]);
-    if plan.links.is_some() || plan.one_way {
+    if plan.links.is_some() || plan.kinds.iter().any(|kind| kind.needs_relays()) {
         devnet.relay(plan.links.unwrap_or_default(), plan.seed);
     }
     let witness = Witness::start(&devnet.nodes);
@@ -72,7 +72,7 @@ pub fn run(plan: &Plan, say: &mut dyn FnMut(&str)) -> Outcome {
     let (mut failovers, mut troubled, mut hits) = (Vec::new(), Vec::new(), [0; 3]);
     for round in 1..=plan.faults {
         let moment = Duration::from_millis(rng.between(0, 2 * slot_ms));
-        let fault = Fault::draw(&mut rng, plan.one_way);
+        let fault = plan.kinds[rng.below(plan.kinds.len())];
         std::thread::sleep(moment);
         let hit = hit(&mut devnet, &witness, fault);
         failovers.push(hit.gap.as_secs_f64() * 1_000.0);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use clap::Parser;
-use horae_tests::{chaos::Plan, relay::Conditions};
+use horae_tests::{
+    chaos::{Plan, fault::Fault},
+    relay::Conditions,
+};
 
 /// Kill or stop the sequencer of four real nodes at random moments, and judge what became of the chain.
 ///
@@ -52,7 +55,7 @@ impl Arguments {
             seed: self.seed,
             rate: self.rate,
             links: (links != Conditions::default()).then_some(links),
-            one_way: self.one_way,
+            kinds: if self.one_way { Fault::ALL } else { Fault::PROCESS },
         }
     }
 }
