@@ -12,6 +12,7 @@ pub mod programs;
 pub mod relay;
 pub mod rpc;
 pub mod sim;
+pub mod stake;
 pub mod wait;
 pub mod wallet;
 pub mod wire;

@@ -13,6 +13,8 @@ pub struct Epoch {
     pub number: u64,
     /// First slot of the epoch.
     pub first_slot: u64,
+    /// First block of the epoch: the one above the head that it opened on.
+    pub first_block: u64,
     /// Its validators. Incarnations here are those of the open term.
     pub set: ValidatorSet,
     /// Its order of turns.

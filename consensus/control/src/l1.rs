@@ -80,6 +80,11 @@ impl L1State {
         self.installed
     }
 
+    /// All that ever locked stake, those that are leaving too, ascending by id: who may have a link.
+    pub fn registered(&self) -> impl Iterator<Item = &Candidate> {
+        self.registered.values()
+    }
+
     /// Those that the next epoch's set is formed of: registered and not leaving, ascending by id.
     pub fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.registered.values().filter(|c| !self.leaving.contains(&c.id))

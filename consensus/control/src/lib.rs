@@ -68,7 +68,7 @@ pub use head::pick_head;
 pub use jail::{Jail, Jailed};
 pub use l1::{InstalledKey, L1State, L1View};
 pub use memory::{Known, Recall, Recalled, Spoken, SpokenInTerm, VotePlace};
-pub use next_epoch::{EpochReadiness, NextEpoch};
+pub use next_epoch::{Awaits, EpochReadiness, NextEpoch};
 pub use pending::{Added, NotPending, Pending, PendingCommands};
 pub use proof::{NotEvidence, Offence, Proof, Said, SaidAndSigned};
 pub use propose::HeldBlocks;

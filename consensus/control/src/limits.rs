@@ -27,6 +27,9 @@ pub const TALLY_WINDOWS: u64 = 2;
 /// Terms whose outcome is remembered after they closed.
 pub const MAX_CLOSED_TERMS: usize = 64;
 
+/// Epochs that are remembered after they ended, so that a node that lags knows who signed their blocks.
+pub const MAX_PAST_EPOCHS: usize = 16;
+
 /// Closed terms against which evidence is still judged.
 pub const MAX_JUDGED_TERMS: usize = 8;
 

@@ -59,6 +59,19 @@ impl EpochReadiness {
     }
 }
 
+/// What the next epoch waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaits {
+    /// All its validators are to confirm one group key.
+    Key,
+    /// The present group is to sign the key, and the agreed L1 view to show it in force.
+    Rotation,
+    /// More than 2/3 of its weights are to say that they are ready.
+    Readiness,
+    /// The open term is to be closed, at the end of the running slot.
+    Closing,
+}
+
 /// The epoch that is being prepared.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct NextEpoch {
@@ -69,11 +82,12 @@ pub struct NextEpoch {
     ready: BTreeSet<Address>,
     /// Those that have lost their share of the key since it was confirmed.
     reborn: BTreeSet<Address>,
+    due_height: Option<u64>,
 }
 
 impl NextEpoch {
     pub(crate) fn begin(number: u64, set: ValidatorSet) -> Self {
-        Self { number, set, key: None, shown: None, ready: BTreeSet::new(), reborn: BTreeSet::new() }
+        Self { number, set, key: None, shown: None, ready: BTreeSet::new(), reborn: BTreeSet::new(), due_height: None }
     }
 
     /// Its number.
@@ -110,6 +124,31 @@ impl NextEpoch {
     pub fn is_due(&self) -> bool {
         let weight = self.ready.iter().filter_map(|v| Some(self.set.get(v)?.weight)).sum();
         self.shown.is_some() && self.set.is_quorum(weight)
+    }
+
+    /// The control height since which it is due. A slot whose last block names this height or a later one is the last of the
+    /// present epoch: whoever executed that block has applied that height too, so all agree on which slot it is.
+    pub fn due_height(&self) -> Option<u64> {
+        self.due_height
+    }
+
+    /// What it waits for.
+    pub fn awaits(&self) -> Awaits {
+        match (self.key, self.shown) {
+            (None, _) => Awaits::Key,
+            (Some(_), None) => Awaits::Rotation,
+            _ if !self.is_due() => Awaits::Readiness,
+            _ => Awaits::Closing,
+        }
+    }
+
+    /// Notes since when it has been due; says whether that is news.
+    pub(crate) fn note_due(&mut self, height: u64) -> bool {
+        let (was_due, is_due) = (self.due_height.is_some(), self.is_due());
+        if was_due != is_due {
+            self.due_height = is_due.then_some(height);
+        }
+        is_due && !was_due
     }
 
     pub(crate) fn confirm(&mut self, key: GroupKey) {

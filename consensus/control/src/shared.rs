@@ -13,6 +13,10 @@ impl<T> Shared<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
+
+    pub(crate) fn arc(&self) -> &Arc<T> {
+        &self.0
+    }
 }
 
 impl<T> Deref for Shared<T> {

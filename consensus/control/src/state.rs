@@ -1,5 +1,7 @@
 //! The control plane's state: what all nodes agree on after the same decided blocks.
 
+mod epochs;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use alloy_primitives::{Address, B256};
@@ -15,7 +17,7 @@ use crate::failover::{self, CloseError};
 use crate::jail::{Jail, Jailed};
 use crate::l1::{L1Error, L1State, L1View};
 use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_JUDGED_TERMS, MAX_SKIP_DECISIONS, MAX_TIMEOUT_DOUBLINGS};
-use crate::next_epoch::{EpochReadiness, NextEpoch, same_set};
+use crate::next_epoch::NextEpoch;
 use crate::proof::{NotEvidence, Offence, Proof};
 use crate::roll_call::RollCall;
 use crate::schedule::Schedule;
@@ -269,6 +271,8 @@ pub struct ControlState {
     jail: Jail,
     roll_call: RollCall,
     next: Option<NextEpoch>,
+    /// Epochs that ended last, oldest first.
+    past: VecDeque<Shared<Epoch>>,
 }
 
 impl ControlState {
@@ -281,7 +285,7 @@ impl ControlState {
             domain: genesis.domain,
             params: genesis.params,
             height: 0,
-            epoch: Epoch { number: 0, first_slot, set, schedule, group_key: None },
+            epoch: Epoch { number: 0, first_slot, first_block: 1, set, schedule, group_key: None },
             open: None,
             genesis: BlockFacts::genesis(genesis.block_hash),
             closed: VecDeque::new(),
@@ -296,6 +300,7 @@ impl ControlState {
             jail: Jail::default(),
             roll_call: RollCall::default(),
             next: None,
+            past: VecDeque::new(),
         })
     }
 
@@ -352,7 +357,6 @@ impl ControlState {
             return Err(Invalid::Mixed);
         }
         self.height = block.height;
-        let was_due = self.epoch_is_due();
         let mut effects = Vec::new();
         for command in commands {
             self.command(command, &mut effects)?;
@@ -362,7 +366,7 @@ impl ControlState {
             effects.push(Effect::DkgRestarted { attempt: self.dkg.attempt() });
         }
         self.open_first_term(&mut effects);
-        self.prepare_epoch(was_due, &mut effects);
+        self.prepare_epoch(&mut effects);
         self.decide_skips(&mut effects);
         Ok(effects)
     }
@@ -452,7 +456,7 @@ impl ControlState {
             self.judged.pop_front();
         }
         let first_slot = match next {
-            Some(next) => self.open_epoch(next, outcome.failed_slot.saturating_add(1), effects),
+            Some(next) => self.open_epoch(next, &head, outcome.failed_slot.saturating_add(1), effects),
             None => outcome.next_slot,
         };
         self.open_term_on(number, head, first_slot, effects);
@@ -515,71 +519,6 @@ impl ControlState {
             Some(height) => terms.rfind(|term| term.opened_height < height),
             None => terms.find(|term| term.number == proof.term),
         }
-    }
-
-    fn hear_epoch_readiness(&mut self, said: &EpochReadiness) -> Result<(), Invalid> {
-        let (validator, epoch) = (said.validator, said.epoch);
-        match self.next.as_mut().filter(|next| next.counts(said, &self.domain)) {
-            Some(next) => next.hear(said),
-            None => return Err(Invalid::EpochReadiness { validator, epoch }),
-        }
-        Ok(())
-    }
-
-    /// The set that an epoch beginning now would have: the agreed registry without those in jail.
-    fn set_to_be(&self) -> Option<ValidatorSet> {
-        let candidates: Vec<Candidate> =
-            self.l1.candidates().filter(|c| self.jail.get(c.id).is_none()).cloned().collect();
-        let set = ValidatorSet::form(&candidates).ok()?;
-        Some(set.with_incarnations(|signer| self.registrations.get(signer).map(|r| r.incarnation)))
-    }
-
-    /// Slots of the present epoch that have passed, as far as decided blocks show.
-    fn slots_passed(&self) -> u64 {
-        let opened = self.open.as_ref().map_or(0, |term| term.first_slot);
-        opened.max(self.roll_call.reached_slot(&self.epoch.set)).saturating_sub(self.epoch.first_slot)
-    }
-
-    /// Begins the next epoch when there is a reason to, and forms it anew as long as nobody can have signed its key.
-    fn prepare_epoch(&mut self, was_due: bool, effects: &mut Vec<Effect>) {
-        if !was_due && let Some(next) = self.next.as_ref().filter(|next| next.is_due()) {
-            effects.push(Effect::EpochDue { epoch: next.number() });
-        }
-        let ControlParams { epoch_slots, epoch_slots_max, .. } = self.params;
-        let passed = self.slots_passed();
-        if self.open.is_none() || epoch_slots == 0 || passed < epoch_slots {
-            return;
-        }
-        let Some(set) = self.set_to_be() else { return };
-        let changes = !same_set(&set, &self.epoch.set);
-        let overdue = epoch_slots_max > 0 && passed >= epoch_slots_max;
-        let attempt = match &self.next {
-            Some(next) if next.key().is_some() || same_set(&set, next.set()) => return,
-            Some(_) => self.dkg.attempt() + 1,
-            None if changes || overdue || !self.reincarnated.is_empty() => 0,
-            None => return,
-        };
-        let epoch = self.epoch.number + 1;
-        self.next = Some(NextEpoch::begin(epoch, set));
-        self.dkg = Dkg::start(attempt, self.height);
-        effects.push(Effect::EpochBegun { epoch });
-    }
-
-    /// Opens the next epoch; its slots are counted from `from` on. Gives the first slot of the term that opens with it: the
-    /// first one whose validator is ready.
-    fn open_epoch(&mut self, next: NextEpoch, from: u64, effects: &mut Vec<Effect>) -> u64 {
-        let set = next.set().clone();
-        let seed = next.shown().map_or(B256::ZERO, |view| view.hash);
-        let schedule = Schedule::new(seed, from, &set);
-        let number = next.number();
-        self.roll_call = RollCall::begin_with(&set, next.ready(), from, self.height);
-        self.reincarnated = next.reborn().clone();
-        self.epoch = Epoch { number, first_slot: from, set, schedule, group_key: next.key() };
-        effects.push(Effect::EpochOpened { epoch: number, first_slot: from });
-        let passed_over = self.passed_over();
-        let turns = from..from.saturating_add(self.epoch.schedule.cycle_slots().saturating_mul(2));
-        let ready = |signer: Address| next.ready().contains(&signer) && !passed_over.contains(&signer);
-        turns.clone().find(|slot| self.sequencer_of(*slot).is_some_and(ready)).unwrap_or(from)
     }
 
     fn hear_readiness(&mut self, said: &Readiness) -> Result<(), Invalid> {
@@ -746,35 +685,18 @@ impl ControlState {
         &self.jail
     }
 
-    /// The epoch that is being prepared.
-    pub fn next_epoch(&self) -> Option<&NextEpoch> {
-        self.next.as_ref()
-    }
-
-    /// Whether the next decision that closes a term opens an epoch: validators vote for one at the end of the running slot.
-    pub fn epoch_is_due(&self) -> bool {
-        self.next.as_ref().is_some_and(NextEpoch::is_due)
-    }
-
-    /// The epoch whose key is being generated, or was last, and its validators.
-    pub fn keygen(&self) -> (u64, &ValidatorSet) {
-        match &self.next {
-            Some(next) => (next.number(), next.set()),
-            None => (self.epoch.number, &self.epoch.set),
-        }
-    }
-
     /// Who can take its turns, by its own word.
     pub fn roll_call(&self) -> &RollCall {
         &self.roll_call
     }
 
     /// Whether a member of the set has to say that it is ready, or not, having come to `slot`: something has changed, or the
-    /// chain has moved on. So an idle validator says nothing.
+    /// chain has moved on, or has come to where the next epoch may begin. So an idle validator says nothing.
     pub fn readiness_is_due(&self, validator: &Address, slot: u64, ready: bool) -> bool {
         let Some(last) = self.roll_call.of(validator) else { return false };
         let failed = self.roll_call.has_failed(validator);
-        let moved_on = slot >= last.slot.saturating_add(self.params.readiness_slots.max(1));
+        let moved_on = slot >= last.slot.saturating_add(self.params.readiness_slots.max(1))
+            || (slot > last.slot && self.epoch_waits_for(slot));
         self.open.is_some() && (last.ready != ready || (ready && (failed || moved_on)))
     }
 

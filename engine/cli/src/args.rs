@@ -94,6 +94,12 @@ pub struct DevnetOptions {
     /// Write a report (one JSON object) when it stops, with the L1's state beside it.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Nodes beside the validators, with keys and no stake: each joins in an epoch after stake has been locked for it.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub standby: u8,
+    /// Slots that an epoch lasts at least, on a new devnet; 0 keeps the first validators and their key for ever.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub epoch_slots: u64,
     /// First port: L1 there, then six for each node. Free ports are chosen without it.
     #[arg(long, value_name = "PORT")]
     pub base_port: Option<u16>,

@@ -1,6 +1,6 @@
 //! `horae slot status`, `horae epoch status`, `horae validators`.
 
-use horae_node::chain_view::{EpochStatus, SlotStatus, ValidatorStatus};
+use horae_node::chain_view::{EpochStatus, EpochStep, NextEpochStatus, SlotStatus, ValidatorStatus};
 use serde::Serialize;
 
 use crate::{
@@ -40,7 +40,30 @@ pub async fn epoch(command: &StatusCommand) -> Result<(), CliError> {
         }
         println!("signing shares  {} of {}", epoch.threshold, epoch.shares);
         println!("total weight    {}", epoch.total_weight);
+        if let Some(next) = &epoch.next {
+            print_next(next);
+        }
     })
+}
+
+fn print_next(next: &NextEpochStatus) {
+    println!(
+        "next epoch      {}, {} validators, total weight {}",
+        next.epoch,
+        next.validators.len(),
+        next.total_weight
+    );
+    if let Some(key) = &next.group_key {
+        println!("next group key  {key}");
+    }
+    let ready = next.ready_weight;
+    let awaits = match next.awaits {
+        EpochStep::Key => "its validators to generate their group key".to_owned(),
+        EpochStep::Rotation => "the present group to sign the key, and L1 to show it".to_owned(),
+        EpochStep::Readiness => format!("more than 2/3 of its weight to be ready (now {ready})"),
+        EpochStep::Closing => "the running slot to end".to_owned(),
+    };
+    println!("waits for       {awaits}");
 }
 
 /// Prints the validators.

@@ -87,6 +87,10 @@ pub struct ControlRules {
     pub readiness_slots: u64,
     /// A validator whose last statement is more than this many slots behind is passed over.
     pub stale_slots: u64,
+    /// Slots that an epoch lasts at least; 0 keeps the first epoch, its validators and its key for ever.
+    pub epoch_slots: u64,
+    /// Slots after which a new epoch with a new group key is prepared although the set would stay; 0 for never.
+    pub epoch_slots_max: u64,
 }
 
 impl From<ControlParams> for ControlRules {
@@ -98,6 +102,8 @@ impl From<ControlParams> for ControlRules {
             control_block_bytes: params.control_block_bytes,
             readiness_slots: params.readiness_slots,
             stale_slots: params.stale_slots,
+            epoch_slots: params.epoch_slots,
+            epoch_slots_max: params.epoch_slots_max,
         }
     }
 }
@@ -209,9 +215,8 @@ impl GenesisFile {
                 control_block_bytes: self.control.control_block_bytes,
                 readiness_slots: self.control.readiness_slots,
                 stale_slots: self.control.stale_slots,
-                // A node does not take part in a second key generation yet.
-                epoch_slots: 0,
-                epoch_slots_max: 0,
+                epoch_slots: self.control.epoch_slots,
+                epoch_slots_max: self.control.epoch_slots_max,
             },
         }
     }

@@ -13,5 +13,6 @@ pub mod keys;
 pub mod node;
 pub mod pipeline;
 pub mod replica;
+pub mod roster;
 pub mod serving;
 pub mod status;

@@ -11,13 +11,11 @@
 //!  L1 ───────────┘ └─ batches, signing                   events ─ keeper ─ store ─ JSON-RPC
 //! ```
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use futures_util::future::BoxFuture;
 use horae_control::{ControlState, Decision, SignedBlock, SignerKey};
 use horae_runtime::{
@@ -49,6 +47,7 @@ use crate::replica::message::PeerMessage;
 use crate::replica::restore::{Origin, RestoreError, restore};
 use crate::replica::worker::{ENTRY_KIND, NodeEdges, NodeIo, ReplicaWorker};
 use crate::replica::{ControlUpdate, Received, Replica, ReplicaConfig, ReplicaInbox, RunningSlot};
+use crate::roster::Roster;
 use crate::{clock, serving, status};
 
 /// Hashes that may wait to be let through the duplicate check again.
@@ -215,9 +214,8 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     writer.durable().watch(&replica_waker);
 
     // Peers.
-    let node_keys: HashMap<Address, [u8; 32]> =
-        state.epoch().set.validators().iter().map(|v| (v.signer, v.node_key)).collect();
-    let peers = listen_to_peers(&settings, &keys, &node_keys, inbox.clone(), entrance.clone())?;
+    let roster = Roster::new(&state);
+    let peers = listen_to_peers(&settings, &keys, roster.clone(), inbox.clone(), entrance.clone())?;
 
     // The replica.
     let (to_council, from_replica) = mpsc::unbounded_channel();
@@ -228,7 +226,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         view: view.clone(),
         feed: feed.clone(),
         peers: peers.clone(),
-        node_keys,
+        roster: roster.clone(),
         council: to_council,
         questions,
         entrance: entrance.clone(),
@@ -299,7 +297,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         .map_err(|_| NodeError::Stopped(stopper.reason().unwrap_or(StopReason::Asked)))??;
 
     // The council.
-    let (engine, events) = start_engine(&home, &settings, &keys, &state).await?;
+    let (engine, events) = start_engine(&home, &settings, &keys, &state, &roster).await?;
     let signer = Arc::new(signer_of(&keys));
     let sender = settings.l1.submit.then(|| Arc::new(Sender::new(l1.clone(), signer_of(&keys))));
     let (agreed, agreed_seen) = watch::channel(L1View::default());
@@ -339,6 +337,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         vault,
         state_file,
         incarnation_file,
+        roster,
         agreed,
         published,
         running: running.clone(),
@@ -521,15 +520,14 @@ fn place(profile: &Profile, bundles: &mut [Bundle], mut workers: Vec<(WorkerName
 fn listen_to_peers(
     settings: &crate::config::Settings,
     keys: &crate::keys::Keys,
-    node_keys: &HashMap<Address, [u8; 32]>,
+    roster: Roster,
     inbox: ReplicaInbox,
     entrance: Entrance,
 ) -> Result<Peers, PeersError> {
     let addresses: Vec<PeerAddress> =
         settings.peers.iter().map(|peer| PeerAddress { node_key: peer.node_key, address: peer.stream }).collect();
-    let signers: HashMap<[u8; 32], Address> = node_keys.iter().map(|(signer, key)| (*key, *signer)).collect();
     let deliver = move |key: [u8; 32], bytes: Vec<u8>| {
-        let Some(from) = signers.get(&key) else { return false };
+        let Some(from) = roster.signer(&key) else { return false };
         match PeerMessage::decode(&bytes) {
             Ok(PeerMessage::Transactions(batch)) => {
                 // What finds no room is sent again by the peer that keeps it.
@@ -540,7 +538,7 @@ fn listen_to_peers(
             }
             Ok(message) => match Received::prepare(message) {
                 Ok(message) => {
-                    inbox.hear(*from, message);
+                    inbox.hear(from, message);
                     true
                 }
                 Err(why) => {
@@ -562,6 +560,7 @@ async fn start_engine(
     settings: &crate::config::Settings,
     keys: &crate::keys::Keys,
     state: &ControlState,
+    roster: &Roster,
 ) -> Result<(tendermint::Handle, mpsc::Receiver<tendermint::Event>), tendermint::StartError> {
     let peers = settings.peers.iter();
     let config = tendermint::Config {
@@ -571,7 +570,7 @@ async fn start_engine(
         home: home.consensus(),
         listen: tendermint::Listen::Address(settings.links.control),
         peers: peers.map(|peer| tendermint::Peer { node_key: peer.node_key, address: peer.control }).collect(),
-        allowed: state.epoch().set.validators().iter().map(|v| v.node_key).collect(),
+        allowed: roster.node_keys(),
         timeouts: tendermint::Timeouts::default(),
         heartbeat: tendermint::Config::HEARTBEAT,
         applied_height: state.height(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes};
-use horae_control::ControlState;
 use horae_control::dkg::GroupKey;
+use horae_control::{ControlState, NextEpoch};
 use horae_mpc::ShareLayout;
 use horae_runtime::{Cell, Meter};
 use horae_stages::ChainParams;
@@ -15,8 +15,8 @@ use metrics::counter;
 use tokio::sync::watch;
 
 use crate::chain_view::{
-    ChainEvent, ChainFeed, ChainView, EpochStatus, NodeStatus, SigningFaults, SlotStatus, TrafficStatus,
-    ValidatorStatus,
+    ChainEvent, ChainFeed, ChainView, EpochStatus, NextEpochStatus, NodeStatus, SigningFaults, SlotStatus,
+    TrafficStatus, ValidatorStatus,
 };
 use crate::pipeline::{Desk, RecoveryWatch, Traffic};
 use crate::replica::RunningSlot;
@@ -160,12 +160,25 @@ fn epoch_status(state: &ControlState) -> EpochStatus {
     EpochStatus {
         epoch: epoch.number,
         first_slot: epoch.first_slot,
-        first_block: 1,
+        first_block: epoch.first_block,
         group_key: epoch.group_key.map(compressed),
         key_index: state.l1().installed().map_or(0, |installed| installed.key_index),
         shares: layout.as_ref().map_or(0, |layout| layout.total().into()),
         threshold: layout.as_ref().map_or(0, |layout| layout.threshold().into()),
         total_weight: epoch.set.total(),
+        next: state.next_epoch().map(next_epoch_status),
+    }
+}
+
+fn next_epoch_status(next: &NextEpoch) -> NextEpochStatus {
+    let set = next.set();
+    NextEpochStatus {
+        epoch: next.number(),
+        validators: set.validators().iter().map(|v| v.signer).collect(),
+        total_weight: set.total(),
+        group_key: next.key().map(compressed),
+        ready_weight: next.ready().iter().filter_map(|signer| set.get(signer)).map(|v| v.weight).sum(),
+        awaits: next.awaits().into(),
     }
 }
 

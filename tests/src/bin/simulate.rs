@@ -90,6 +90,7 @@ fn report(options: &Options, sum: &Sum, seconds: f64) -> serde_json::Value {
         "transactions": sum.all.transactions,
         "batches": sum.all.batches,
         "failovers": sum.all.failovers,
+        "epochs": sum.all.epochs,
         "rollbacks": sum.all.rollbacks,
         "faults": sum.faults(),
         "violations": sum.failures.len(),
@@ -107,6 +108,7 @@ fn tell(sum: &Sum, seconds: f64) {
     println!("simulated hours      {:.1}", all.simulated_ms as f64 / 3_600_000.0);
     println!("blocks               {} with {} transactions, {} batches", all.blocks, all.transactions, all.batches);
     println!("failovers            {}", all.failovers);
+    println!("epochs               {}", all.epochs);
     println!("rollbacks            {}", all.rollbacks);
     if let Ok(serde_json::Value::Object(faults)) = serde_json::to_value(sum.faults()) {
         for (kind, count) in faults {

@@ -206,6 +206,9 @@ impl World {
             Work::Install(installation) => {
                 return self.l1.send(Waiting { node, life, tx: Tx::Install(installation) });
             }
+            Work::Rotate(rotation) => {
+                return self.l1.send(Waiting { node, life, tx: Tx::Rotate(rotation) });
+            }
         };
         let after_ms = self.rng.between(1, 40);
         self.at(after_ms, Due::Reports { node, life, report });

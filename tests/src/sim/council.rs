@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
-use horae_control::{Ack, ControlState, SignedEngineStatement};
+use horae_control::{Ack, ControlState, SignedEngineStatement, VotePlace};
 use horae_node::chain_view::ChainEvent;
 use horae_node::council::message::{LinkMessage, YouSaid};
 use horae_node::council::{CouncilIo, IncarnationFileError, StateFileError, Work};
@@ -26,6 +26,8 @@ pub struct Files {
     pub incarnation: u64,
     /// Decided heights in the engine's log.
     pub decided: u64,
+    /// Its newest vote in the engine's write-ahead log.
+    pub voted: Option<VotePlace>,
     sealed: BTreeMap<String, Vec<u8>>,
 }
 
@@ -57,6 +59,8 @@ pub struct CouncilSide {
     pub agreed: horae_stages::L1View,
     /// How far the replica is.
     pub running: Arc<RunningSlot>,
+    /// The newest vote of every validator that came by.
+    pub heard: BTreeMap<Address, SignedEngineStatement>,
     rng: ChaCha8Rng,
 }
 
@@ -73,6 +77,7 @@ impl CouncilSide {
             part: None,
             agreed: horae_stages::L1View::default(),
             running: Arc::default(),
+            heard: BTreeMap::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
         }
     }
@@ -100,11 +105,11 @@ impl CouncilIo for CouncilSide {
     }
 
     fn own_votes(&self) -> OwnVotes {
-        OwnVotes { decided_height: self.files.decided, newest: None }
+        OwnVotes { decided_height: self.files.decided, newest: self.files.voted }
     }
 
-    fn newest_of(&self, _validator: Address) -> Option<SignedEngineStatement> {
-        None
+    fn newest_of(&self, validator: Address) -> Option<SignedEngineStatement> {
+        self.heard.get(&validator).copied()
     }
 
     fn answer_recall(&mut self, to: NodeKey, asker: Address, known: YouSaid) {

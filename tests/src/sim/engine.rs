@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use horae_control::command::{Command, L1Event, Question};
-use horae_control::{BlockFacts, ControlBlock, ControlState, Effect};
+use horae_control::{BlockFacts, ControlBlock, ControlState, Effect, EngineStatement, SignedEngineStatement, Step};
 use horae_node::replica::{FactsQuestion, HoldsQuestion, Input};
 use horae_stages::L1View;
 use horae_tendermint::Part;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::judge::Violation;
 use super::l1::L1;
 use super::net::Net;
-use super::node::Node;
+use super::node::{Node, signer_key};
 use super::rng::Rng;
 
 /// A round without a decision is given up after this long.
@@ -30,6 +30,7 @@ enum Round {
 
 struct Checking {
     began_ms: u64,
+    round: u32,
     value: Bytes,
     lie: bool,
     asked: BTreeMap<(usize, u64), Vec<Awaited>>,
@@ -49,13 +50,14 @@ pub struct Engine {
     round: Option<Round>,
     rng: Rng,
     next_heartbeat_ms: u64,
+    rounds: u32,
 }
 
 impl Engine {
     /// An engine that has decided nothing.
     #[must_use]
     pub fn new(rng: Rng, genesis: ControlState) -> Self {
-        Self { log: Vec::new(), state: genesis, round: None, rng, next_heartbeat_ms: 0 }
+        Self { log: Vec::new(), state: genesis, round: None, rng, next_heartbeat_ms: 0, rounds: 0 }
     }
 
     /// Height of the last decided block.
@@ -147,7 +149,12 @@ impl Engine {
         let running = nodes[proposer].running.as_ref().filter(|_| nodes[proposer].life == life);
         let Some(running) = running else { return };
         let block = running.council.propose(self.height() + 1, held);
-        self.round = Some(Round::Checking(Checking::new(now_ms, &block, false)));
+        self.round = Some(Round::Checking(Checking::new(now_ms, self.next_round(), &block, false)));
+    }
+
+    fn next_round(&mut self) -> u32 {
+        self.rounds += 1;
+        self.rounds
     }
 
     /// A liar proposes what L1 never said.
@@ -157,7 +164,7 @@ impl Engine {
         let hash: B256 = keccak256(self.rng.draw().to_be_bytes());
         let command = Command::L1View { number: view.number + 1, hash, events };
         let block = ControlBlock { height: self.height() + 1, commands: vec![command] };
-        self.round = Some(Round::Checking(Checking::new(now_ms, &block, true)));
+        self.round = Some(Round::Checking(Checking::new(now_ms, self.next_round(), &block, true)));
     }
 
     fn check(
@@ -179,8 +186,10 @@ impl Engine {
             if behind || checking.yes.contains(n) || checking.asked.contains_key(&key) {
                 continue;
             }
-            checking.asked.insert(key, ask(node, &checking.value));
+            let awaited = ask(node, &checking.value);
+            checking.asked.insert(key, awaited);
         }
+        let mut voted = Vec::new();
         for ((n, life), awaited) in &mut checking.asked {
             let Some(running) = nodes[*n].running.as_ref().filter(|_| nodes[*n].life == *life) else { continue };
             awaited.retain_mut(|awaited| match awaited {
@@ -188,9 +197,12 @@ impl Engine {
                 Awaited::L1 { after, to, events } => running.watch.matches(l1, *after, *to, events) != Some(true),
                 Awaited::Never => true,
             });
-            if awaited.is_empty() {
-                checking.yes.insert(*n);
+            if awaited.is_empty() && checking.yes.insert(*n) {
+                voted.push(*n);
             }
+        }
+        for n in voted {
+            self.vote(nodes, live, n, &checking);
         }
         if self.state.epoch().set.is_quorum(self.weight(nodes, checking.yes.iter().copied())) {
             if checking.lie {
@@ -202,6 +214,31 @@ impl Engine {
             self.round = Some(Round::Checking(checking));
         }
         Ok(None)
+    }
+
+    /// A validator's precommit: stored, then heard by all that can hear it.
+    fn vote(&self, nodes: &mut [Node], live: &[usize], n: usize, checking: &Checking) {
+        let (signer, domain) = (nodes[n].address, *self.state.domain());
+        let Some(incarnation) = self.state.epoch().set.get(&signer).map(|validator| validator.incarnation) else {
+            return;
+        };
+        let statement = EngineStatement {
+            step: Step::Precommit,
+            height: self.height() + 1,
+            round: checking.round,
+            value: keccak256(&checking.value),
+            pol_round: None,
+        };
+        let epoch = self.state.epoch().number;
+        let signature = signer_key(n).sign(statement.digest(&domain, incarnation, epoch));
+        if let Some(running) = &mut nodes[n].running {
+            running.side.files.voted = Some(statement.place());
+        }
+        for other in live.iter().filter(|other| **other != n) {
+            if let Some(running) = &mut nodes[*other].running {
+                running.side.heard.insert(signer, SignedEngineStatement { incarnation, epoch, statement, signature });
+            }
+        }
     }
 
     fn decide(&mut self, value: Bytes) -> Result<Vec<Effect>, Violation> {
@@ -234,8 +271,8 @@ fn ask(node: &mut Node, value: &Bytes) -> Vec<Awaited> {
 }
 
 impl Checking {
-    fn new(began_ms: u64, block: &ControlBlock, lie: bool) -> Self {
+    fn new(began_ms: u64, round: u32, block: &ControlBlock, lie: bool) -> Self {
         let value = borsh::to_vec(block).expect("writing to memory does not fail").into();
-        Self { began_ms, value, lie, asked: BTreeMap::new(), yes: BTreeSet::new() }
+        Self { began_ms, round, value, lie, asked: BTreeMap::new(), yes: BTreeSet::new() }
     }
 }

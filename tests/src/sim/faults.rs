@@ -41,6 +41,8 @@ pub struct Tally {
     pub l1_reorganisations: u64,
     /// Messages of Byzantine nodes that were lies.
     pub lies: u64,
+    /// Byzantine nodes whose own lies led their code where it could not go on.
+    pub liars_that_gave_up: u64,
 }
 
 impl Tally {
@@ -62,6 +64,7 @@ impl Tally {
             bad_endpoints,
             l1_reorganisations,
             lies,
+            liars_that_gave_up,
         } = other;
         self.crashes += crashes;
         self.blackouts += blackouts;
@@ -78,6 +81,7 @@ impl Tally {
         self.bad_endpoints += bad_endpoints;
         self.l1_reorganisations += l1_reorganisations;
         self.lies += lies;
+        self.liars_that_gave_up += liars_that_gave_up;
     }
 }
 

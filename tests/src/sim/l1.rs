@@ -2,11 +2,15 @@
 //! endpoints that lag, lie or do not answer.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use horae_contracts::{Batch, Signature, Succession, batch_digest, installation_digest};
+use horae_contracts::{
+    Batch, Signature, Succession, batch_digest, installation_digest, rotation_digest, snapshot_hash,
+};
 use horae_control::command::L1Event;
-use horae_control::{Signature as Signed, ValidatorSet, recover};
+use horae_control::{GroupKey as ControlKey, Signature as Signed, ValidatorSet, recover};
 use horae_mpc::{GroupKey, GroupSignature};
+use horae_node::council::groups::KeyInForce;
 use horae_node::council::install::Installation;
+use horae_node::council::rotation::Rotation;
 use horae_node::council::{BatchHead, Inbox, L1News};
 use horae_node::edges::l1::AcceptedBatch;
 use horae_stages::L1View;
@@ -29,6 +33,8 @@ pub const INBOX: Inbox = Inbox { l1_chain_id: CHAIN_ID, address: Address::repeat
 pub enum Tx {
     /// The first group key.
     Install(Installation),
+    /// The next group key.
+    Rotate(Rotation),
     /// A batch.
     Submit {
         /// Its header.
@@ -50,14 +56,25 @@ pub struct Waiting {
     pub tx: Tx,
 }
 
+/// What a transaction carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The first group key.
+    Installation,
+    /// The next group key.
+    Rotation,
+    /// The batch with this index.
+    Batch(u64),
+}
+
 /// What became of a transaction.
 pub struct Outcome {
     /// The node that sent it.
     pub node: usize,
     /// Which life of it.
     pub life: u64,
-    /// Index of the batch, if it carried one.
-    pub batch: Option<u64>,
+    /// What it carried.
+    pub kind: Kind,
     /// Included, or why not.
     pub result: Result<(), String>,
 }
@@ -66,6 +83,7 @@ pub struct Outcome {
 struct Contract {
     head: BatchHead,
     key: Option<GroupKey>,
+    key_index: u64,
 }
 
 #[derive(Clone)]
@@ -128,13 +146,14 @@ impl L1 {
                 continue;
             }
             let Waiting { node, life, tx } = waiting;
-            let (batch, result) = match tx {
-                Tx::Install(installation) => (None, install(&mut block, &installation, &self.set)),
+            let (kind, result) = match tx {
+                Tx::Install(installation) => (Kind::Installation, install(&mut block, &installation, &self.set)),
+                Tx::Rotate(rotation) => (Kind::Rotation, rotate(&mut block, &rotation)),
                 Tx::Submit { header, signature, data } => {
-                    (Some(header.index), submit(&mut block, number, header, &signature, data))
+                    (Kind::Batch(header.index), submit(&mut block, number, header, &signature, data))
                 }
             };
-            outcomes.push(Outcome { node, life, batch, result });
+            outcomes.push(Outcome { node, life, kind, result });
         }
         self.pool = later;
         self.blocks.push(block);
@@ -187,8 +206,22 @@ fn install(block: &mut Block, wanted: &Installation, set: &ValidatorSet) -> Resu
         return Err("NoQuorum".to_owned());
     }
     let key = GroupKey::new(B256::from(wanted.px), wanted.parity).map_err(|why| why.to_string())?;
-    block.after.key = Some(key);
+    (block.after.key, block.after.key_index) = (Some(key), 1);
     block.events.push(L1Event::KeyInstalled { key_index: 1, px: wanted.px, parity: wanted.parity, snapshot_hash });
+    Ok(())
+}
+
+fn rotate(block: &mut Block, wanted: &Rotation) -> Result<(), String> {
+    let members: Vec<(Address, u64)> = wanted.signers.iter().copied().zip(wanted.weights.iter().copied()).collect();
+    let (key_index, snapshot_hash) = (block.after.key_index + 1, snapshot_hash(&members));
+    let Rotation { px, parity, ref signature, .. } = *wanted;
+    let succession = Succession { key_index, px, parity, snapshot_hash, last_batch_digest: block.after.head.digest };
+    let digest = rotation_digest(INBOX.l1_chain_id, INBOX.address, &succession);
+    let present = block.after.key.ok_or("NoKey")?;
+    present.verify(digest, signature).map_err(|why| why.to_string())?;
+    let key = GroupKey::new(B256::from(px), parity).map_err(|why| why.to_string())?;
+    (block.after.key, block.after.key_index) = (Some(key), key_index);
+    block.events.push(L1Event::KeyInstalled { key_index, px, parity, snapshot_hash });
     Ok(())
 }
 
@@ -282,6 +315,11 @@ impl Watch {
             inbox.digest = keccak256(inbox.digest);
         }
         news.push(L1News::Inbox(inbox));
+        let Contract { key, key_index, .. } = l1.blocks[head as usize].after;
+        news.push(L1News::Key(key.map(|key| KeyInForce {
+            index: key_index,
+            key: ControlKey { px: U256::from_be_bytes(key.px().0), parity: key.parity() },
+        })));
         news.push(L1News::Finalized(head.saturating_sub(FINAL_DEPTH)));
         let lies = self.endpoint == Endpoint::Lying;
         let has_agreed = agreed.number <= head && l1.view(agreed.number).hash == agreed.hash && !lies;

@@ -102,6 +102,7 @@ impl Sum {
                 all.blocks += out.blocks;
                 all.transactions += out.transactions;
                 all.failovers += out.failovers;
+                all.epochs += out.epochs;
                 all.batches += out.batches;
                 all.faults.add(&out.faults);
                 all.rollbacks += out.rollbacks;

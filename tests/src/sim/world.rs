@@ -1,6 +1,7 @@
 //! The world: seeded time, and the loop that gives every node its turns.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -16,7 +17,7 @@ use super::clients::Clients;
 use super::engine::Engine;
 use super::faults::{Fragile, Tally};
 use super::judge::{Judge, Violation};
-use super::l1::{L1, STEP_BLOCKS};
+use super::l1::{Kind, L1, STEP_BLOCKS};
 use super::net::{Net, Weather};
 use super::node::{Beginning, Node, Running, node_key, signer_key};
 use super::rng::Rng;
@@ -24,6 +25,8 @@ use super::rng::Rng;
 const CHAIN_ID: u64 = 59_901;
 /// Stakes of the validators, in multiples of the least.
 const STAKES: [&[u64]; 5] = [&[1, 1, 1, 1], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]];
+/// Slots that an epoch lasts at least; none means that the first one lasts for ever.
+const EPOCH_SLOTS: [u64; 4] = [0, 0, 3, 8];
 const START_MS: u64 = 1_700_000_000_000;
 /// How often clients and the engine take a step, in milliseconds.
 const CLIENTS_MS: u64 = 25;
@@ -65,6 +68,8 @@ pub struct Outcome {
     pub transactions: usize,
     /// Terms that were closed.
     pub failovers: u64,
+    /// Epochs that opened after the first.
+    pub epochs: u64,
     /// Batches on L1 at the end.
     pub batches: u64,
     /// Faults, by kind.
@@ -158,7 +163,8 @@ impl World {
             alloc: clients.addresses().map(|address| (address, rich.clone())).collect(),
         };
         let domain = Domain { chain_id: CHAIN_ID, locking: Address::repeat_byte(0x11) };
-        let control = control_genesis(&mut rng, &units, domain, &params, &genesis);
+        let epoch_slots = *Rng::new(!plan.seed).pick(&EPOCH_SLOTS);
+        let control = control_genesis(&mut rng, &units, domain, &params, &genesis, epoch_slots);
         let set = control.epoch().set.clone();
         let beginning = Rc::new(Beginning { genesis, control: control.clone() });
         let skew_ms = params.drift_ms / 2;
@@ -253,12 +259,25 @@ impl World {
         }
         for node in 0..self.nodes.len() {
             if self.nodes[node].is_due(self.now_ms) {
-                self.nodes[node].run(self.now_ms);
+                self.run_node(node);
                 self.out.events += 1;
                 self.carry(node)?;
             }
         }
         Ok(())
+    }
+
+    /// A liar's own code may find itself where no honest node can be, and give up.
+    fn run_node(&mut self, node: usize) {
+        let now_ms = self.now_ms;
+        if !self.nodes[node].is_liar() {
+            return self.nodes[node].run(now_ms);
+        }
+        let liar = &mut self.nodes[node];
+        if catch_unwind(AssertUnwindSafe(|| liar.run(now_ms))).is_err() {
+            self.out.faults.liars_that_gave_up += 1;
+            self.crash(node);
+        }
     }
 
     fn go(&mut self) -> Result<(), Violation> {
@@ -342,7 +361,9 @@ impl World {
         self.judge.rebuild(&self.beginning.genesis, self.l1.batches())?;
         self.out.blocks = self.judge.committed();
         self.out.transactions = self.judge.transactions();
-        self.out.failovers = self.engine.state().open_term().map_or(0, |term| term.number - 1);
+        self.out.epochs = self.engine.state().epoch().number;
+        let terms = self.engine.state().open_term().map_or(0, |term| term.number - 1);
+        self.out.failovers = terms.saturating_sub(self.out.epochs);
         self.out.batches = self.l1.batches().count() as u64;
         self.out.simulated_ms = self.now_ms;
         Ok(())
@@ -486,9 +507,10 @@ impl World {
             self.out.faults.l1_reorganisations += 1;
         }
         for outcome in self.l1.make_block() {
-            let report = match outcome.batch {
-                Some(index) => Report::Carried { index, result: outcome.result },
-                None => Report::Installed(outcome.result),
+            let report = match outcome.kind {
+                Kind::Batch(index) => Report::Carried { index, result: outcome.result },
+                Kind::Installation => Report::Installed(outcome.result),
+                Kind::Rotation => Report::Rotated(outcome.result),
             };
             let (node, life) = (outcome.node, outcome.life);
             let after_ms = self.rng.between(1, 300);
@@ -568,6 +590,7 @@ fn control_genesis(
     domain: Domain,
     params: &ChainParams,
     genesis: &Genesis,
+    epoch_slots: u64,
 ) -> ControlState {
     let validators = units.iter().enumerate().map(|(n, units)| Candidate {
         id: n as u64 + 1,
@@ -584,6 +607,8 @@ fn control_genesis(
         params: ControlParams {
             window_blocks: params.window_blocks,
             l1_step_blocks: STEP_BLOCKS,
+            epoch_slots,
+            epoch_slots_max: 4 * epoch_slots,
             ..ControlParams::devnet()
         },
     };

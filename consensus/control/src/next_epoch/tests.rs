@@ -150,6 +150,9 @@ fn a_joiner_is_in_force_once_key_rotation_and_readiness_are_there() {
     let fourth = ready(&state, 4).split_off(3);
     assert_eq!(decide(&mut state, fourth), [Effect::EpochDue { epoch: 1 }]);
     assert!(state.epoch_is_due());
+    assert_eq!(state.next_epoch().unwrap().due_height(), Some(state.height()));
+    decide(&mut state, vec![]);
+    assert_eq!(state.next_epoch().unwrap().due_height(), Some(state.height() - 1), "it has been since then");
 
     let term = state.open_term().unwrap().clone();
     let from = term.first_slot + 1;
@@ -157,6 +160,8 @@ fn a_joiner_is_in_force_once_key_rotation_and_readiness_are_there() {
     assert!(close(&mut state).contains(&Effect::EpochOpened { epoch: 1, first_slot: from }));
     assert_eq!((state.epoch().number, state.epoch().first_slot, state.epoch().set.len()), (1, from, 5));
     assert_eq!((state.epoch().group_key, state.next_epoch()), (Some(NEXT), None));
+    assert_eq!(state.epoch().first_block, state.open_term().unwrap().parent.id.number + 1);
+    assert_eq!(state.past_epochs().map(|epoch| &**epoch).collect::<Vec<_>>(), [&old]);
     assert_eq!(state.failed_in_a_row(), failed, "opening an epoch is no failure");
     let opened = state.open_term().unwrap().clone();
     assert_eq!((opened.number, opened.epoch, opened.set.len()), (term.number + 1, 1, 5));
@@ -205,6 +210,28 @@ fn the_next_set_is_formed_anew_until_its_key_is_confirmed() {
     let stands = on_l1(&mut state, vec![joined(6)]);
     assert!(!stands.iter().any(|e| matches!(e, Effect::EpochBegun { .. })), "its rotation may be signed");
     assert_eq!(state.next_epoch().unwrap().set().len(), 6);
+}
+
+#[test]
+fn validators_say_how_far_they_are_as_soon_as_an_epoch_waits_for_it() {
+    let mut state = opened(EPOCH_SLOTS, EPOCH_SLOTS_MAX);
+    let me = key(0).address();
+    let from = state.epoch().first_slot;
+    assert!(
+        EPOCH_SLOTS < state.params().readiness_slots && EPOCH_SLOTS_MAX < from + 2 * state.params().readiness_slots
+    );
+    assert!(!state.readiness_is_due(&me, from + EPOCH_SLOTS, true), "nothing waits");
+    let mut changed = state.clone();
+    on_l1(&mut changed, vec![joined(4)]);
+    assert!(!changed.readiness_is_due(&me, from + EPOCH_SLOTS - 1, true), "too early");
+    assert!(changed.readiness_is_due(&me, from + EPOCH_SLOTS, true));
+    let begun = reach(&mut changed, from + EPOCH_SLOTS);
+    assert!(begun.contains(&Effect::EpochBegun { epoch: 1 }), "{begun:?}");
+    assert!(!changed.readiness_is_due(&me, from + EPOCH_SLOTS + 1, true), "it has begun");
+
+    reach(&mut state, from + EPOCH_SLOTS_MAX - 2);
+    assert!(!state.readiness_is_due(&me, from + EPOCH_SLOTS_MAX - 1, true));
+    assert!(state.readiness_is_due(&me, from + EPOCH_SLOTS_MAX, true), "the key grows old");
 }
 
 #[test]
@@ -258,6 +285,12 @@ fn a_share_lost_after_the_key_was_confirmed_is_a_reason_for_the_epoch_after() {
     let register = Command::RegisterIncarnation(RegisterIncarnation::sign(&domain(), 1, &lost.unwrap()));
     decide(&mut state, vec![register]);
     assert!(state.epoch_is_due(), "four of five are left");
+    let mut two = state.clone();
+    let second =
+        keys_of_members(two.next_epoch().unwrap().set()).into_iter().filter(|k| k.address() != key(4).address());
+    let register = Command::RegisterIncarnation(RegisterIncarnation::sign(&domain(), 1, &second.last().unwrap()));
+    decide(&mut two, vec![register]);
+    assert_eq!(two.next_epoch().unwrap().due_height(), None, "three of five are not enough any more");
     close(&mut state);
     assert_eq!((state.epoch().number, state.next_epoch()), (1, None));
     (0..EPOCH_SLOTS).for_each(|_| drop(close(&mut state)));

@@ -67,11 +67,12 @@ impl Voter {
             let said = promises.entry(term).or_default();
             let closed = RestoreError::AfterClose { at, term };
             match record {
-                // A log that was cut down says again what it still has, and the close vote last.
-                Record::Ack { .. } | Record::Certificate { .. } if said.close.is_some() => {
-                    if !said.covers(&record) {
-                        return Err(closed);
-                    }
+                // A log that was cut down says again what it still has, behind a close vote whose reasons may have been cut off.
+                Record::Ack { .. } | Record::Certificate { .. } if said.close.is_some() && !said.covers(&record) => {
+                    return Err(closed);
+                }
+                Record::Ack { block, ack, .. } if said.close.is_some() => {
+                    said.restore(block, ack);
                 }
                 Record::Ack { block, adopted, ack } => {
                     let broken = RestoreError::BrokenChain { at, block: block.facts.id, term };

@@ -339,10 +339,13 @@ fn a_log_that_was_cut_down_may_say_again_what_it_still_has() {
     };
     assert_eq!(open(&log).compacted(), voter.compacted());
     let vote = voter.close().unwrap();
+    let closed = log.len();
     log.push(vote.record);
     log.extend(voter.compacted());
-    for cut in [0, cut_down, log.len() - voter.compacted().len() - 1] {
-        assert_eq!(open(&log[cut..]).close().unwrap().statement, vote.statement, "cut at {cut}");
+    for cut in [0, cut_down, closed, closed + 1, log.len() - voter.compacted().len() - 1] {
+        let mut again = open(&log[cut..]);
+        assert_eq!(again.said(), voter.said(), "cut at {cut}");
+        assert_eq!(again.close().unwrap().statement, vote.statement, "cut at {cut}");
     }
     let beyond = ack(&term, &chain(&term, 5, 8)[4].facts, None, &key());
     log.push(Record::Ack { block: chain(&term, 5, 8)[4], adopted: None, ack: beyond });

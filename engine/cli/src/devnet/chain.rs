@@ -89,14 +89,20 @@ impl Chain {
     }
 
     /// Deploys the contracts, makes the homes, locks the stake, writes the genesis. It is remembered only when all is done.
-    pub async fn create(ground: &Ground, l1_url: &str) -> Result<Self, CliError> {
+    ///
+    /// An epoch lasts `epoch_slots` at least, and for ever without a reason to change its set or key.
+    pub async fn create(ground: &Ground, l1_url: &str, epoch_slots: u64) -> Result<Self, CliError> {
         let nowhere = l1_genesis(Address::ZERO, Address::ZERO, 0, B256::ZERO);
         let l1 = L1::new(&[l1_url.to_owned()], &nowhere)?;
         let deployer = Sender::new(l1.clone(), test_key(0)?);
         let deployment = deploy(&deployer, DELAY_S, DELAY_S).await?;
         for index in 0..ground.nodes() {
             let keys = new_home(ground, index)?;
-            lock(&deployer, l1_url, &deployment, &keys).await?;
+            if index < ground.validators() {
+                lock(&deployer, l1_url, &deployment, &keys).await?;
+            } else {
+                give_ether(l1_url, keys.signer_address(), VALIDATOR_ETHER).await?;
+            }
         }
         let origin = l1.head().await?;
         let chain = Self {
@@ -124,7 +130,7 @@ impl Chain {
                 alloc: alloc()?,
             },
             l1: here,
-            control: ControlParams::devnet().into(),
+            control: ControlParams { epoch_slots, ..ControlParams::devnet() }.into(),
             validators: validators.collect(),
         };
         for index in 0..ground.nodes() {

@@ -20,6 +20,7 @@ const PORTS: usize = 6;
 #[derive(Debug)]
 pub struct Ground {
     root: PathBuf,
+    validators: usize,
     mark: Mark,
     _lock: HomeLock,
 }
@@ -74,31 +75,35 @@ impl Ground {
             empty(&root)?;
         }
         let kept = read_mark(&mark_file)?;
+        let (validators, nodes) = (usize::from(options.nodes), usize::from(options.nodes + options.standby));
         let mark = match (kept, options.base_port) {
-            (Some(kept), _) if kept.nodes.len() != usize::from(options.nodes) => {
+            (Some(kept), _) if kept.nodes.len() != nodes => {
                 return Err(CliError::new(format!(
-                    "the devnet in {} has {} nodes, not {}; give --nodes {}, or begin anew with --reset",
+                    "the devnet in {} has {} nodes, not {nodes}; give the same --nodes and --standby, or begin anew with --reset",
                     root.display(),
-                    kept.nodes.len(),
-                    options.nodes,
                     kept.nodes.len()
                 )));
             }
-            (_, Some(base)) => fixed(base, usize::from(options.nodes))?,
+            (_, Some(base)) => fixed(base, nodes)?,
             (Some(kept), None) if kept.busy().is_none() => kept,
-            _ => free(usize::from(options.nodes))?,
+            _ => free(nodes)?,
         };
         if let Some(busy) = mark.busy() {
             return Err(CliError::new(format!("{busy}; end the process that uses it, or choose another --base-port")));
         }
         let text = toml::to_string_pretty(&mark).map_err(|e| CliError::because(mark_file.display(), e))?;
         fs::write(&mark_file, text).map_err(|e| CliError::because(mark_file.display(), e))?;
-        Ok(Self { root, mark, _lock: lock })
+        Ok(Self { root, validators, mark, _lock: lock })
     }
 
     /// The directory.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// How many of the nodes are validators from the beginning: the first ones.
+    pub fn validators(&self) -> usize {
+        self.validators
     }
 
     /// How many nodes.
@@ -242,6 +247,8 @@ mod tests {
             load: None,
             report: None,
             base_port: None,
+            standby: 0,
+            epoch_slots: 8,
         }
     }
 

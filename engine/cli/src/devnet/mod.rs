@@ -55,7 +55,7 @@ pub async fn run(options: DevnetOptions) -> Result<ExitCode, CliError> {
     let ground = Ground::take(&options)?;
     let mut up = None;
     tokio::select! {
-        started = start(ground, &screen) => up = Some(started?),
+        started = start(ground, &screen, options.epoch_slots) => up = Some(started?),
         name = &mut stop => screen.line(&format!("{name}: stopped before it was up")),
     }
     let Some(mut devnet) = up else { return Ok(ExitCode::from(130)) };
@@ -94,7 +94,7 @@ pub async fn run(options: DevnetOptions) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start(ground: Ground, screen: &Screen) -> Result<Devnet, CliError> {
+async fn start(ground: Ground, screen: &Screen, epoch_slots: u64) -> Result<Devnet, CliError> {
     let step = screen.step("starting the L1");
     let anvil = Anvil::start(&ground).await?;
     step.done(&format!("L1 (anvil) at {}", anvil.url()));
@@ -106,8 +106,8 @@ async fn start(ground: Ground, screen: &Screen) -> Result<Devnet, CliError> {
         }
         None => {
             let step = screen.step("deploying contracts and locking stake");
-            let chain = Chain::create(&ground, anvil.url()).await?;
-            step.done(&format!("contracts deployed, stake locked for {} validators", ground.nodes()));
+            let chain = Chain::create(&ground, anvil.url(), epoch_slots).await?;
+            step.done(&format!("contracts deployed, stake locked for {} validators", ground.validators()));
             chain
         }
     };

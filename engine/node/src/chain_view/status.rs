@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes};
-use horae_control::Offence;
+use horae_control::{Awaits, Offence};
 use horae_mpc::Fault;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,52 @@ pub struct EpochStatus {
     pub threshold: u32,
     /// Sum of the weights.
     pub total_weight: u64,
+    /// The epoch that is being prepared, if one is.
+    pub next: Option<NextEpochStatus>,
+}
+
+/// The epoch that is being prepared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextEpochStatus {
+    /// Its number.
+    pub epoch: u64,
+    /// Its validators.
+    pub validators: Vec<Address>,
+    /// Sum of their weights.
+    pub total_weight: u64,
+    /// The group key that they have confirmed (compressed point).
+    pub group_key: Option<Bytes>,
+    /// Weight of those that have said that they are ready.
+    pub ready_weight: u64,
+    /// What it waits for.
+    pub awaits: EpochStep,
+}
+
+/// What the next epoch waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EpochStep {
+    /// All its validators are to confirm one group key.
+    #[default]
+    Key,
+    /// The present group is to sign that key, and the agreed L1 view to show it in force.
+    Rotation,
+    /// More than 2/3 of its weights are to say that they are ready.
+    Readiness,
+    /// The open term is to be closed at the end of the running slot.
+    Closing,
+}
+
+impl From<Awaits> for EpochStep {
+    fn from(awaits: Awaits) -> Self {
+        match awaits {
+            Awaits::Key => Self::Key,
+            Awaits::Rotation => Self::Rotation,
+            Awaits::Readiness => Self::Readiness,
+            Awaits::Closing => Self::Closing,
+        }
+    }
 }
 
 /// One validator of the epoch.

@@ -14,14 +14,13 @@ use super::Council;
 use super::batches::{BatchHead, CompleteBatch, SignableBatch};
 use super::io::{CouncilIo, Work};
 use super::message::{BatchProposal, LinkMessage};
-use super::signing::SigningOutput;
 use crate::chain_view::{BatchRecord, ChainEvent};
 use crate::edges::l1::AcceptedBatch;
 
 /// A validator whose turn comes later waits this much longer for each place, in milliseconds.
-const STAND_IN_MS: u64 = 6_000;
+pub(super) const STAND_IN_MS: u64 = 6_000;
 /// A batch that could not be carried is tried again after this long, in milliseconds.
-const RETRY_MS: u64 = 3_000;
+pub(super) const RETRY_MS: u64 = 3_000;
 /// Pause between looks for a complete batch, in milliseconds.
 const LOOK_MS: u64 = 250;
 /// Proposals of others that wait until the batch is complete here too.
@@ -89,10 +88,20 @@ impl Carrying {
     pub(super) fn inbox_at(&mut self, head: BatchHead) {
         if self.head != Some(head) {
             self.head = Some(head);
-            self.due = None;
-            self.own = Own::Idle { not_before_ms: 0 };
+            self.begin_anew();
             self.proposals.retain(|(_, proposal)| proposal.index >= head.next_index);
         }
+    }
+
+    /// The last batch that L1 has.
+    pub(super) fn head(&self) -> Option<BatchHead> {
+        self.head
+    }
+
+    /// The next batch is looked for, packed and signed anew.
+    pub(super) fn begin_anew(&mut self) {
+        self.due = None;
+        self.own = Own::Idle { not_before_ms: 0 };
     }
 
     /// The batch with this index was sent, or not.
@@ -131,14 +140,12 @@ impl Council {
     /// Moves the next batch along.
     pub(super) fn carry(&mut self, now_ms: u64, io: &mut impl CouncilIo) {
         let Some(head) = self.carrying.head else { return };
-        if self.signing.is_none() {
-            return;
-        }
+        let Some(key) = self.key_in_force().filter(|key| self.groups.has(key)) else { return };
         if self.carrying.due.is_none() {
             return self.look(now_ms, head, io);
         }
         self.check_proposals(io);
-        let turn = self.turn(head.next_index);
+        let Some(turn) = self.turn(&key, head.next_index).filter(|_| !self.rotation_goes_first(now_ms)) else { return };
         let Some(due) = &self.carrying.due else { return };
         let my_time = due.since_ms.saturating_add(turn.saturating_mul(STAND_IN_MS));
         let Own::Idle { not_before_ms } = self.carrying.own else { return };
@@ -148,14 +155,6 @@ impl Council {
         let batch = due.batch.clone();
         self.carrying.own = Own::Packing;
         io.begin(Work::Pack(batch));
-    }
-
-    /// How many validators come before this one in carrying a batch.
-    fn turn(&self, index: u64) -> u64 {
-        let set = &self.state.epoch().set;
-        let (count, me) = (set.len() as u64, self.signer.address());
-        let at = set.index_of(&me).unwrap_or_default() as u64;
-        (at + count - index % count) % count
     }
 
     fn look(&mut self, now_ms: u64, head: BatchHead, io: &mut impl CouncilIo) {
@@ -204,8 +203,8 @@ impl Council {
             }
             Checked::Packed(index, result) => self.packed(index, result, now_ms, io),
             Checked::Theirs(_, _, Ok(digest)) => {
-                let outputs = self.signing.as_mut().map(|signing| signing.approve(digest, now_ms, io.rng()));
-                self.signed(outputs.unwrap_or_default(), now_ms, io);
+                let outputs = self.groups.approve(digest, now_ms, io.rng());
+                self.signed(outputs, now_ms, io);
             }
             Checked::Theirs(from, index, Err(why)) => {
                 counter!("horae_batches_refused").increment(1);
@@ -238,36 +237,29 @@ impl Council {
         io.broadcast(&proposal);
         let digest = signable.digest;
         self.carrying.own = Own::Signing { signable, data };
-        let Some(signing) = &mut self.signing else { return };
-        let mut outputs = signing.approve(digest, now_ms, io.rng());
-        outputs.extend(signing.begin(digest, now_ms, io.rng()));
+        let mut outputs = self.groups.approve(digest, now_ms, io.rng());
+        let key = self.key_in_force();
+        match key.and_then(|key| self.groups.under(&key)) {
+            Some(group) => outputs.extend(group.begin(digest, now_ms, io.rng())),
+            None => self.batch_failed(&digest, now_ms),
+        }
         self.signed(outputs, now_ms, io);
     }
 
-    /// Carries out what signing asks for.
-    pub(super) fn signed(&mut self, outputs: Vec<SigningOutput>, now_ms: u64, io: &mut impl CouncilIo) {
-        for output in outputs {
-            match output {
-                SigningOutput::Send { to, message } => {
-                    if let Some(validator) = self.state.epoch().set.get(&to) {
-                        io.send(validator.node_key, &LinkMessage::Signing(message));
-                    }
-                }
-                SigningOutput::Fault { validator, fault } => io.note_signing_fault(validator, fault, now_ms),
-                SigningOutput::Signed { digest, signature, signers } => {
-                    self.send_batch(digest, signature, signers, io);
-                }
-                SigningOutput::Failed { digest } => {
-                    if matches!(&self.carrying.own, Own::Signing { signable, .. } if signable.digest == digest) {
-                        let not_before_ms = now_ms.saturating_add(RETRY_MS);
-                        self.carrying.own = Own::Idle { not_before_ms };
-                    }
-                }
-            }
+    /// A digest was given up.
+    pub(super) fn batch_failed(&mut self, digest: &B256, now_ms: u64) {
+        if matches!(&self.carrying.own, Own::Signing { signable, .. } if signable.digest == *digest) {
+            self.carrying.own = Own::Idle { not_before_ms: now_ms.saturating_add(RETRY_MS) };
         }
     }
 
-    fn send_batch(&mut self, digest: B256, signature: GroupSignature, signers: Vec<Address>, io: &mut impl CouncilIo) {
+    pub(super) fn send_batch(
+        &mut self,
+        digest: B256,
+        signature: GroupSignature,
+        signers: Vec<Address>,
+        io: &mut impl CouncilIo,
+    ) {
         let own = std::mem::replace(&mut self.carrying.own, Own::Sending);
         let (signable, data) = match own {
             Own::Signing { signable, data } if signable.digest == digest => (signable, data),

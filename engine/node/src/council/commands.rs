@@ -55,6 +55,7 @@ impl Council {
         let is_repeated = |command: &&Pending| match command {
             Pending::Evidence(_) => true,
             Pending::Readiness(said) => said.validator == me,
+            Pending::EpochReadiness(said) => said.validator == me,
             _ => false,
         };
         for command in self.pending.commands().filter(is_repeated) {

@@ -11,7 +11,6 @@ use tracing::{debug, error, info};
 
 use super::install::Installer;
 use super::io::CouncilIo;
-use super::signing::Signing;
 use super::{Council, CouncilError};
 use crate::replica::{ControlUpdate, Input};
 
@@ -113,13 +112,20 @@ impl Council {
 
     fn effect(&mut self, effect: Effect, io: &mut impl CouncilIo) -> Result<(), CouncilError> {
         match effect {
-            Effect::GroupKeyConfirmed { key, .. } => {
-                info!(px = %key.px, "the group key is confirmed by all");
+            Effect::GroupKeyConfirmed { epoch, key } => {
+                info!(epoch, px = %key.px, "the group key is confirmed by all");
                 self.keygen.finished(io)?;
-                self.take_up_key();
+                self.epoch_begins(io)?;
+                self.take_up_installation();
             }
-            Effect::KeyInstalled { .. } => {
-                info!("the group key is installed on L1");
+            Effect::EpochBegun { epoch } => info!(epoch, "the next epoch is being prepared: its key generation begins"),
+            Effect::EpochDue { epoch } => info!(epoch, "the next epoch opens when the running slot has ended"),
+            Effect::EpochOpened { epoch, first_slot } => {
+                info!(epoch, first_slot, validators = self.state.epoch().set.len(), "an epoch opens");
+                self.epoch_begins(io)?;
+            }
+            Effect::KeyInstalled { key_index, .. } => {
+                info!(key_index, "a group key is installed on L1");
                 self.installer = None;
             }
             Effect::TermOpened { term, .. } => info!(term, "the control plane opened a term"),
@@ -133,27 +139,21 @@ impl Council {
         Ok(())
     }
 
-    /// The group key is known: sign under it, and for its installation while L1 does not have it.
-    pub(super) fn take_up_key(&mut self) {
-        let Some(key) = self.state.epoch().group_key else { return };
-        match self.keygen.material(&key) {
-            Some(material) => self.signing = Some(Signing::new(&self.signer, material.clone())),
-            None => {
-                error!("this node has no shares of the group key: it cannot sign batches until the next key generation")
-            }
-        }
-        if matches!(self.state.opening(), Opening::Installation { .. }) {
+    /// The first group key is known: it is to be installed while L1 does not have it.
+    pub(super) fn take_up_installation(&mut self) {
+        if let Opening::Installation { key } = self.state.opening() {
             self.installer = Some(Installer::new(&self.state, key, &self.inbox, &self.signer));
         }
     }
 
     pub(super) fn publish(&self, io: &mut impl CouncilIo) {
+        self.roster.follow(&self.state);
         io.publish(&self.state);
         io.tell(Input::Control(Box::new(ControlUpdate::of(&self.state))));
     }
 
     pub(super) fn speak_keygen(&mut self, io: &mut impl CouncilIo) -> Result<(), CouncilError> {
-        if !self.has_voice() {
+        if !self.may_prepare() {
             return Ok(());
         }
         for command in self.keygen.outgoing(&self.state, &self.signer, io)? {

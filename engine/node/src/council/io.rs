@@ -17,6 +17,7 @@ use super::batches::{BatchHead, CompleteBatch, Inbox, SignableBatch};
 use super::carrying::Checked;
 use super::install::Installation;
 use super::message::LinkMessage;
+use super::rotation::Rotation;
 use super::state_file::StateFileError;
 use crate::chain_view::ChainEvent;
 use crate::keys::KeyError;
@@ -157,12 +158,16 @@ pub enum Work {
     },
     /// Carries the first group key to L1.
     Install(Installation),
+    /// Carries the next group key to L1.
+    Rotate(Rotation),
 }
 
 /// What came of work beside the council.
 pub enum Report {
     /// The installation was tried.
     Installed(Result<(), String>),
+    /// The rotation was tried.
+    Rotated(Result<(), String>),
     /// A batch was packed and checked, ours or another's.
     Checked(Checked),
     /// A batch was carried to L1, or not.

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, U256};
 use horae_control::command::{Command, ControlBlock};
 use horae_control::dkg::{DkgCommitments, DkgConfirm, DkgPhase, DkgShares, GroupKey};
 use horae_control::pending::Pending;
-use horae_control::{ControlState, SignerKey};
+use horae_control::{ControlState, SignerKey, ValidatorSet};
 use horae_mpc::{Dkg, DkgError, DkgMessage, DkgParams, DkgRun, KeyMaterial, LayoutError, ShareLayout};
 use thiserror::Error;
 use tracing::{error, info, warn};
@@ -15,8 +15,10 @@ use crate::keys::KeyError;
 
 /// Sealed under this name: the run under way.
 const RUN: &str = "dkg-run";
-/// Sealed under this name: the shares of the group key.
+/// Sealed under this name: the shares of the present epoch's group key.
 const SHARES: &str = "group-shares";
+/// Sealed under this name: the shares of the key that was generated last, until an epoch opens with it.
+const NEXT_SHARES: &str = "next-shares";
 
 /// Why this node cannot take part in key generation.
 #[derive(Debug, Error)]
@@ -38,20 +40,24 @@ pub enum KeygenError {
 /// One node's part in key generation.
 pub struct Keygen {
     run: Option<Dkg>,
-    material: Option<KeyMaterial>,
+    present: Option<KeyMaterial>,
+    next: Option<KeyMaterial>,
 }
 
 impl Keygen {
     /// Takes up what is sealed on disk.
     pub fn open(io: &impl CouncilIo) -> Result<Self, KeygenError> {
         let run = io.unseal(RUN)?.map(|bytes| Dkg::from_bytes(&bytes)).transpose()?;
-        let material = io.unseal(SHARES)?.map(|bytes| KeyMaterial::from_bytes(&bytes)).transpose()?;
-        Ok(Self { run, material })
+        let material = |name| -> Result<Option<KeyMaterial>, KeygenError> {
+            Ok(io.unseal(name)?.map(|bytes| KeyMaterial::from_bytes(&bytes)).transpose()?)
+        };
+        let (present, next) = (material(SHARES)?, material(NEXT_SHARES)?);
+        Ok(Self { run, present, next })
     }
 
     /// The shares of this group key, if this node has them.
     pub fn material(&self, key: &GroupKey) -> Option<&KeyMaterial> {
-        self.material.as_ref().filter(|material| key_of(material) == *key)
+        self.present.iter().chain(&self.next).find(|material| key_of(material) == *key)
     }
 
     /// Takes in the key generation messages of a decided block. `before` is the state it was applied to.
@@ -97,9 +103,10 @@ impl Keygen {
     ) -> Result<Vec<Pending>, KeygenError> {
         self.join(state, signer, io)?;
         let dkg = state.dkg();
-        let (domain, epoch) = (*state.domain(), state.epoch().number);
+        let domain = *state.domain();
+        let (epoch, set) = state.keygen();
         let me = signer.address();
-        let Some(incarnation) = state.epoch().set.get(&me).map(|validator| validator.incarnation) else {
+        let Some(incarnation) = set.get(&me).map(|validator| validator.incarnation) else {
             return Ok(Vec::new());
         };
         let Some(run) = &mut self.run else { return Ok(Vec::new()) };
@@ -128,10 +135,10 @@ impl Keygen {
         } else if dkg.phase() == DkgPhase::Confirm && run.has_all_shares() {
             let material = run.finish()?;
             let key = key_of(&material);
-            if self.material.as_ref().map(key_of) != Some(key) {
-                io.seal(SHARES, &material.to_bytes())?;
-                info!(px = %key.px, parity = key.parity, "group key generated");
-                self.material = Some(material);
+            if self.next.as_ref().map(key_of) != Some(key) {
+                io.seal(NEXT_SHARES, &material.to_bytes())?;
+                info!(epoch, px = %key.px, parity = key.parity, "group key generated");
+                self.next = Some(material);
             }
             let confirm = DkgConfirm::sign(&domain, incarnation, epoch, attempt, key, signer);
             pending.push(Pending::DkgConfirm(confirm));
@@ -145,21 +152,35 @@ impl Keygen {
         Ok(io.erase(RUN)?)
     }
 
+    /// The epoch in force has this key: its shares take the place of the older ones, which are of no more use, because the inbox
+    /// takes no batch under the older key.
+    pub fn begin_epoch(&mut self, key: &GroupKey, io: &mut impl CouncilIo) -> Result<(), KeygenError> {
+        if let Some(next) = self.next.take_if(|next| key_of(next) == *key) {
+            io.seal(SHARES, &next.to_bytes())?;
+            self.present = Some(next);
+            io.erase(NEXT_SHARES)?;
+        } else if self.present.take_if(|present| key_of(present) != *key).is_some() {
+            io.erase(SHARES)?;
+        }
+        Ok(())
+    }
+
     /// Begins the run that the control plane has under way, unless this node is in it already.
     fn join(&mut self, state: &ControlState, signer: &SignerKey, io: &mut impl CouncilIo) -> Result<(), KeygenError> {
         let me = signer.address();
-        if state.dkg().phase() == DkgPhase::Done || state.epoch().set.get(&me).is_none() {
+        let (epoch, set) = state.keygen();
+        if state.dkg().phase() == DkgPhase::Done || set.get(&me).is_none() {
             return Ok(());
         }
         let attempt = u32::try_from(state.dkg().attempt()).unwrap_or(u32::MAX);
-        let run = DkgRun { chain_id: state.domain().chain_id, epoch: state.epoch().number, attempt };
+        let run = DkgRun { chain_id: state.domain().chain_id, epoch, attempt };
         if self.run.as_ref().is_some_and(|dkg| dkg.params().run == run) {
             return Ok(());
         }
         if self.run.is_some() {
             warn!(attempt, "key generation starts again");
         }
-        let layout = layout_of(state)?;
+        let layout = layout_of(set)?;
         let (dkg, _) = Dkg::start(DkgParams { run, layout }, me, io.rng())?;
         io.seal(RUN, &dkg.to_bytes())?;
         self.run = Some(dkg);
@@ -167,10 +188,10 @@ impl Keygen {
     }
 }
 
-/// Who holds how many shares of the epoch's key.
-pub fn layout_of(state: &ControlState) -> Result<ShareLayout, LayoutError> {
+/// Who holds how many shares of the key of this set.
+fn layout_of(set: &ValidatorSet) -> Result<ShareLayout, LayoutError> {
     let weights: Vec<(Address, u64)> =
-        state.epoch().set.validators().iter().map(|validator| (validator.signer, validator.weight)).collect();
+        set.validators().iter().map(|validator| (validator.signer, validator.weight)).collect();
     ShareLayout::new(&weights)
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use horae_control::GroupKey;
 use horae_control::command::L1Event;
 use horae_stages::L1View;
 use metrics::{counter, gauge};
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::batches::BatchHead;
+use super::groups::KeyInForce;
 use crate::edges::l1::{AcceptedBatch, L1, L1Error};
 
 /// Batches are read anew from this many L1 blocks below the highest one seen, so that a reorganisation is noticed.
@@ -20,6 +22,8 @@ const REREAD_BLOCKS: u64 = 64;
 pub enum L1News {
     /// The last batch that the inbox has at the head of L1.
     Inbox(BatchHead),
+    /// The group key that the inbox has in force at the head of L1, if any.
+    Key(Option<KeyInForce>),
     /// Batches accepted since the last look, in order, with the gas their transactions used.
     Batches(Vec<(AcceptedBatch, u64)>),
     /// L1 has fewer batches than were seen before, or others: a reorganisation dropped them from this index on.
@@ -106,6 +110,9 @@ impl Look {
             BatchHead { next_index: inbox.head.nextIndex, digest: inbox.head.digest, last_block: inbox.head.lastBlock }
         };
         tell(news, L1News::Inbox(batch_head)).await?;
+        let key = GroupKey { px: inbox.key.px, parity: inbox.key.parity };
+        let in_force = (inbox.key.index > 0).then_some(KeyInForce { index: inbox.key.index, key });
+        tell(news, L1News::Key(in_force)).await?;
         tell(news, L1News::Finalized(self.l1.finalized().await?.view.number)).await?;
         let agreed = *self.agreed.borrow_and_update();
         let standing = if agreed.number > 0 { self.l1.require(agreed).await } else { Ok(()) };

@@ -15,6 +15,7 @@
 //! | `keygen`, `install` | the group key: made, confirmed, installed on L1 |
 //! | `signing`, [`batches`] | batches: which is next, checked, signed |
 //! | [`carrying`] | batches: who carries which, and when the next takes over |
+//! | `epoch`, [`rotation`], [`groups`] | the next epoch: ready for it, its key carried to L1, and which group signs what |
 //! | `recalling` | whether this validator remembers all that it said, and its voice |
 //! | [`readiness`] | whether this node can take its turns, and saying so |
 //! | [`l1_watch`] | what L1 said lately |
@@ -25,6 +26,8 @@ pub mod batches;
 pub mod carrying;
 mod commands;
 mod deciding;
+mod epoch;
+pub mod groups;
 pub mod install;
 pub mod io;
 mod keygen;
@@ -33,6 +36,7 @@ pub mod message;
 mod questions;
 pub mod readiness;
 mod recalling;
+pub mod rotation;
 mod signing;
 mod state_file;
 pub mod task;
@@ -53,9 +57,11 @@ use thiserror::Error;
 use tracing::{debug, warn};
 
 use crate::chain_view::ChainEvent;
+use crate::roster::Roster;
 pub use batches::{BatchHead, Inbox};
 use carrying::Carrying;
 pub use deciding::next_height;
+use groups::{Groups, KeyInForce};
 use install::Installer;
 pub use io::{CouncilIo, IncarnationFileError, Report, Work};
 use keygen::Keygen;
@@ -65,7 +71,7 @@ use message::LinkMessage;
 use readiness::SelfCheck;
 use recalling::Voice;
 pub use recalling::load_floor;
-use signing::Signing;
+use rotation::Rotating;
 pub use state_file::{StateFileError, load as load_state};
 
 /// Own commands that are not decided are sent to all again this often, in milliseconds.
@@ -153,7 +159,11 @@ pub struct Council {
     state: ControlState,
     pending: PendingCommands,
     keygen: Keygen,
-    signing: Option<Signing>,
+    groups: Groups,
+    /// The key that the inbox has in force at L1's head.
+    in_force: Option<KeyInForce>,
+    rotating: Option<Rotating>,
+    roster: Roster,
     installer: Option<Installer>,
     installing: bool,
     carrying: Carrying,
@@ -172,7 +182,7 @@ impl Council {
     /// # Errors
     /// What is sealed cannot be read.
     pub fn new(parts: CouncilParts, io: &mut impl CouncilIo) -> Result<Self, CouncilError> {
-        let keygen = Keygen::open(io)?;
+        let (keygen, roster) = (Keygen::open(io)?, Roster::new(&parts.state));
         let mut council = Self {
             signer: parts.signer,
             params: parts.params,
@@ -182,7 +192,10 @@ impl Council {
             state: parts.state,
             pending: PendingCommands::new(),
             keygen,
-            signing: None,
+            groups: Groups::default(),
+            in_force: None,
+            rotating: None,
+            roster,
             installer: None,
             installing: false,
             carrying: Carrying::default(),
@@ -193,7 +206,8 @@ impl Council {
             ready_view: None,
             self_check: SelfCheck::default(),
         };
-        council.take_up_key();
+        council.take_up_keys();
+        council.take_up_installation();
         council.publish(io);
         council.begin_recall(parts.said, parts.incarnation_floor, io);
         Ok(council)
@@ -229,10 +243,7 @@ impl Council {
 
     /// A message of another node.
     pub fn hear(&mut self, from: NodeKey, bytes: &Bytes, now_ms: u64, io: &mut impl CouncilIo) {
-        let Some(sender) = self.state.epoch().set.validators().iter().find(|v| v.node_key == from).map(|v| v.signer)
-        else {
-            return;
-        };
+        let Some(sender) = self.roster.signer(&from) else { return };
         let message = match LinkMessage::try_from_slice(bytes) {
             Ok(message) => message,
             Err(why) => {
@@ -249,8 +260,8 @@ impl Council {
             }
             LinkMessage::Batch(proposal) => self.hear_batch(sender, proposal, io),
             LinkMessage::Signing(message) => {
-                let outputs = self.signing.as_mut().map(|signing| signing.hear(sender, message, now_ms, io.rng()));
-                self.signed(outputs.unwrap_or_default(), now_ms, io);
+                let outputs = self.groups.hear(sender, &message, now_ms, io.rng());
+                self.signed(outputs, now_ms, io);
             }
             LinkMessage::Signed { index, signers } => self.carrying.note_signers(index, signers),
             LinkMessage::WhatDidISay => self.tell_what_was_said(sender, from, io),
@@ -262,6 +273,7 @@ impl Council {
     pub fn l1_news(&mut self, news: L1News, now_ms: u64, io: &mut impl CouncilIo) {
         match news {
             L1News::Inbox(head) => self.carrying.inbox_at(head),
+            L1News::Key(in_force) => self.key_seen(in_force),
             L1News::Batches(batches) => {
                 for (batch, gas) in batches {
                     self.batch_accepted(&batch, gas, io);
@@ -290,6 +302,7 @@ impl Council {
                     debug!(%why, "installation of the group key did not go through here");
                 }
             }
+            Report::Rotated(result) => self.rotated(result, now_ms),
             Report::Checked(checked) => self.batch_checked(checked, now_ms, io),
             Report::Carried { index, result } => self.carrying.carried(index, result, now_ms),
         }
@@ -301,10 +314,12 @@ impl Council {
     /// Key generation cannot go on.
     pub fn tick(&mut self, now_ms: u64, io: &mut impl CouncilIo) -> Result<(), CouncilError> {
         self.find_voice(now_ms, io);
-        let outputs = self.signing.as_mut().map(|signing| signing.tick(now_ms, io.rng()));
-        self.signed(outputs.unwrap_or_default(), now_ms, io);
+        let outputs = self.groups.tick(now_ms, io.rng());
+        self.signed(outputs, now_ms, io);
+        self.rotate(now_ms, io);
         self.carry(now_ms, io);
         self.answer_roll_call(now_ms, io);
+        self.say_ready_for_epoch(io);
         if now_ms < self.repeated_ms.saturating_add(REPEAT_MS) {
             return Ok(());
         }

@@ -42,15 +42,20 @@ pub(super) enum Voice {
     Registering { incarnation: u64, said_ms: u64 },
     /// It speaks as this incarnation.
     Found { incarnation: u64 },
+    /// It is no validator of the epoch: it follows, and takes part in preparing the next one. Once it is one, it starts
+    /// again and asks first, because its disk may be another than the one that was a validator before.
+    Outside,
 }
 
 impl Council {
-    /// A question to all, if this node is a validator at all.
+    /// A question to all, if this node is a validator now.
     pub(super) fn begin_recall(&mut self, said: BTreeMap<u64, SpokenInTerm>, floor: u64, io: &mut impl CouncilIo) {
         let me = self.me();
         let registered = self.state.incarnation_of(&me);
         if self.state.epoch().set.get(&me).is_none() {
-            return self.speak_as(registered, io);
+            info!("no validator of this epoch: following");
+            self.voice = Voice::Outside;
+            return io.take_part(Part::Observer);
         }
         let own = io.own_votes();
         let spoken = Spoken {
@@ -96,7 +101,7 @@ impl Council {
                     self.speak(Pending::RegisterIncarnation(registration), io);
                 }
             }
-            Voice::Unasked | Voice::Found { .. } => {}
+            Voice::Unasked | Voice::Found { .. } | Voice::Outside => {}
         }
     }
 
@@ -168,8 +173,15 @@ impl Council {
             Voice::Registering { incarnation, .. } if counted == Some(incarnation) => {
                 Ok(Some(Ended::ToSpeakAgain { incarnation }))
             }
+            Voice::Outside => Ok(counted.map(|incarnation| Ended::ToSpeakAgain { incarnation })),
             _ => Ok(None),
         }
+    }
+
+    /// Whether this node may speak in preparing the next epoch: it has a voice now, or is outside of the present set.
+    pub(super) fn may_prepare(&self) -> bool {
+        let is_outside = self.state.epoch().set.get(&self.me()).is_none();
+        self.has_voice() || (is_outside && matches!(self.voice, Voice::Outside | Voice::Found { .. }))
     }
 
     /// Whether what this node signs counts: it is in the set as the incarnation that it speaks as.

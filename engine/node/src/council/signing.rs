@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use alloy_primitives::{Address, B256};
-use horae_control::{SignerKey, planted};
+use horae_control::{GroupKey, SignerKey, planted};
 use horae_mpc::{
     BeginError, Coordinator, CoordinatorConfig, CoordinatorOutput, Fault, GroupSignature, KeyMaterial, Refusal, Signer,
     SigningBody, SigningMessage, SigningReply, SigningRequest,
@@ -86,6 +86,11 @@ impl Signing {
             waiting: VecDeque::new(),
             asked: None,
         }
+    }
+
+    /// Whether it signs under this key.
+    pub fn is_under(&self, key: &GroupKey) -> bool {
+        self.group == B256::from(key.px)
     }
 
     /// This node has checked what the digest stands for.

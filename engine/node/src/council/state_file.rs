@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::home::write_atomic;
 
 /// Layout of the file; another number is refused.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Why the snapshot could not be read or written.
 #[derive(Debug, Error)]

@@ -32,6 +32,7 @@ use crate::edges::l1::{L1, Sender};
 use crate::home::write_atomic;
 use crate::keys::{KeyError, Vault};
 use crate::replica::{Input, NewestQuestion, ReplicaInbox, RunningSlot};
+use crate::roster::Roster;
 
 /// Reports of work done beside the task that may wait.
 const REPORTS: usize = 256;
@@ -60,6 +61,8 @@ pub struct CouncilEdges {
     pub state_file: PathBuf,
     /// Where the lowest incarnation that may speak is noted.
     pub incarnation_file: PathBuf,
+    /// Who may have a link.
+    pub roster: Roster,
     /// The agreed L1 view, for the watch.
     pub agreed: watch::Sender<L1View>,
     /// The newest control state, for whoever reports it.
@@ -269,6 +272,9 @@ impl CouncilIo for NodeIo {
         let view = state.l1_view();
         self.edges.agreed.send_replace(L1View { number: view.number, hash: view.hash });
         self.edges.published.send_replace(Arc::new(state.clone()));
+        if self.edges.roster.follow(state) {
+            self.edges.engine.set_allowed(&self.edges.roster.node_keys());
+        }
     }
 
     fn save(&mut self, state: &ControlState) -> Result<(), StateFileError> {
@@ -320,6 +326,11 @@ impl CouncilIo for NodeIo {
                 let sent = sender.install_first_key(i.px, i.parity, i.signers, i.weights, i.signatures).await;
                 let result = sent.map(|included| info!(tx = %included.hash, "group key installed on L1"));
                 Report::Installed(result.map_err(|why| why.to_string()))
+            }),
+            Work::Rotate(r) => self.on_l1(|sender| async move {
+                let sent = sender.rotate(r.px, r.parity, r.signers, r.weights, inbox_signature(&r.signature)).await;
+                let result = sent.map(|included| info!(tx = %included.hash, "the next group key is on L1"));
+                Report::Rotated(result.map_err(|why| why.to_string()))
             }),
         }
     }

@@ -91,6 +91,12 @@ impl Chain {
         self.signed(number).map(|(block, _)| block.facts)
     }
 
+    /// Facts of the block with this hash, above the base or the base itself.
+    pub fn find(&self, hash: &B256) -> Option<BlockFacts> {
+        let held = self.held.iter().rev().map(|held| held.signed.facts);
+        held.chain([self.base_facts]).find(|facts| facts.id.hash == *hash)
+    }
+
     /// A recent block with its sequencer's signature, and the certificate of the block below that it brought.
     pub fn signed(&self, number: u64) -> Option<(SignedBlock, Option<&Certificate>)> {
         match self.get(number) {

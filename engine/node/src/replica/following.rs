@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256};
-use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, StatementError, recover};
+use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, StatementError};
 use horae_stages::{BlockError, Header, RecoveredBlock, Shed, StateSource, execute_block, recover_block, rules};
 use metrics::counter;
 use tracing::{debug, error, warn};
@@ -44,7 +44,7 @@ pub struct Arrived {
 }
 
 impl Arrived {
-    fn new(sealed: SealedBlock, carried: Option<Certificate>) -> Result<Self, String> {
+    pub(super) fn new(sealed: SealedBlock, carried: Option<Certificate>) -> Result<Self, String> {
         let hash = sealed.header().hash();
         let recovered = recover_block(sealed.block).map_err(|why| why.to_string())?;
         Ok(Self { recovered, hash, signature: sealed.signature, carried })
@@ -56,6 +56,14 @@ impl Arrived {
 
     fn number(&self) -> u64 {
         self.recovered.block().header.number
+    }
+
+    pub(super) fn id(&self) -> BlockId {
+        BlockId { number: self.number(), hash: self.hash }
+    }
+
+    pub(super) fn parent(&self) -> B256 {
+        self.recovered.block().header.parent
     }
 }
 
@@ -144,9 +152,13 @@ impl Arrivals {
         }
     }
 
-    fn take_child(&mut self, of: &BlockId) -> Option<Arrived> {
+    /// Takes the child of a block; of several the one that leads to `goal`, as far as that can be seen here.
+    fn take_child(&mut self, of: &BlockId, goal: Option<BlockId>) -> Option<Arrived> {
+        let leads = goal.and_then(|goal| self.leads_from(of.number + 1, goal));
         let here = self.waiting.get_mut(&(of.number + 1))?;
-        let at = here.iter().position(|arrived| arrived.recovered.block().header.parent == of.hash)?;
+        let is_child = |arrived: &Arrived| arrived.parent() == of.hash;
+        let leading = here.iter().position(|arrived| is_child(arrived) && Some(arrived.hash) == leads);
+        let at = leading.or_else(|| here.iter().position(is_child))?;
         let arrived = here.swap_remove(at);
         if here.is_empty() {
             self.waiting.remove(&(of.number + 1));
@@ -154,7 +166,18 @@ impl Arrivals {
         Some(arrived)
     }
 
-    fn put_back(&mut self, arrived: Arrived) {
+    /// The block at a height that `goal` stands on.
+    fn leads_from(&self, number: u64, goal: BlockId) -> Option<B256> {
+        let mut at = goal;
+        while at.number > number {
+            let here = self.waiting.get(&at.number)?;
+            let hash = here.iter().find(|arrived| arrived.hash == at.hash)?.parent();
+            at = BlockId { number: at.number - 1, hash };
+        }
+        (at.number == number).then_some(at.hash)
+    }
+
+    pub(super) fn put_back(&mut self, arrived: Arrived) {
         self.waiting.entry(arrived.number()).or_default().push(arrived);
     }
 
@@ -180,7 +203,7 @@ impl Arrivals {
 }
 
 /// What to do with the next block.
-enum Turn {
+pub(super) enum Turn {
     Execute,
     Wait,
     Refuse(String),
@@ -192,6 +215,7 @@ impl<S: StateSource> Replica<S> {
         match message {
             Received::Block(arrived) => {
                 self.compare(&arrived, io);
+                self.keep_wanted(&arrived);
                 self.arrivals.keep(head, window, *arrived);
             }
             Received::Blocks(blocks, commit) => {
@@ -202,6 +226,7 @@ impl<S: StateSource> Replica<S> {
                 }
                 for arrived in blocks {
                     self.compare(&arrived, io);
+                    self.keep_wanted(&arrived);
                     self.arrivals.keep(head, window.max(BLOCKS_PER_ANSWER), arrived);
                 }
                 if let Some(commit) = commit {
@@ -245,7 +270,8 @@ impl<S: StateSource> Replica<S> {
         let mut worked = false;
         for _ in 0..FOLLOW_BURST {
             let head = self.head();
-            let Some(arrived) = self.arrivals.take_child(&head) else { break };
+            let goal = self.voter.term().map(|term| term.parent.id).filter(|parent| parent.number > head.number);
+            let Some(arrived) = self.arrivals.take_child(&head, goal) else { break };
             match self.turn_of(&arrived) {
                 Turn::Execute => {
                     self.execute_arrived(now_ms, arrived, io);
@@ -263,6 +289,7 @@ impl<S: StateSource> Replica<S> {
             }
         }
         self.leave_side_chain(io);
+        worked |= self.visit(now_ms, io);
         self.ask(now_ms, io);
         worked
     }
@@ -278,7 +305,7 @@ impl<S: StateSource> Replica<S> {
         }
     }
 
-    fn turn_of(&self, arrived: &Arrived) -> Turn {
+    pub(super) fn turn_of(&self, arrived: &Arrived) -> Turn {
         if self.leading.is_some() {
             return Turn::Refuse("this node holds the slot".to_owned());
         }
@@ -308,14 +335,10 @@ impl<S: StateSource> Replica<S> {
                 Err(why) => return Turn::Refuse(why.to_string()),
             }
         }
-        let Some(sequencer) = term.sequencer_of(header.slot) else {
-            return Turn::Refuse(format!("slot {} has no sequencer", header.slot));
-        };
-        let digest = SignedBlock::digest(&signed.facts, &term.domain, sequencer.incarnation);
-        if recover(digest, &signed.signature) != Some(sequencer.signer) {
-            return Turn::Refuse(format!("not signed by {}, who holds slot {}", sequencer.signer, header.slot));
+        match self.check_signature(&signed, term) {
+            Ok(()) => Turn::Execute,
+            Err(why) => Turn::Refuse(why),
         }
-        Turn::Execute
     }
 
     /// Whether a block has to be the last of its slot. Not known, and not asked, where the slot's first block is below what
@@ -326,7 +349,7 @@ impl<S: StateSource> Replica<S> {
             && rules::must_end_slot(began_ms, header.timestamp_ms, header.number - first_block + 1, &self.config.params)
     }
 
-    fn execute_arrived(&mut self, now_ms: u64, arrived: Arrived, io: &mut impl ReplicaIo) {
+    pub(super) fn execute_arrived(&mut self, now_ms: u64, arrived: Arrived, io: &mut impl ReplicaIo) {
         let signed = arrived.signed();
         let Arrived { recovered, hash, signature, carried } = arrived;
         let number = recovered.block().header.number;
@@ -395,8 +418,8 @@ impl<S: StateSource> Replica<S> {
         let behind =
             behind || (self.arrivals.answered && self.arrivals.highest().is_some_and(|highest| highest > head));
         let lacks_head = self.voter.term().is_some_and(|term| term.parent.id.number > head);
-        let is_asked = self.questions.iter().flat_map(|question| &question.blocks).any(|facts| facts.id.number > head);
-        if !(gap || behind || lacks_head || is_asked) {
+        let lacking = self.lowest_lacking();
+        if !(gap || behind || lacks_head || lacking.is_some()) {
             let told_of_more = self.arrivals.highest().is_some_and(|highest| highest > head);
             self.arrivals.due_ms = told_of_more.then_some(self.arrivals.executed_ms.saturating_add(SILENT_MS));
             return;
@@ -413,9 +436,10 @@ impl<S: StateSource> Replica<S> {
         self.arrivals.asked_ms = now_ms;
         self.arrivals.asked_from = head + 1;
         self.arrivals.answered = false;
-        debug!(from = head + 1, "asking for blocks");
-        let question = PeerMessage::GetBlocks { from: head + 1 };
-        match self.arrivals.highest.filter(|(_, highest)| *highest > head) {
+        let from = lacking.map_or(head + 1, |lowest| lowest.min(head + 1));
+        debug!(from, "asking for blocks");
+        let question = PeerMessage::GetBlocks { from };
+        match self.arrivals.highest.filter(|(_, highest)| *highest > head && lacking.is_none()) {
             Some((peer, _)) => io.send(peer, &question),
             None => io.broadcast(&question),
         }
@@ -424,6 +448,7 @@ impl<S: StateSource> Replica<S> {
     }
 
     fn answer_blocks(&self, to: Address, from: u64, io: &mut impl ReplicaIo) {
+        self.answer_side(to, from, io);
         if self.chain.get(from).is_none() {
             if from <= self.head().number {
                 io.send_stored(to, from);

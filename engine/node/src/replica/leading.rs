@@ -64,7 +64,7 @@ impl<S: StateSource> Replica<S> {
         let slot = term.child_slot(&head);
         let at_start = head.id == term.parent.id || head.ends_slot;
         let acked = self.voter.tip().map_or(term.parent.id, |tip| tip.id) == head.id;
-        if !ours || !at_start || !acked || head.term > term.number {
+        if !ours || !at_start || !acked || head.term > term.number || self.ends_epoch(&head) {
             return false;
         }
         let context =

@@ -14,11 +14,13 @@
 //! | `following` | blocks that others sealed: when to execute them, when to wait, whom to ask for what is missing |
 //! | `leading` | its own slots: begin, fill, seal, hand over |
 //! | `voting` | acks, certificates, commits |
+//! | `epochs` | blocks and commits of epochs that are over, and the slot at whose end the present one is over |
 //! | `terms` | what the control plane decided: terms, heads, rollback, and when to vote to close |
 //! | [`relay`] | transactions while another validator leads |
 //! | [`restore`] | from store and journal to a replica, at start |
 
 pub mod chain;
+mod epochs;
 mod following;
 pub mod inbox;
 pub mod io;
@@ -26,6 +28,7 @@ mod leading;
 pub mod message;
 pub mod relay;
 pub mod restore;
+mod side;
 mod terms;
 mod voting;
 pub mod worker;
@@ -50,6 +53,7 @@ use io::{Lsn, ReplicaIo};
 use leading::Leading;
 use message::{PeerMessage, Standing};
 use relay::Relay;
+use side::Side;
 pub use terms::ControlUpdate;
 
 /// Transactions admitted in one turn.
@@ -162,6 +166,7 @@ pub struct Replica<S: StateSource> {
     /// The child of the head was refused: executed here it does not give what its header says.
     disagrees: bool,
     arrivals: Arrivals,
+    side: Side,
     promised: VecDeque<Promised>,
     questions: Vec<HoldsQuestion>,
     /// The close vote for the open term, and where in the journal it stands.
@@ -338,7 +343,8 @@ impl<S: StateSource> Replica<S> {
                 self.answer_questions(now_ms);
             }
             Input::Facts(FactsQuestion { blocks, reply }) => {
-                let held = blocks.iter().filter_map(|id| self.chain.facts(id.number).filter(|facts| facts.id == *id));
+                self.side.name(blocks.clone());
+                let held = blocks.iter().filter_map(|id| self.facts_held(id));
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(held.filter(|facts| !self.is_early(now_ms, facts)).collect());
             }

@@ -12,11 +12,12 @@ use horae_stages::{Applied, Executor, Header, HotState, StateSource, execute_blo
 use thiserror::Error;
 use tracing::info;
 
-use super::chain::{Chain, Held};
+use super::chain::{Chain, Held, facts_of};
 use super::following::Arrivals;
 use super::io::{Entry, ReplicaIo};
 use super::message::SealedBlock;
 use super::relay::Relay;
+use super::side::{Kept, Side};
 use super::{ControlUpdate, Replica, ReplicaConfig};
 use crate::chain_view::ChainEvent;
 
@@ -64,6 +65,8 @@ pub struct Origin<S> {
 #[derive(Default)]
 struct Told {
     blocks: Vec<(SealedBlock, Option<Certificate>, B256)>,
+    /// Blocks that were executed and taken back.
+    left: Vec<Kept>,
     promises: Vec<horae_control::Record>,
     commit: Option<horae_control::Commit>,
     head: u64,
@@ -77,7 +80,12 @@ impl Told {
                 Entry::Block { block, carried } => {
                     let number = block.header().number;
                     // A block at a height that was there before follows a rollback: it and what is above it is void.
-                    told.blocks.retain(|(earlier, _, _)| earlier.header().number < number);
+                    let stays = told.blocks.partition_point(|(earlier, _, _)| earlier.header().number < number);
+                    told.left.extend(
+                        told.blocks
+                            .drain(stays..)
+                            .map(|(block, carried, hash)| Kept::new(facts_of(block.header(), hash), block, carried)),
+                    );
                     if number > stored {
                         let hash = block.header().hash();
                         told.blocks.push((block, carried, hash));
@@ -170,6 +178,7 @@ pub fn restore<S: StateSource>(
         draining: false,
         disagrees: false,
         arrivals: Arrivals::default(),
+        side: Side::of(told.left),
         promised: VecDeque::new(),
         questions: Vec::new(),
         closing: None,

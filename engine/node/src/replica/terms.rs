@@ -1,7 +1,9 @@
 //! What the control plane decided: a term opens on a head, everything above that head is void; and this replica's part in
 //! it, to vote a term closed that makes no progress.
 
-use horae_control::{BlockFacts, ControlState, Tally, Term};
+use std::sync::Arc;
+
+use horae_control::{BlockFacts, ControlState, Epoch, NextEpoch, Tally, Term};
 use horae_stages::{Applied, L1View, StateSource};
 use metrics::counter;
 use tracing::{debug, info, warn};
@@ -31,6 +33,10 @@ pub struct ControlUpdate {
     pub slot_timeout_base_ms: u64,
     /// A validator started anew in the open term, so that the term is to be closed.
     pub outdated: bool,
+    /// The control height since which the next epoch has been due: see [`horae_control::NextEpoch::due_height`].
+    pub epoch_due_height: Option<u64>,
+    /// Epochs that ended last, oldest first.
+    pub past_epochs: Vec<Arc<Epoch>>,
 }
 
 impl ControlUpdate {
@@ -44,6 +50,8 @@ impl ControlUpdate {
             slot_timeout_ms: state.slot_timeout_ms(false),
             slot_timeout_base_ms: state.slot_timeout_ms(true),
             outdated: state.is_outdated(),
+            epoch_due_height: state.next_epoch().and_then(NextEpoch::due_height),
+            past_epochs: state.past_epochs().cloned().collect(),
         }
     }
 }
@@ -79,6 +87,7 @@ impl<S: StateSource> Replica<S> {
         info!(term = term.number, epoch = term.epoch, parent = %term.parent.id, first_slot = term.first_slot, "term opened");
         self.abandon(io);
         let parent = term.parent;
+        self.return_to(&parent.id, io);
         let void_above = self.chain.blocks().any(|held| {
             let (number, of) = (held.header().number, held.header().term);
             number > parent.id.number && of < term.number
@@ -88,6 +97,7 @@ impl<S: StateSource> Replica<S> {
         } else if void_above {
             self.roll_back(parent.id.number, io);
         }
+        self.side.drop_below(term.number);
         self.promised.clear();
         self.voter.open_term(term.clone());
         let mut tally = Tally::new(term);
@@ -143,6 +153,8 @@ impl<S: StateSource> Replica<S> {
             panic!("blocks above the highest committed one can always be taken back, yet: {why}");
         }
         let void = self.chain.cut_above(to);
+        let term = self.voter.term().map_or(0, |term| term.number);
+        void.iter().filter(|held| held.header().term >= term).for_each(|held| self.side.leave(held));
         warn!(to, blocks = void.len(), "rolled back");
         counter!("horae_blocks_rolled_back").increment(void.len() as u64);
         io.event(ChainEvent::RolledBack { to });
@@ -164,6 +176,8 @@ impl<S: StateSource> Replica<S> {
                 self.repeated_ms = now_ms;
                 io.close_vote(vote.clone());
             }
+        } else if self.epoch_ends() {
+            self.vote_to_close("its last slot of the epoch has ended", io);
         } else if self.close_due_ms().is_some_and(|due| now_ms >= due) {
             self.vote_to_close("no new commit within the slot timeout", io);
         } else if self.voter.term().is_some() && now_ms >= self.progress_ms.max(self.repeated_ms) + REPEAT_MS {
@@ -204,9 +218,9 @@ impl<S: StateSource> Replica<S> {
     }
 
     /// Whether the block is executed here and its header says exactly this. The facts of a term's parent are the term's own.
-    fn holds(&self, facts: &BlockFacts) -> bool {
+    pub(super) fn holds(&self, facts: &BlockFacts) -> bool {
         let is_parent = self.voter.term().is_some_and(|term| term.parent == *facts);
-        self.chain.facts(facts.id.number).is_some_and(|held| held == *facts || (is_parent && held.id == facts.id))
+        self.facts_held(&facts.id).is_some_and(|held| held == *facts || is_parent)
     }
 
     /// Whether the block is further ahead of the clock than it may be.

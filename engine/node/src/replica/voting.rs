@@ -194,7 +194,10 @@ impl<S: StateSource> Replica<S> {
                 Err(why) => Err(why.to_string()),
             }
         } else {
-            commit.verify(&term.set, &term.domain).map_err(|why| why.to_string())
+            match self.set_of(commit.certificate.epoch) {
+                Some(set) => commit.verify(set, &term.domain).map_err(|why| why.to_string()),
+                None => Err(format!("epoch {} is not known here", commit.certificate.epoch)),
+            }
         };
         if let Err(why) = verified {
             counter!("horae_commits_refused").increment(1);

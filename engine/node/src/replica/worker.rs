@@ -1,6 +1,6 @@
 //! The replica as a worker of the node: its inputs are rings and an inbox, its edges the journal, the peers and the query side.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
@@ -20,6 +20,7 @@ use crate::chain_view::{ChainEvent, ChainFeed, ChainView, FeedError};
 use crate::edges::journal::{Durable, JournalWriter, Lsn as JournalLsn, Record};
 use crate::edges::peers::{NodeKey, Peers};
 use crate::pipeline::{Desk, Entrance, Forgotten, Note, Parcel, Traffic};
+use crate::roster::Roster;
 
 /// Kind of every record that a replica writes: a borsh-encoded [`Entry`].
 pub const ENTRY_KIND: u8 = 1;
@@ -55,7 +56,7 @@ pub struct NodeIo {
     feed: ChainFeed,
     events: VecDeque<ChainEvent>,
     peers: Peers,
-    node_keys: HashMap<Address, NodeKey>,
+    roster: Roster,
     council: mpsc::UnboundedSender<Pending>,
     questions: mpsc::Sender<StoredQuestion>,
     traffic: Arc<Traffic>,
@@ -79,7 +80,7 @@ pub struct NodeEdges {
     /// Other validators.
     pub peers: Peers,
     /// Their node keys.
-    pub node_keys: HashMap<Address, NodeKey>,
+    pub roster: Roster,
     /// The control plane.
     pub council: mpsc::UnboundedSender<Pending>,
     /// Whoever answers from the store.
@@ -95,18 +96,8 @@ pub struct NodeEdges {
 impl NodeIo {
     /// Edges for one replica.
     pub fn new(edges: NodeEdges) -> Self {
-        let NodeEdges {
-            journal,
-            view,
-            feed,
-            peers,
-            node_keys,
-            council,
-            questions,
-            entrance,
-            forgotten,
-            retained_blocks,
-        } = edges;
+        let NodeEdges { journal, view, feed, peers, roster, council, questions, entrance, forgotten, retained_blocks } =
+            edges;
         Self {
             durable: journal.durable(),
             appended: journal.next().0,
@@ -119,7 +110,7 @@ impl NodeIo {
             feed,
             events: VecDeque::new(),
             peers,
-            node_keys,
+            roster,
             council,
             questions,
             traffic: entrance.traffic(),
@@ -224,8 +215,8 @@ impl ReplicaIo for NodeIo {
     }
 
     fn send(&mut self, to: Address, message: &PeerMessage) {
-        if let Some(key) = self.node_keys.get(&to) {
-            self.peers.send(key, message.encode());
+        if let Some(key) = self.roster.node_key(&to) {
+            self.peers.send(&key, message.encode());
         }
     }
 
@@ -234,7 +225,7 @@ impl ReplicaIo for NodeIo {
     }
 
     fn send_stored(&mut self, to: Address, from: u64) {
-        let Some(to) = self.node_keys.get(&to).copied() else { return };
+        let Some(to) = self.roster.node_key(&to) else { return };
         if self.questions.try_send(StoredQuestion { to, from }).is_err() {
             counter!("horae_block_questions_dropped").increment(1);
         }
