@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, Bytes};
 use horae_contracts::Batch;
 use horae_control::{ControlState, SignedEngineStatement};
-use horae_mpc::GroupSignature;
+use horae_mpc::{Fault, GroupSignature};
 use horae_stages::ChainParams;
 use horae_tendermint::{NodeKey, OwnVotes, Part};
 use rand_core::{CryptoRng, RngCore};
@@ -127,6 +127,9 @@ pub trait CouncilIo {
 
     /// Shows why this node cannot take its turns, if it cannot.
     fn show_trouble(&mut self, trouble: Option<String>);
+
+    /// Notes that a validator did not do its part in a signature, for whoever asks. An io that nobody asks need not keep it.
+    fn note_signing_fault(&mut self, _validator: Address, _fault: Fault, _now_ms: u64) {}
 }
 
 /// Work beside the council.

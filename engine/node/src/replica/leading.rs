@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
-use horae_control::{BlockFacts, Certificate, Refused};
+use horae_control::{BlockFacts, Certificate, Refused, planted};
 use horae_stages::seal::Offered;
 use horae_stages::{ExecutedBlock, Sealer, SlotContext, StateSource};
 use metrics::counter;
@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::Replica;
 use super::chain::{Held, facts_of};
 use super::io::{Entry, Lsn, ReplicaIo};
-use super::message::PeerMessage;
+use super::message::{PeerMessage, SealedBlock};
 
 /// Transactions executed in one turn.
 const EXECUTE_BURST: usize = 256;
@@ -167,9 +167,30 @@ impl<S: StateSource> Replica<S> {
             .seal(facts)
             .unwrap_or_else(|why| panic!("a block sealed in a slot that was begun may be signed, yet: {why}"));
         let held = Held::new(Arc::new(executed), signed.signature, leading.carried.take());
-        io.broadcast(&PeerMessage::Block { block: held.sealed(), carried: held.carried.clone() });
+        let message = PeerMessage::Block { block: held.sealed(), carried: held.carried.clone() };
+        if planted!(EquivocatingSequencer) {
+            self.show_two(&message, io);
+        } else {
+            io.broadcast(&message);
+        }
         self.extend(now_ms, held, io);
         self.acknowledge(now_ms, io);
+    }
+
+    /// A fault that tests plant: the first of the others is shown another block than the rest.
+    fn show_two(&mut self, message: &PeerMessage, io: &mut impl ReplicaIo) {
+        let (PeerMessage::Block { block, carried }, Some(term)) = (message, self.voter.term()) else { return };
+        let own = self.voter.address();
+        let others: Vec<Address> =
+            term.set.validators().iter().map(|validator| validator.signer).filter(|signer| *signer != own).collect();
+        let mut twin = block.block.clone();
+        twin.header.timestamp_ms += 1;
+        let Ok(signed) = self.voter.seal(facts_of(&twin.header, twin.header.hash())) else { return };
+        let twin = SealedBlock { block: twin, signature: signed.signature };
+        let twin = PeerMessage::Block { block: twin, carried: carried.clone() };
+        for (at, other) in others.into_iter().enumerate() {
+            io.send(other, if at == 0 { &twin } else { message });
+        }
     }
 
     /// The slot's last block is sealed: what is left waits for the next sequencer.

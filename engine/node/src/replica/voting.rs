@@ -279,6 +279,8 @@ impl<S: StateSource> Replica<S> {
                 counter!("horae_close_votes").increment(1);
                 let after = io.append(Entry::Vote(voted.record));
                 self.closing = Some((after, voted.statement));
+                // Said as soon as it is stored, whatever was repeated last.
+                self.repeated_ms = 0;
                 // Nothing more may be sealed here in this term.
                 self.abandon(io);
             }
