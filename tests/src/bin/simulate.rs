@@ -32,6 +32,9 @@ struct Options {
     /// Prints one JSON object.
     #[arg(long)]
     json: bool,
+    /// Tells of a failing seed what the nodes log, too.
+    #[arg(long)]
+    log: bool,
 }
 
 fn main() -> ExitCode {
@@ -63,7 +66,11 @@ fn main() -> ExitCode {
         explain(&options, failure);
     }
     if let Some(first) = sum.failures.first() {
-        eprintln!("\nwhat happened in seed {}, once a simulated second:", first.seed);
+        eprintln!("\nwhat happened in seed {}:", first.seed);
+        if options.log {
+            let level = tracing_subscriber::filter::LevelFilter::DEBUG;
+            tracing_subscriber::fmt().with_max_level(level).without_time().with_writer(std::io::stderr).init();
+        }
         let plan = Plan { seed: first.seed, events: options.events, nodes: many.nodes, loud: true };
         let _ = std::panic::catch_unwind(|| World::new(plan).run());
         return ExitCode::FAILURE;

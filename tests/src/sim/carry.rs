@@ -94,6 +94,13 @@ impl World {
                 }
             }
         }
+        for vote in &votes {
+            self.tell(|| {
+                let certificate = vote.certificate.as_ref().map(|certificate| certificate.block.number);
+                let listed: Vec<String> = vote.acked.iter().map(|block| block.facts.id.to_string()).collect();
+                format!("node {node} votes to close term {}: holds {certificate:?}, lists {listed:?}", vote.term)
+            });
+        }
         if let Some(Running { council, side, .. }) = &mut self.nodes[node].running {
             for vote in votes {
                 council.speak(Pending::Close(vote), side);

@@ -197,7 +197,9 @@ impl World {
             12 => {
                 self.out.faults.bad_endpoints += 1;
                 let behind = Endpoint::Behind(self.rng.between(1, 12));
-                self.nodes[any].endpoint = *self.rng.pick(&[behind, behind, Endpoint::Silent, Endpoint::Lying]);
+                let drawn = *self.rng.pick(&[behind, behind, Endpoint::Silent, Endpoint::Lying]);
+                let one_too_many = drawn == Endpoint::Lying && !self.may_be_lied_to(any);
+                self.nodes[any].endpoint = if one_too_many { behind } else { drawn };
                 let after_ms = self.rng.between(1_000, 12_000);
                 self.at(after_ms, Due::Endpoint { node: any });
             }
@@ -209,6 +211,15 @@ impl World {
         }
         let after_ms = self.rng.between(50, 2_500);
         self.at(after_ms, Due::Fault);
+    }
+
+    /// A node whose endpoint lies counts as faulty: with the liars, those are less than 1/3 of the weights.
+    fn may_be_lied_to(&self, node: usize) -> bool {
+        let set = &self.engine.state().epoch().set;
+        let faulty =
+            self.nodes.iter().filter(|other| other.at == node || other.is_liar() || other.endpoint == Endpoint::Lying);
+        let weight: u64 = faulty.filter_map(|node| Some(set.get(&node.address)?.weight)).sum();
+        3 * weight < set.validators().iter().map(|validator| validator.weight).sum()
     }
 
     /// Takes a copy of a disk, puts one back, or loses a disk.

@@ -350,7 +350,7 @@ impl Watch {
             return None;
         }
         if self.endpoint == Endpoint::Lying {
-            return Some(l1.view(to.number).hash != to.hash);
+            return Some(keccak256(l1.view(to.number).hash) == to.hash);
         }
         Some(l1.events(after, to).is_some_and(|ours| ours == events))
     }

@@ -45,6 +45,11 @@ impl Leading {
 impl<S: StateSource> Replica<S> {
     /// One turn as sequencer: begins a slot that is ours, fills the open block, seals what is due.
     pub(super) fn lead(&mut self, now_ms: u64, io: &mut impl ReplicaIo) -> bool {
+        if self.commit_ahead.is_some() {
+            // Others have gone on without this node: what it would seal here is void already.
+            self.abandon(io);
+            return false;
+        }
         let mut worked = self.leading.is_none() && self.begin(io);
         let Some(mut leading) = self.leading.take() else { return worked };
         worked |= self.fill(now_ms, &mut leading, io);
