@@ -3,11 +3,16 @@
 CARGO ?= cargo
 CONTRACTS_TOOLS = contracts/node_modules/.package-lock.json
 
-.PHONY: devnet test bench lint build tools clean
+.PHONY: devnet chaos test bench lint build tools clean
 
 ## Four nodes on a real L1 (anvil), everything real. Ctrl-C stops it. Options: make devnet ARGS="--load 200"
 devnet: build tools
 	target/release/horae devnet $(ARGS)
+
+## Four real nodes under load whose sequencer is killed and stopped, 100 times. Options: make chaos ARGS="--kills 10 --delay-ms 50"
+chaos: tools
+	$(CARGO) build --release --locked --workspace --bins
+	target/release/chaos $(ARGS)
 
 ## The binary.
 build:

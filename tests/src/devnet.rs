@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use alloy_primitives::Address;
+use horae_node::config::Settings;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -14,7 +16,8 @@ use tempfile::TempDir;
 use crate::{
     child::Child,
     node::{Node, Ports, Status, loopback},
-    programs::horae,
+    programs::{foundry, horae},
+    relay::{Conditions, Links},
     rpc::Rpc,
     wait::{step, wait_for},
     wallet::{TEST_KEYS, Wallet, send_raw},
@@ -23,6 +26,9 @@ use crate::{
 /// What the start may take: contracts, key generation, the first slot.
 const UP_LIMIT: Duration = Duration::from_secs(120);
 
+/// What a node may take to answer once its links go through relays.
+const RELAYED_LIMIT: Duration = Duration::from_secs(30);
+
 /// A running devnet. Dropping it stops everything.
 #[derive(Debug)]
 pub struct Devnet {
@@ -30,6 +36,9 @@ pub struct Devnet {
     process: Child,
     /// The nodes.
     pub nodes: Vec<Node>,
+    /// Signers of the nodes, in order.
+    owns: Vec<Address>,
+    links: Option<Links>,
     l1_port: u16,
     wallet: Wallet,
     dir: TempDir,
@@ -51,7 +60,53 @@ impl Devnet {
         let dir = tempfile::Builder::new().prefix("horae-devnet-").tempdir().expect("a directory");
         let (process, mark) = up(dir.path(), options);
         let nodes = nodes_of(dir.path(), &mark);
-        Self { process, nodes, l1_port: mark.l1_port, wallet: Wallet::new(TEST_KEYS[2]), dir }
+        let owns = nodes.iter().map(|node| node.status().own.expect("every node of a devnet is a validator")).collect();
+        let wallet = Wallet::new(TEST_KEYS[2]);
+        Self { process, nodes, owns, links: None, l1_port: mark.l1_port, wallet, dir }
+    }
+
+    /// Has every node reach every other one through a relay of its own. All of them are started anew for it.
+    ///
+    /// # Panics
+    /// If the relays or the nodes do not come up.
+    pub fn relay(&mut self, conditions: Conditions, seed: u64) {
+        self.nodes.iter_mut().for_each(Node::stop);
+        let ports: Vec<Ports> = self.nodes.iter().map(|node| node.ports).collect();
+        let links = Links::start(&ports, conditions, seed).expect("ports for the relays");
+        for node in &self.nodes {
+            let file = node.home.join("node.toml");
+            let mut settings = Settings::load(&file).expect("the settings of a devnet's node");
+            for peer in &mut settings.peers {
+                let to =
+                    ports.iter().position(|ports| loopback(ports.stream) == peer.stream).expect("a node of the devnet");
+                let door = links.door(node.index, to);
+                (peer.control, peer.stream) = (door.control, door.stream);
+            }
+            settings.save(&file).expect("the settings are written");
+        }
+        self.links = Some(links);
+        self.nodes.iter_mut().for_each(Node::start);
+        for at in 0..self.nodes.len() {
+            self.nodes[at].wait_until_it_answers(RELAYED_LIMIT);
+        }
+    }
+
+    /// The relays between the nodes, if there are any.
+    #[must_use]
+    pub fn links(&self) -> Option<&Links> {
+        self.links.as_ref()
+    }
+
+    /// The signer of a node.
+    #[must_use]
+    pub fn own(&self, node: usize) -> Address {
+        self.owns[node]
+    }
+
+    /// The node that holds the slot, by this status; `None` if it is none of the devnet's.
+    #[must_use]
+    pub fn holder(&self, status: &Status) -> Option<usize> {
+        self.owns.iter().position(|own| *own == status.sequencer)
     }
 
     /// Ctrl-C, and waits for its end.
@@ -107,6 +162,17 @@ impl Devnet {
     #[must_use]
     pub fn l1(&self) -> Rpc {
         Rpc::new(&self.l1_url())
+    }
+
+    /// The `BatchInbox` there.
+    ///
+    /// # Panics
+    /// If the devnet has not written down its contracts.
+    #[must_use]
+    pub fn inbox(&self) -> Address {
+        let file = fs::read(self.root().join("chain.json")).expect("chain.json");
+        let chain: serde_json::Value = serde_json::from_slice(&file).expect("chain.json is JSON");
+        serde_json::from_value(chain["inbox"].clone()).expect("chain.json has the inbox")
     }
 
     /// EIP-155 chain id of the L2, from a node that answers.
@@ -232,7 +298,8 @@ fn up(dir: &Path, options: &[&str]) -> (Child, Mark) {
     let root = dir.join("net");
     let home = root.to_string_lossy().into_owned();
     let arguments: Vec<&str> = ["devnet", "--home", &home].iter().chain(options).copied().collect();
-    let mut process = Child::start(&horae(), &arguments, &[], &dir.join("devnet.log"));
+    let anvil = foundry("anvil").to_string_lossy().into_owned();
+    let mut process = Child::start(&horae(), &arguments, &[("HORAE_ANVIL", &anvil)], &dir.join("devnet.log"));
     wait_for("the devnet to be up", UP_LIMIT, || {
         if let Some(status) = process.ended() {
             panic!("the devnet ended ({status}):\n{}", process.tail());

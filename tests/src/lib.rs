@@ -3,11 +3,13 @@
 //! Everything that is started dies with the value that stands for it, and everything that is waited for has a deadline.
 //! A test that cannot go on panics with what it waited for and the ends of the logs.
 
+pub mod chaos;
 pub mod child;
 pub mod devnet;
 pub mod l1;
 pub mod node;
 pub mod programs;
+pub mod relay;
 pub mod rpc;
 pub mod sim;
 pub mod stake;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     child::{Child, lives, send, tail},
-    programs::horae,
+    programs::{horae, horae_planted},
     rpc::Rpc,
     wait::wait_for,
 };
@@ -172,10 +172,19 @@ impl Node {
 
     /// Starts it on its home.
     pub fn start(&mut self) {
+        self.start_as(&horae(), &[]);
+    }
+
+    /// Starts it on its home with a fault (`planted:...`).
+    pub fn start_planted(&mut self, fault: &str) {
+        self.start_as(&horae_planted(), &[("HORAE_PLANTED", fault)]);
+    }
+
+    fn start_as(&mut self, program: &Path, environment: &[(&str, &str)]) {
         self.starts += 1;
         let log = self.log_file();
         let home = self.home.to_string_lossy();
-        self.own = Some(Child::start(&horae(), &["node", "--home", &home], &[], &log));
+        self.own = Some(Child::start(program, &["node", "--home", &home], environment, &log));
     }
 
     /// Starts it and waits until it answers.
@@ -184,6 +193,14 @@ impl Node {
     /// If it ends, or does not answer in time.
     pub fn start_and_wait(&mut self, limit: Duration) {
         self.start();
+        self.wait_until_it_answers(limit);
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Panics
+    /// If it ends, or does not answer in time.
+    pub fn wait_until_it_answers(&mut self, limit: Duration) {
         wait_for(&format!("an answer of node {}", self.index), limit, || {
             self.expect_alive();
             self.try_status()

@@ -11,14 +11,32 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository").to_path_buf()
 }
 
-/// The `horae` that cargo built into the same profile as the test that runs: `target/<profile>/deps/<test>` and `target/<profile>/horae`.
+/// The `horae` that cargo built into the same profile as the program that runs: `target/<profile>/deps/<test>` or
+/// `target/<profile>/<program>`, and `target/<profile>/horae`.
 ///
 /// # Panics
 /// If it is not there; cargo builds it for a test of another crate only when told to.
 #[must_use]
 pub fn horae() -> PathBuf {
-    let test = env::current_exe().expect("the test's own file");
-    let built = test.ancestors().nth(2).expect("a test lies in target/<profile>/deps").join("horae");
+    beside_this("horae")
+}
+
+/// The same with a fault that `HORAE_PLANTED` names; built with the feature `planted` only.
+///
+/// # Panics
+/// As [`horae`].
+#[must_use]
+pub fn horae_planted() -> PathBuf {
+    beside_this("horae-planted")
+}
+
+fn beside_this(name: &str) -> PathBuf {
+    let own = env::current_exe().expect("the program's own file");
+    let mut folder = own.parent().expect("a program lies in a folder");
+    if folder.ends_with("deps") {
+        folder = folder.parent().expect("deps lies in target/<profile>");
+    }
+    let built = folder.join(name);
     assert!(
         built.is_file(),
         "{} is missing: run `cargo build --release --workspace` first (tests/run does)",

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use horae_tests::{
     Child, Devnet,
     child::tail,
@@ -18,7 +18,6 @@ use horae_tests::{
     programs::horae,
     step, wait_for,
 };
-use serde_json::Value;
 
 /// What a node may take to answer after a start.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -294,10 +293,7 @@ fn not_sequencer(devnet: &Devnet) -> usize {
 
 /// Batches that the contract has accepted.
 fn batches(devnet: &Devnet) -> u64 {
-    let chain: Value =
-        serde_json::from_slice(&fs::read(devnet.root().join("chain.json")).expect("chain.json")).expect("JSON");
-    let inbox: Address = serde_json::from_value(chain["inbox"].clone()).expect("the inbox");
-    inbox_head(&devnet.l1_url(), inbox).nextIndex
+    inbox_head(&devnet.l1_url(), devnet.inbox()).nextIndex
 }
 
 /// Waits for two more batches, with something to post in each: the first may have been under way before.

@@ -16,7 +16,7 @@ use crate::command::RegisterIncarnation;
 use crate::digest::Domain;
 use crate::set::ValidatorSet;
 use crate::sign::{Signature, recover};
-use crate::statement::{Ack, BlockId, CloseVote, SignedEngineStatement};
+use crate::statement::{Ack, BlockId, CloseVote, SignedBlock, SignedEngineStatement};
 
 /// Where a Tendermint statement stands; later is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +38,8 @@ pub struct SpokenInTerm {
     pub certificate: Option<BlockId>,
     /// The close vote.
     pub close: Option<CloseVote>,
+    /// The last slot begun.
+    pub begun: Option<u64>,
 }
 
 /// What a validator's own log says that it said in its present incarnation.
@@ -64,6 +66,8 @@ pub struct Known {
     pub close: Option<CloseVote>,
     /// Its newest Tendermint statement.
     pub vote: Option<SignedEngineStatement>,
+    /// Its highest block of the open term.
+    pub sealed: Option<SignedBlock>,
 }
 
 /// What follows once enough have answered.
@@ -138,6 +142,11 @@ impl Recall {
         {
             self.heard(vote.incarnation, self.spoken.covers_close(vote));
         }
+        if let Some(block) = &known.sealed
+            && self.is_ours(self.me, SignedBlock::digest(&block.facts, &self.domain, self.present), &block.signature)
+        {
+            self.heard(self.present, self.spoken.covers_block(block));
+        }
         if let Some(vote) = known.vote.filter(|vote| vote.is_by(&self.me, &self.domain)) {
             self.heard(vote.incarnation, self.spoken.covers_vote(vote.statement.place()));
         }
@@ -187,6 +196,12 @@ impl Spoken {
     fn covers_close(&self, vote: &CloseVote) -> bool {
         let said = self.terms.get(&vote.term).and_then(|said| said.close.as_ref());
         vote.term < self.open_term || said.is_some_and(|own| own.content() == vote.content())
+    }
+
+    /// The note of a begun slot covers every block of it.
+    fn covers_block(&self, block: &SignedBlock) -> bool {
+        let (term, slot) = (block.facts.term, block.facts.slot);
+        term < self.open_term || self.terms.get(&term).is_some_and(|said| said.begun.is_some_and(|begun| begun >= slot))
     }
 
     fn covers_vote(&self, place: VotePlace) -> bool {

@@ -56,7 +56,7 @@ impl ControlParams {
     pub fn devnet() -> Self {
         Self {
             window_blocks: 128,
-            slot_timeout_ms: 1_500,
+            slot_timeout_ms: 1_000,
             dkg_deadline_heights: 200,
             l1_step_blocks: 64,
             control_block_bytes: 1024 * 1024,

@@ -72,6 +72,8 @@ pub mod limits {
     pub const RECENT_MESSAGES: usize = 64;
     /// Heights, back from the present one, in which double votes are looked for.
     pub const WITNESSED_HEIGHTS: u64 = 4;
+    /// Decided heights, back from the last, in which a start looks for what validators signed.
+    pub const RECALLED_HEIGHTS: u64 = 256;
     /// The last round of a height in which double votes are looked for.
     pub const WITNESSED_ROUNDS: u32 = 16;
     /// Largest sum of weights in a set: the proposer schedule has that many entries.

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use alloy_primitives::keccak256;
 use arc_malachitebft_core_consensus::MisbehaviorEvidence;
 use arc_malachitebft_core_types::{SignedProposal, SignedVote};
 use horae_control::{
-    Domain, EngineStatement, Proof, Said, SaidAndSigned, Signature, SignedEngineStatement, Step, recover,
+    Decision, Domain, EngineStatement, Precommit, Proof, Said, SaidAndSigned, Signature, SignedEngineStatement, Step,
+    recover,
 };
 
 use crate::{
@@ -62,21 +64,55 @@ pub(crate) struct Witness {
     domain: Domain,
     heights: BTreeMap<Height, Members>,
     seen: BTreeMap<Place, Signed>,
+    /// Of each member the newest of what was seen in heights that are forgotten by now, or decided before the start.
+    newest: BTreeMap<Signer, SignedEngineStatement>,
     reported: BTreeSet<Place>,
 }
 
 impl Witness {
     pub(crate) fn new(domain: Domain) -> Self {
-        Self { domain, heights: BTreeMap::new(), seen: BTreeMap::new(), reported: BTreeSet::new() }
+        Self {
+            domain,
+            heights: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            reported: BTreeSet::new(),
+        }
     }
 
-    /// A height begins; old ones are forgotten.
+    /// A height begins; old ones are forgotten, but for the newest that each member signed.
     pub(crate) fn enter(&mut self, height: Height, members: Members) {
-        self.heights.insert(height, members);
         let oldest = Height(height.0.saturating_sub(limits::WITNESSED_HEIGHTS));
+        let leaving: Vec<Signer> =
+            self.seen.keys().filter(|place| place.height <= oldest).map(|place| place.signer).collect();
+        for signer in leaving.into_iter().collect::<BTreeSet<_>>() {
+            if let Some(newest) = self.newest_of(&signer) {
+                self.newest.insert(signer, newest);
+            }
+        }
+        self.newest.retain(|signer, _| members.get(signer).is_some());
+        self.heights.insert(height, members);
         self.heights.retain(|h, _| *h > oldest);
         self.seen.retain(|place, _| place.height > oldest);
         self.reported.retain(|place| place.height > oldest);
+    }
+
+    /// A decision shows what its authors signed, though nobody here saw them sign it. `members` are those of its height, as
+    /// far as that is known: of others the signatures do not count.
+    pub(crate) fn decided(&mut self, members: &Members, decision: &Decision) {
+        let Decision { height, round, .. } = *decision;
+        let value = keccak256(&decision.value);
+        let statement = EngineStatement { step: Step::Precommit, height, round, value, pol_round: None };
+        for Precommit { validator, signature } in decision.precommits.iter().copied() {
+            let signer = Signer(validator);
+            let Some(key) = members.get(&signer).map(|member| member.key) else { continue };
+            let (incarnation, epoch) = (key.incarnation, key.epoch);
+            let shown = SignedEngineStatement { incarnation, epoch, statement, signature };
+            let newer = self.newest.get(&signer).is_none_or(|known| known.statement.place() < statement.place());
+            if newer && shown.is_by(&validator, &self.domain) {
+                self.newest.insert(signer, shown);
+            }
+        }
     }
 
     /// Looks at a vote from a peer.
@@ -120,10 +156,12 @@ impl Witness {
     /// The newest thing that a validator is known to have signed.
     pub(crate) fn newest_of(&self, signer: &Signer) -> Option<SignedEngineStatement> {
         let theirs = self.seen.iter().filter(|(place, signed)| place.signer == *signer && self.signed(place, signed));
-        let (place, signed) = theirs.max_by_key(|(_, signed)| signed.statement.place())?;
-        let key = self.heights.get(&place.height)?.get(&place.signer)?.key;
-        let (incarnation, epoch) = (key.incarnation, key.epoch);
-        Some(SignedEngineStatement { incarnation, epoch, statement: signed.statement, signature: signed.signature })
+        let seen = theirs.max_by_key(|(_, signed)| signed.statement.place()).and_then(|(place, signed)| {
+            let key = self.heights.get(&place.height)?.get(&place.signer)?.key;
+            let (incarnation, epoch) = (key.incarnation, key.epoch);
+            Some(SignedEngineStatement { incarnation, epoch, statement: signed.statement, signature: signed.signature })
+        });
+        seen.into_iter().chain(self.newest.get(signer).copied()).max_by_key(|shown| shown.statement.place())
     }
 
     fn signed(&self, place: &Place, signed: &Signed) -> bool {
@@ -220,6 +258,39 @@ mod tests {
         assert_eq!(witness.vote(&vote_for(&signer, 9, VoteType::Prevote, b"a")), None);
         assert_eq!(witness.vote(&forged), None);
         assert!(witness.vote(&vote_for(&signer, 9, VoteType::Prevote, b"b")).is_some());
+    }
+
+    #[test]
+    fn what_decisions_show_of_a_validator_outlives_the_heights_that_are_watched() {
+        let signer = signer();
+        let members = || {
+            let (signer, node_key) = (signer.address(), [4; 32]);
+            let member = Validator { signer, node_key, weight: 1, incarnation: 1 };
+            Members::new(&NextHeight { epoch: 2, validators: vec![member], pending: false }).unwrap()
+        };
+        let value = alloy_primitives::Bytes::from_static(b"decided");
+        let decision = |height: u64| {
+            let statement =
+                EngineStatement { step: Step::Precommit, height, round: 0, value: keccak256(&value), pol_round: None };
+            let key = SignerKey::from_bytes(&[3; 32]).unwrap();
+            let signature = key.sign(statement.digest(&DOMAIN, 1, 2));
+            let precommits = vec![Precommit { validator: key.address(), signature }];
+            Decision { height, round: 0, value: value.clone(), precommits }
+        };
+        let mut witness = Witness::new(DOMAIN);
+        witness.decided(&members(), &decision(9));
+        witness.decided(&members(), &decision(5));
+        for height in 10..30 {
+            witness.enter(Height(height), members());
+        }
+        let newest = witness.newest_of(&Signer(signer.address())).unwrap();
+        assert_eq!((newest.statement.height, newest.statement.step), (9, Step::Precommit));
+        assert!(newest.is_by(&signer.address(), &DOMAIN));
+
+        let mut forged = decision(12);
+        forged.precommits[0].signature.0[3] ^= 1;
+        witness.decided(&members(), &forged);
+        assert_eq!(witness.newest_of(&Signer(signer.address())), Some(newest));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use arc_malachitebft_engine::{
 use arc_malachitebft_peer::PeerId;
 use arc_malachitebft_sync::InboundRequestId;
 use bytes::Bytes;
-use horae_control::{Domain, Proof, SignedEngineStatement};
+use horae_control::{Decision, Domain, Proof, SignedEngineStatement};
 use ractor::Actor;
 use tokio::sync::{Notify, mpsc};
 
@@ -226,6 +226,11 @@ impl Network {
     /// A height begins with these members.
     pub(crate) fn enter(&self, height: Height, members: Members) {
         lock(&self.witness).enter(height, members);
+    }
+
+    /// A height was decided, by members of whom these are known.
+    pub(crate) fn decided(&self, members: &Members, decision: &Decision) {
+        lock(&self.witness).decided(members, decision);
     }
 
     /// What the engine found that the node was not told yet.

@@ -112,6 +112,15 @@ pub async fn spawn(config: Config) -> Result<(Handle, mpsc::Receiver<Event>), St
     let (intake_sender, intake) = mpsc::channel(limits::INTAKE_QUEUE);
     let (command_sender, commands) = mpsc::channel(16);
     let network = Network::new(config.domain, values.clone(), intake_sender, events.clone());
+    if let Some((first, last)) = log.heights() {
+        let from = first.max(last.saturating_sub(limits::RECALLED_HEIGHTS));
+        let mut at = from;
+        while at <= last {
+            let decided = log.range(at, last).map_err(file_failed("read"))?;
+            at += decided.len().max(1) as u64;
+            decided.into_iter().for_each(|decided| network.decided(&members, &decided.into()));
+        }
+    }
     let links = Links::start(config.node_key, listener, &config.peers, &config.allowed, network.clone())
         .map_err(|source| StartError::Listen { address, source })?;
     network.attach(links.clone());

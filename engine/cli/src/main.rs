@@ -1,77 +1,10 @@
-//! `horae`: runs a node, a whole devnet, a load; shows slots, epochs and validators; follows and
-//! verifies the feed; rebuilds the chain from L1.
-
-mod admin;
-mod args;
-mod derive;
-mod devnet;
-mod error;
-mod feed;
-mod init;
-mod keys;
-mod load;
-mod logs;
-mod node;
-mod rpc;
-mod signals;
-mod status;
-mod under;
+//! The `horae` binary.
 
 use std::process::ExitCode;
-
-use clap::Parser;
-
-use args::{Cli, Command, NodeOptions, SlotCommand};
-use error::CliError;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    // Fails only if there is a provider already, which is then as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let is_node = matches!(&cli.command, Command::Node(options) if options.command.is_none());
-    logs::start(cli.log_format, cli.log.as_deref(), is_node);
-    match run(cli.command) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(command: Command) -> Result<ExitCode, CliError> {
-    // `under` must not have threads, and a node chooses its own from its profile.
-    match command {
-        Command::Under(options) => return Err(under::run(&options)),
-        Command::Node(NodeOptions { home: Some(home), command: None }) => return node::run(&home).map(done),
-        _ => {}
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| CliError::new(format!("the system gave no threads: {e}")))?;
-    runtime.block_on(async {
-        match command {
-            Command::Devnet(options) => devnet::run(options).await,
-            Command::Init(options) => init::run(&options).map(done),
-            Command::Slot { command: SlotCommand::Status(options) } => status::slot(&options).await.map(done),
-            Command::Slot { command: SlotCommand::Transfer(options) } => admin::transfer(&options).await.map(done),
-            Command::Node(NodeOptions { command: Some(command), .. }) => admin::node(&command).await.map(done),
-            Command::Epoch { command } => status::epoch(&command).await.map(done),
-            Command::Validators(options) => status::validators(&options).await.map(done),
-            Command::Keys(options) => keys::run(&options).map(done),
-            Command::Feed(options) => feed::run(&options).await.map(done),
-            Command::Load(options) => load::run(options).await,
-            Command::Derive(options) => derive::run(&options).await,
-            Command::Under(_) | Command::Node(_) => Ok(ExitCode::SUCCESS),
-        }
-    })
-}
-
-fn done((): ()) -> ExitCode {
-    ExitCode::SUCCESS
+    horae_cli::main()
 }

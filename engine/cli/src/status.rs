@@ -74,7 +74,8 @@ pub async fn validators(options: &RpcOptions) -> Result<(), CliError> {
         for v in validators {
             let stake = v.stake.parse::<u128>().map_or_else(|_| v.stake.clone(), |wei| (wei / WEI).to_string());
             let link = if v.connected { "up" } else { "down" };
-            println!("{}  {stake:>12}  {:>6}  {:>9}  {link:<4}  {}", v.signer, v.weight, v.acked, standing(v));
+            let standing = standing(v) + &faults(v);
+            println!("{}  {stake:>12}  {:>6}  {:>9}  {link:<4}  {standing}", v.signer, v.weight, v.acked);
         }
     })
 }
@@ -87,6 +88,13 @@ fn standing(validator: &ValidatorStatus) -> String {
         (None, true) => format!("passed over ({word} at slot {})", validator.ready_slot),
         (None, false) => format!("{word} at slot {}", validator.ready_slot),
     }
+}
+
+/// What it did wrong in signatures.
+fn faults(validator: &ValidatorStatus) -> String {
+    let words = validator.signing_faults.iter().map(|fault| format!("{} {}x", fault.kind.name(), fault.count));
+    let words: Vec<String> = words.collect();
+    if words.is_empty() { String::new() } else { format!("; signing: {}", words.join(", ")) }
 }
 
 fn show<T: Serialize>(options: &RpcOptions, value: &T, print: impl FnOnce(&T)) -> Result<(), CliError> {

@@ -28,7 +28,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use crate::chain_view::{self, KeeperOptions};
+use crate::chain_view::{self, KeeperOptions, SigningFaults};
 use crate::config::NodeConfig;
 use crate::council::task::{CouncilEdges, CouncilInputs, CouncilTask};
 use crate::council::{self, CouncilError, CouncilParts, Ended, Inbox, WatchFrom, watch_l1};
@@ -304,6 +304,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let (published, control_state) = watch::channel(Arc::new(state.clone()));
     let (drained, drained_seen) = watch::channel(false);
     let (trouble, trouble_seen) = watch::channel(None);
+    let (signing_faults, signing_faults_seen) = watch::channel(SigningFaults::default());
     let operator = Admin {
         me,
         replica: inbox.clone(),
@@ -342,6 +343,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         running: running.clone(),
         drained: drained_seen,
         trouble,
+        signing_faults,
     };
     let council = CouncilTask::new(parts, edges)?;
     let (news, news_received) = mpsc::channel(L1_NEWS);
@@ -371,6 +373,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         feed,
         running,
         control_state,
+        signing_faults: signing_faults_seen,
         engine: engine.clone(),
         traffic,
         desk,

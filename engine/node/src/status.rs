@@ -15,8 +15,8 @@ use metrics::counter;
 use tokio::sync::watch;
 
 use crate::chain_view::{
-    ChainEvent, ChainFeed, ChainView, EpochStatus, NextEpochStatus, NodeStatus, SlotStatus, TrafficStatus,
-    ValidatorStatus,
+    ChainEvent, ChainFeed, ChainView, EpochStatus, NextEpochStatus, NodeStatus, SigningFaults, SlotStatus,
+    TrafficStatus, ValidatorStatus,
 };
 use crate::pipeline::{Desk, RecoveryWatch, Traffic};
 use crate::replica::RunningSlot;
@@ -38,6 +38,8 @@ pub struct Reporting {
     pub running: Cell<RunningSlot>,
     /// What the control plane has decided.
     pub control_state: watch::Receiver<Arc<ControlState>>,
+    /// What validators did wrong in signatures.
+    pub signing_faults: watch::Receiver<SigningFaults>,
     /// The links.
     pub engine: Handle,
     /// What clients sent.
@@ -135,6 +137,7 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
                 skipped: skipped.contains(&validator.signer),
                 ready: state.roll_call().of(&validator.signer).is_some_and(|stated| stated.ready),
                 ready_slot: state.roll_call().of(&validator.signer).map_or(0, |stated| stated.slot),
+                signing_faults: reporting.signing_faults.borrow().of(&validator.signer),
             })
             .collect(),
         control_height: state.height(),

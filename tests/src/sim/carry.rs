@@ -7,7 +7,7 @@ use horae_node::council::io::{compared, packed};
 use horae_node::council::message::{LinkMessage, YouSaid};
 use horae_node::council::{Ended, Report, Work};
 use horae_node::replica::message::{BLOCKS_PER_ANSWER, PeerMessage};
-use horae_node::replica::{Input, Received};
+use horae_node::replica::{Input, NewestKnown, Received};
 
 use super::edges::Said;
 use super::judge::Violation;
@@ -72,6 +72,13 @@ impl World {
                     }
                 }
                 Said::All(message) => {
+                    if let PeerMessage::Block { block, .. } = &message {
+                        let (header, hash) = (block.header(), block.header().hash());
+                        self.tell(|| {
+                            let (number, term, slot) = (header.number, header.term, header.slot);
+                            format!("node {node} seals block {number} ({hash}), term {term}, slot {slot}")
+                        });
+                    }
                     for to in (0..self.nodes.len()).filter(|to| *to != node) {
                         self.say(node, to, message.clone())?;
                     }
@@ -141,8 +148,9 @@ impl World {
         self.answer_recalls(node)?;
         let Some(running) = &mut self.nodes[node].running else { return Ok(()) };
         match running.council.ended() {
-            Ok(Some(Ended::ToSpeakAgain { .. })) => {
+            Ok(Some(Ended::ToSpeakAgain { incarnation })) => {
                 self.out.faults.reincarnations += 1;
+                self.tell(|| format!("node {node} becomes incarnation {incarnation}"));
                 self.nodes[node].crash(&mut self.rng);
                 self.at(1, Due::Starts { node });
                 Ok(())
@@ -174,9 +182,9 @@ impl World {
     fn answer_recalls(&mut self, node: usize) -> Result<(), Violation> {
         let Some(Running { side, .. }) = &mut self.nodes[node].running else { return Ok(()) };
         let mut answers = Vec::new();
-        side.recalls.retain_mut(|recall| match recall.ack.try_recv() {
-            Ok(ack) => {
-                answers.push((recall.to, YouSaid { ack, ..recall.known.clone() }));
+        side.recalls.retain_mut(|recall| match recall.newest.try_recv() {
+            Ok(NewestKnown { ack, sealed }) => {
+                answers.push((recall.to, YouSaid { ack, sealed, ..recall.known.clone() }));
                 false
             }
             Err(tokio::sync::oneshot::error::TryRecvError::Empty) => true,

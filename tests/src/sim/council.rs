@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
-use horae_control::{Ack, ControlState, SignedEngineStatement, VotePlace};
+use horae_control::{ControlState, SignedEngineStatement, VotePlace};
 use horae_node::chain_view::ChainEvent;
 use horae_node::council::message::{LinkMessage, YouSaid};
 use horae_node::council::{CouncilIo, IncarnationFileError, StateFileError, Work};
 use horae_node::keys::KeyError;
-use horae_node::replica::{Input, NewestQuestion, RunningSlot};
+use horae_node::replica::{Input, NewestKnown, NewestQuestion, RunningSlot};
 use horae_tendermint::{NodeKey, OwnVotes, Part};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -26,6 +26,8 @@ pub struct Files {
     pub incarnation: u64,
     /// Decided heights in the engine's log.
     pub decided: u64,
+    /// The newest that the decided log shows of every validator.
+    pub shown: BTreeMap<Address, SignedEngineStatement>,
     /// Its newest vote in the engine's write-ahead log.
     pub voted: Option<VotePlace>,
     sealed: BTreeMap<String, Vec<u8>>,
@@ -38,7 +40,7 @@ pub struct RecallAnswer {
     /// What the council knows.
     pub known: YouSaid,
     /// What the replica knows.
-    pub ack: oneshot::Receiver<Option<Ack>>,
+    pub newest: oneshot::Receiver<NewestKnown>,
 }
 
 /// One council's edges.
@@ -83,6 +85,13 @@ impl CouncilSide {
     }
 }
 
+impl CouncilSide {
+    /// A decision is in the log, with what its deciders signed.
+    pub fn remember(&mut self, precommits: &[(Address, SignedEngineStatement)]) {
+        self.files.shown.extend(precommits.iter().copied());
+    }
+}
+
 impl CouncilIo for CouncilSide {
     type Rng = ChaCha8Rng;
 
@@ -109,13 +118,14 @@ impl CouncilIo for CouncilSide {
     }
 
     fn newest_of(&self, validator: Address) -> Option<SignedEngineStatement> {
-        self.heard.get(&validator).copied()
+        let known = [&self.heard, &self.files.shown].into_iter().filter_map(|known| known.get(&validator));
+        known.max_by_key(|shown| shown.statement.place()).copied()
     }
 
     fn answer_recall(&mut self, to: NodeKey, asker: Address, known: YouSaid) {
-        let (reply, ack) = oneshot::channel();
+        let (reply, newest) = oneshot::channel();
         self.inputs.push(Input::Newest(NewestQuestion { validator: asker, reply }));
-        self.recalls.push(RecallAnswer { to, known, ack });
+        self.recalls.push(RecallAnswer { to, known, newest });
     }
 
     fn prune_below(&mut self, _height: u64) {}

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use horae_control::command::{Command, L1Event, Question};
 use horae_control::{BlockFacts, ControlBlock, ControlState, Effect, EngineStatement, SignedEngineStatement, Step};
 use horae_node::replica::{FactsQuestion, HoldsQuestion, Input};
@@ -23,6 +23,12 @@ const ROUND_MS: u64 = 1_500;
 /// Proposals of a liar in a thousand that are lies.
 const LIES_PER_MILLE: u64 = 250;
 
+/// A decided value, and what its deciders signed.
+struct Decided {
+    value: Bytes,
+    precommits: Vec<(Address, SignedEngineStatement)>,
+}
+
 enum Round {
     Asking { began_ms: u64, proposer: usize, life: u64, facts: oneshot::Receiver<Vec<BlockFacts>> },
     Checking(Checking),
@@ -35,6 +41,7 @@ struct Checking {
     lie: bool,
     asked: BTreeMap<(usize, u64), Vec<Awaited>>,
     yes: BTreeSet<usize>,
+    precommits: Vec<(Address, SignedEngineStatement)>,
 }
 
 enum Awaited {
@@ -45,7 +52,7 @@ enum Awaited {
 
 /// The decided log and what is on its way into it.
 pub struct Engine {
-    log: Vec<Bytes>,
+    log: Vec<Decided>,
     state: ControlState,
     round: Option<Round>,
     rng: Rng,
@@ -72,10 +79,11 @@ impl Engine {
         &self.state
     }
 
-    /// The decided block of this height.
+    /// The decided block of this height, and what its deciders signed.
     #[must_use]
-    pub fn decided(&self, height: u64) -> Option<&Bytes> {
-        self.log.get(usize::try_from(height.checked_sub(1)?).ok()?)
+    pub fn decided(&self, height: u64) -> Option<(&Bytes, &[(Address, SignedEngineStatement)])> {
+        let decided = self.log.get(usize::try_from(height.checked_sub(1)?).ok()?)?;
+        Some((&decided.value, &decided.precommits))
     }
 
     fn weight(&self, nodes: &[Node], of: impl IntoIterator<Item = usize>) -> u64 {
@@ -202,13 +210,14 @@ impl Engine {
             }
         }
         for n in voted {
-            self.vote(nodes, live, n, &checking);
+            let precommit = self.vote(nodes, live, n, &checking);
+            checking.precommits.extend(precommit);
         }
         if self.state.epoch().set.is_quorum(self.weight(nodes, checking.yes.iter().copied())) {
             if checking.lie {
                 return Err(Violation::new(0, "the councils would decide what L1 never said"));
             }
-            return self.decide(checking.value).map(Some);
+            return self.decide(checking.value, checking.precommits).map(Some);
         }
         if now_ms < checking.began_ms + ROUND_MS {
             self.round = Some(Round::Checking(checking));
@@ -217,11 +226,15 @@ impl Engine {
     }
 
     /// A validator's precommit: stored, then heard by all that can hear it.
-    fn vote(&self, nodes: &mut [Node], live: &[usize], n: usize, checking: &Checking) {
+    fn vote(
+        &self,
+        nodes: &mut [Node],
+        live: &[usize],
+        n: usize,
+        checking: &Checking,
+    ) -> Option<(Address, SignedEngineStatement)> {
         let (signer, domain) = (nodes[n].address, *self.state.domain());
-        let Some(incarnation) = self.state.epoch().set.get(&signer).map(|validator| validator.incarnation) else {
-            return;
-        };
+        let incarnation = self.state.epoch().set.get(&signer)?.incarnation;
         let statement = EngineStatement {
             step: Step::Precommit,
             height: self.height() + 1,
@@ -234,18 +247,24 @@ impl Engine {
         if let Some(running) = &mut nodes[n].running {
             running.side.files.voted = Some(statement.place());
         }
+        let precommit = SignedEngineStatement { incarnation, epoch, statement, signature };
         for other in live.iter().filter(|other| **other != n) {
             if let Some(running) = &mut nodes[*other].running {
-                running.side.heard.insert(signer, SignedEngineStatement { incarnation, epoch, statement, signature });
+                running.side.heard.insert(signer, precommit);
             }
         }
+        Some((signer, precommit))
     }
 
-    fn decide(&mut self, value: Bytes) -> Result<Vec<Effect>, Violation> {
+    fn decide(
+        &mut self,
+        value: Bytes,
+        precommits: Vec<(Address, SignedEngineStatement)>,
+    ) -> Result<Vec<Effect>, Violation> {
         let block: ControlBlock = borsh::from_slice(&value).expect("a council's own bytes can be read");
         let effects = self.state.apply(&block);
         let effects = effects.map_err(|why| Violation::new(0, format!("a checked block cannot be applied: {why}")))?;
-        self.log.push(value);
+        self.log.push(Decided { value, precommits });
         Ok(effects)
     }
 }
@@ -273,6 +292,6 @@ fn ask(node: &mut Node, value: &Bytes) -> Vec<Awaited> {
 impl Checking {
     fn new(began_ms: u64, round: u32, block: &ControlBlock, lie: bool) -> Self {
         let value = borsh::to_vec(block).expect("writing to memory does not fail").into();
-        Self { began_ms, round, value, lie, asked: BTreeMap::new(), yes: BTreeSet::new() }
+        Self { began_ms, round, value, lie, asked: BTreeMap::new(), yes: BTreeSet::new(), precommits: Vec::new() }
     }
 }

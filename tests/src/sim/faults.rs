@@ -224,10 +224,13 @@ impl World {
         if self.nodes[node].running.is_some() {
             return;
         }
+        self.judge.has_forgotten(self.nodes[node].address);
         if self.rng.chance(600) && self.nodes[node].put_back() {
             self.out.faults.old_backups += 1;
+            self.tell(|| format!("node {node} gets an old copy of its disks"));
         } else {
             self.out.faults.lost_disks += 1;
+            self.tell(|| format!("node {node} loses its disks"));
             self.nodes[node].lose_disk();
         }
     }
@@ -242,6 +245,7 @@ impl World {
     pub(super) fn crash(&mut self, node: usize) {
         if self.nodes[node].running.is_some() {
             self.out.faults.crashes += 1;
+            self.tell(|| format!("node {node} crashes"));
             self.nodes[node].crash(&mut self.rng);
             let after_ms = self.rng.between(20, 3_500);
             self.at(after_ms, Due::Starts { node });

@@ -61,6 +61,8 @@ pub struct Judge {
     bodies: BTreeMap<B256, Vec<B256>>,
     /// Who may lie.
     liars: BTreeSet<Address>,
+    /// Who has lost what it stored.
+    forgot: BTreeSet<Address>,
     /// Terms in which a sequencer sealed two blocks at one height.
     forked: BTreeSet<u64>,
     /// What every nonce served for, by its author and commitments.
@@ -77,6 +79,24 @@ impl Judge {
     /// This validator's word is no promise.
     pub fn expect_lies_of(&mut self, validator: Address) {
         self.liars.insert(validator);
+    }
+
+    /// This validator has lost its disk, or runs on an old copy of it: what it said before, and nobody may have heard, it
+    /// cannot be held to (invariant 8 is of validators on their own disks). What it says from now on it is.
+    pub fn has_forgotten(&mut self, validator: Address) {
+        self.forgot.insert(validator);
+        self.spoken.retain(|(author, _), _| *author != validator);
+        let terms = &self.terms;
+        self.sealed.retain(|(term, _), block| {
+            let sequencer = terms.get(term).and_then(|term| term.sequencer_of(block.facts.slot));
+            sequencer.is_none_or(|sequencer| sequencer.signer != validator)
+        });
+    }
+
+    /// Whether evidence against this validator may be right.
+    #[must_use]
+    pub fn may_be_convicted(&self, validator: &Address) -> bool {
+        self.liars.contains(validator) || self.forgot.contains(validator)
     }
 
     /// Takes down what the control plane's newest state opened and closed.
@@ -183,7 +203,7 @@ impl Judge {
         match message {
             LinkMessage::Pending(command) => match &**command {
                 Pending::Close(vote) if vote.validator == from => self.closes(vote),
-                Pending::Evidence(proof) if !self.liars.contains(&from) && !self.liars.contains(&proof.validator) => {
+                Pending::Evidence(proof) if !self.liars.contains(&from) && !self.may_be_convicted(&proof.validator) => {
                     let what = format!("{from} can convict {}: {:?}", proof.validator, proof.offence());
                     Err(Violation::new(8, what))
                 }

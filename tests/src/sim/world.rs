@@ -219,6 +219,13 @@ impl World {
         self.due.insert((self.now_ms + after_ms, self.next), due);
     }
 
+    /// Tells of what happens, if anybody wants to hear.
+    pub(super) fn tell(&self, what: impl FnOnce() -> String) {
+        if self.plan.loud {
+            eprintln!("{:>7} ms: {}", self.now_ms, what());
+        }
+    }
+
     pub(super) fn trace(&mut self, bytes: &[u8]) {
         let digest = keccak256(bytes);
         let word = u64::from_be_bytes(digest[..8].try_into().unwrap_or_default());
@@ -423,6 +430,7 @@ impl World {
                 if let Some(effects) = decided {
                     let height = self.engine.height();
                     self.trace(&height.to_be_bytes());
+                    self.tell(|| format!("control height {height} decided: {effects:?}"));
                     self.judge.decided(self.engine.state())?;
                     self.judge_effects(&effects)?;
                 }
@@ -449,6 +457,7 @@ impl World {
         }
         let seed = self.rng.draw();
         let known = Vec::new();
+        self.tell(|| format!("node {node} starts"));
         self.nodes[node].start(self.now_ms, seed, known).map_err(|why| Violation::new(8, why))?;
         let life = self.nodes[node].life;
         self.at(STORE_MS, Due::Stores { node, life });
@@ -525,7 +534,7 @@ impl World {
     fn judge_effects(&self, effects: &[Effect]) -> Result<(), Violation> {
         for effect in effects {
             if let Effect::Jailed { validator, offence } = effect
-                && self.nodes.iter().any(|node| node.address == *validator && !node.is_liar())
+                && !self.judge.may_be_convicted(validator)
             {
                 return Err(Violation::new(8, format!("{validator} is jailed for {offence:?}, though it is honest")));
             }
@@ -562,7 +571,9 @@ impl World {
         let clock_ms = self.nodes[node].clock_ms(self.now_ms);
         let Some(Running { council, side, .. }) = &mut self.nodes[node].running else { return Ok(()) };
         let height = council.state().height() + 1;
-        let Some(value) = self.engine.decided(height).filter(|_| side.part.is_some()) else { return Ok(()) };
+        let decided = self.engine.decided(height).filter(|_| side.part.is_some());
+        let Some((value, precommits)) = decided else { return Ok(()) };
+        side.remember(precommits);
         side.files.decided = side.files.decided.max(height);
         council
             .decided(height, value, clock_ms, side)

@@ -96,6 +96,19 @@ fn a_forgotten_close_vote_is_noticed_and_a_remembered_one_is_not() {
 }
 
 #[test]
+fn a_block_of_a_slot_whose_beginning_is_not_noted_is_noticed() {
+    let mut life = life();
+    let slot = life.blocks[0].facts.slot;
+    let sealed = SignedBlock::sign(life.blocks[0].facts, &domain(), 0, &life.key);
+    let known = Known { sealed: Some(sealed), ..Known::default() };
+    assert_eq!(life.verdict(4, &known), forgotten(1));
+    life.log.push(Record::SlotBegun { incarnation: 0, term: 1, slot });
+    assert_eq!(life.verdict(5, &known), WHOLE);
+    let stranger = SignedBlock::sign(life.blocks[0].facts, &domain(), 0, &keys_of(&life.term.set)[1]);
+    assert_eq!(life.verdict(4, &Known { sealed: Some(stranger), ..Known::default() }), WHOLE);
+}
+
+#[test]
 fn tendermint_votes_count_from_the_height_in_progress_on() {
     let life = life();
     let vote = |height, round, step| EngineStatement { step, height, round, value: B256::ZERO, pol_round: None };
@@ -152,7 +165,8 @@ fn liars_cannot_invent_a_gap() {
     let statement = EngineStatement { step: Step::Prevote, height: 99, round: 0, value: B256::ZERO, pol_round: None };
     let signature = other.sign(statement.digest(&domain(), 0, 0));
     let vote = Some(SignedEngineStatement { incarnation: 0, epoch: 0, statement, signature });
-    let forged = Known { vote, ack: Some(ack), close: Some(close), registration: Some(registration) };
+    let forged =
+        Known { vote, ack: Some(ack), close: Some(close), registration: Some(registration), ..Known::default() };
     assert_eq!(life.verdict(0, &forged), WHOLE, "forged statements");
 }
 

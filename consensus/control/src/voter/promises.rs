@@ -92,23 +92,40 @@ impl Promises {
     ///
     /// The first one may stand anywhere: the log is cut below the highest certificate.
     pub(super) fn restore(&mut self, block: SignedBlock, ack: Ack) -> Option<()> {
-        if let Some((last, sent)) = &self.last {
-            if *last == block && sent.block == ack.block {
+        let number = block.facts.id.number;
+        match &self.last {
+            Some((last, sent)) if number == last.facts.id.number => {
+                if *last != block || sent.block != ack.block {
+                    return None;
+                }
                 self.replace_last_ack(ack);
-                return Some(());
+                Some(())
             }
-            // A log that was cut down says again what it still has.
-            if self.above.iter().any(|(acked, sent)| *acked == block && sent.block == ack.block) {
-                return Some(());
-            }
-            let child = block.facts.parent == last.facts.id.hash
-                && Some(block.facts.id.number) == last.facts.id.number.checked_add(1);
-            if !child {
-                return None;
+            Some((last, _)) if number < last.facts.id.number => self.say_again(block, ack),
+            Some((last, _)) if last.facts.id.number + 1 < number || block.facts.parent != last.facts.id.hash => None,
+            _ => {
+                self.push(block, ack);
+                Some(())
             }
         }
-        self.push(block, ack);
-        Some(())
+    }
+
+    /// A log that was cut down says again what it still has, and with it what was cut off in front.
+    fn say_again(&mut self, block: SignedBlock, ack: Ack) -> Option<()> {
+        let id = block.facts.id;
+        if self.certified().is_some_and(|certified| id.number <= certified.number) {
+            return Some(());
+        }
+        let at = self.above.partition_point(|(acked, _)| acked.facts.id.number < id.number);
+        if let Some((acked, sent)) = self.above.get(at).filter(|(acked, _)| acked.facts.id.number == id.number) {
+            return (*acked == block && sent.block == ack.block).then_some(());
+        }
+        let above = self.above.get(at).map(|(acked, _)| acked.facts);
+        let below = at.checked_sub(1).and_then(|at| self.above.get(at)).map(|(acked, _)| acked.facts);
+        let fits_above = above.is_none_or(|above| above.id.number > id.number + 1 || above.parent == id.hash);
+        let fits_below =
+            below.is_none_or(|below| below.id.number + 1 < id.number || block.facts.parent == below.id.hash);
+        (fits_above && fits_below).then(|| self.above.insert(at, (block, ack)))
     }
 
     /// Whether a record stored behind the close vote says nothing that the vote does not stand for.

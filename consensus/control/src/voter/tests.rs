@@ -342,7 +342,7 @@ fn a_log_that_was_cut_down_may_say_again_what_it_still_has() {
     let closed = log.len();
     log.push(vote.record);
     log.extend(voter.compacted());
-    for cut in [0, cut_down, closed, closed + 1, log.len() - voter.compacted().len() - 1] {
+    for cut in [0, 1, 2, 3, cut_down, closed, closed + 1, log.len() - voter.compacted().len() - 1] {
         let mut again = open(&log[cut..]);
         assert_eq!(again.said(), voter.said(), "cut at {cut}");
         assert_eq!(again.close().unwrap().statement, vote.statement, "cut at {cut}");

@@ -172,8 +172,10 @@ impl Driver {
         metrics::gauge!("horae_tendermint_height").set(height.0 as f64);
         state.decided = Some(value.clone());
         state.height_tasks = JoinSet::new();
+        let decided = Decided { value, certificate };
+        self.network.decided(&self.members, &decided.clone().into());
         let log = self.log.clone();
-        let stored = on_disk(move || lock(&log).append(&Decided { value, certificate })).await;
+        let stored = on_disk(move || lock(&log).append(&decided)).await;
         stored.map_err(|e| Fatal {
             why: format!("cannot store the decision of height {height}: {e}"),
             file: Some(self.files.decided.clone()),

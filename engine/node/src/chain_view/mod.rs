@@ -32,7 +32,10 @@ pub use keeper::{ChainFeed, FeedError, KeeperError, KeeperHandle, KeeperOptions,
 pub use past::StateAt;
 pub use root_worker::BatchRoot;
 pub use snapshot::{Located, Snapshot, StateUnavailable, ViewedBlock};
-pub use status::{EpochStatus, EpochStep, NextEpochStatus, NodeStatus, SlotStatus, TrafficStatus, ValidatorStatus};
+pub use status::{
+    EpochStatus, EpochStep, NextEpochStatus, NodeStatus, SigningFault, SigningFaultKind, SigningFaults, SlotStatus,
+    TrafficStatus, ValidatorStatus,
+};
 
 use crate::edges::store::{Store, StoreError};
 

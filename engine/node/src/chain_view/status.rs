@@ -1,7 +1,10 @@
 //! A small snapshot of what the node is doing, for `horae_slot`, `horae_epoch`, `horae_validators` and `horae_status`.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Address, B256, Bytes};
 use horae_control::{Awaits, Offence};
+use horae_mpc::Fault;
 use serde::{Deserialize, Serialize};
 
 /// The slot that runs now.
@@ -122,6 +125,90 @@ pub struct ValidatorStatus {
     pub ready: bool,
     /// The slot it had come to when it said so.
     pub ready_slot: u64,
+    /// What it did wrong in signatures that this node coordinated since its start, one entry a kind.
+    #[serde(default)]
+    pub signing_faults: Vec<SigningFault>,
+}
+
+/// How a validator failed in signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningFault {
+    /// What it did.
+    pub kind: SigningFaultKind,
+    /// How often.
+    pub count: u64,
+    /// When last, in unix milliseconds.
+    pub last_ms: u64,
+}
+
+/// What a signer did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SigningFaultKind {
+    /// It did not answer in time.
+    Silent,
+    /// It did not sign: it had lost its nonces, or could not vouch for the batch.
+    Refused,
+    /// What it sent is not what it owes.
+    Malformed,
+    /// Its share is wrong. No correct signer sends one.
+    BadShare,
+}
+
+impl From<&Fault> for SigningFaultKind {
+    fn from(fault: &Fault) -> Self {
+        match fault {
+            Fault::Silent => Self::Silent,
+            Fault::Refused(_) => Self::Refused,
+            Fault::Malformed => Self::Malformed,
+            Fault::BadShare => Self::BadShare,
+        }
+    }
+}
+
+impl SigningFaultKind {
+    /// For people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Refused => "refused",
+            Self::Malformed => "malformed",
+            Self::BadShare => "bad share",
+        }
+    }
+}
+
+/// The signing faults that were seen, of the last validators that had any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SigningFaults(BTreeMap<Address, Vec<SigningFault>>);
+
+impl SigningFaults {
+    /// Validators of which faults are kept.
+    const VALIDATORS: usize = 512;
+
+    /// Notes one.
+    pub fn note(&mut self, validator: Address, fault: &Fault, now_ms: u64) {
+        let kind = SigningFaultKind::from(fault);
+        let of = self.0.entry(validator).or_default();
+        match of.iter_mut().find(|noted| noted.kind == kind) {
+            Some(noted) => (noted.count, noted.last_ms) = (noted.count + 1, now_ms),
+            None => of.push(SigningFault { kind, count: 1, last_ms: now_ms }),
+        }
+        if self.0.len() > Self::VALIDATORS {
+            let last = |faults: &Vec<SigningFault>| faults.iter().map(|fault| fault.last_ms).max();
+            if let Some(oldest) = self.0.iter().min_by_key(|(_, faults)| last(faults)).map(|(of, _)| *of) {
+                self.0.remove(&oldest);
+            }
+        }
+    }
+
+    /// Those of a validator.
+    #[must_use]
+    pub fn of(&self, validator: &Address) -> Vec<SigningFault> {
+        self.0.get(validator).cloned().unwrap_or_default()
+    }
 }
 
 /// Counters since the node started.
@@ -160,4 +247,26 @@ pub struct NodeStatus {
     pub traffic: TrafficStatus,
     /// Highest block a peer is known to hold: above this node's head while it catches up.
     pub highest_known_block: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_faults_are_counted_by_kind_and_bounded() {
+        let mut faults = SigningFaults::default();
+        let of = |n: u64| Address::left_padding_from(&n.to_be_bytes());
+        faults.note(of(1), &Fault::Silent, 5);
+        faults.note(of(1), &Fault::BadShare, 6);
+        faults.note(of(1), &Fault::Silent, 7);
+        let expected = [(SigningFaultKind::Silent, 2, 7), (SigningFaultKind::BadShare, 1, 6)];
+        let expected = expected.map(|(kind, count, last_ms)| SigningFault { kind, count, last_ms });
+        assert_eq!(faults.of(&of(1)), expected);
+        for n in 2..2_000 {
+            faults.note(of(n), &Fault::Malformed, 10 + n);
+        }
+        assert_eq!(faults.0.len(), SigningFaults::VALIDATORS);
+        assert!(faults.of(&of(1)).is_empty() && faults.of(&of(1_999)).len() == 1);
+    }
 }

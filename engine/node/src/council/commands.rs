@@ -31,7 +31,10 @@ impl Council {
         };
         match self.pending.add(command, &self.state) {
             Ok(Added::New) => {
-                io.wake();
+                // A height that begins too early decides nothing, and what matters waits for the next one.
+                if self.has_proposal() {
+                    io.wake();
+                }
                 if let Some(vote) = vote {
                     io.tell(Input::CloseVote(vote));
                 }

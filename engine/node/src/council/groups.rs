@@ -118,6 +118,7 @@ impl Council {
                         io.send(node_key, &super::message::LinkMessage::Signing(message));
                     }
                 }
+                SigningOutput::Fault { validator, fault } => io.note_signing_fault(validator, fault, now_ms),
                 SigningOutput::Signed { digest, signature, signers } if self.is_rotation(&digest) => {
                     info!(?signers, "the rotation to the next group key is signed");
                     self.send_rotation(signature, io);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, Bytes};
 use horae_contracts::Batch;
 use horae_control::{ControlState, SignedEngineStatement};
-use horae_mpc::GroupSignature;
+use horae_mpc::{Fault, GroupSignature};
 use horae_stages::ChainParams;
 use horae_tendermint::{NodeKey, OwnVotes, Part};
 use rand_core::{CryptoRng, RngCore};
@@ -68,7 +68,7 @@ pub trait CouncilIo {
     /// The newest Tendermint statement of a validator that came by.
     fn newest_of(&self, validator: Address) -> Option<SignedEngineStatement>;
 
-    /// Answers `to` with what is known of `asker`'s statements, to which the replica still has to add its newest ack.
+    /// Answers `to` with what is known of `asker`'s statements, to which the replica still has to add what it knows.
     fn answer_recall(&mut self, to: NodeKey, asker: Address, known: super::message::YouSaid);
 
     /// Lets go of decided heights below this one.
@@ -127,6 +127,9 @@ pub trait CouncilIo {
 
     /// Shows why this node cannot take its turns, if it cannot.
     fn show_trouble(&mut self, trouble: Option<String>);
+
+    /// Notes that a validator did not do its part in a signature, for whoever asks. An io that nobody asks need not keep it.
+    fn note_signing_fault(&mut self, _validator: Address, _fault: Fault, _now_ms: u64) {}
 }
 
 /// Work beside the council.

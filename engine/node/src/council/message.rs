@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, Bytes};
 use borsh::{BorshDeserialize, BorshSerialize};
 use horae_control::pending::Pending;
-use horae_control::{Ack, CloseVote, RegisterIncarnation, Signature, SignedEngineStatement};
+use horae_control::{Ack, CloseVote, RegisterIncarnation, Signature, SignedBlock, SignedEngineStatement};
 use horae_mpc::SigningMessage;
 
 /// A batch that its coordinator wants signed: the bytes for L1, which every signer unpacks and compares.
@@ -61,6 +61,8 @@ pub struct YouSaid {
     pub close: Option<CloseVote>,
     /// Its newest Tendermint vote or proposal.
     pub vote: Option<SignedEngineStatement>,
+    /// Its highest block of the open term.
+    pub sealed: Option<SignedBlock>,
 }
 
 impl LinkMessage {

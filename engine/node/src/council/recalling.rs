@@ -112,15 +112,15 @@ impl Council {
             _ => None,
         });
         let registration = self.state.registration_of(&asker).copied();
-        let known = YouSaid { registration, ack: None, close, vote: io.newest_of(asker) };
+        let known = YouSaid { registration, close, vote: io.newest_of(asker), ..YouSaid::default() };
         io.answer_recall(to, asker, known);
     }
 
     /// An answer to our own question.
     pub(super) fn hear_what_was_said(&mut self, from: Address, said: YouSaid, io: &mut impl CouncilIo) {
         let Voice::Asking { recall, .. } = &mut self.voice else { return };
-        let YouSaid { registration, ack, close, vote } = said;
-        recall.hear(from, &Known { registration, ack, close, vote });
+        let YouSaid { registration, ack, close, vote, sealed } = said;
+        recall.hear(from, &Known { registration, ack, close, vote, sealed });
         self.weigh_answers(io);
     }
 

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use alloy_primitives::{Address, B256};
-use horae_control::{GroupKey, SignerKey};
+use horae_control::{GroupKey, SignerKey, planted};
 use horae_mpc::{
-    BeginError, Coordinator, CoordinatorConfig, CoordinatorOutput, GroupSignature, KeyMaterial, Refusal, Signer,
-    SigningBody, SigningMessage, SigningRequest,
+    BeginError, Coordinator, CoordinatorConfig, CoordinatorOutput, Fault, GroupSignature, KeyMaterial, Refusal, Signer,
+    SigningBody, SigningMessage, SigningReply, SigningRequest,
 };
 use metrics::counter;
 use rand_core::{CryptoRng, RngCore};
@@ -31,6 +31,13 @@ pub enum SigningOutput {
         to: Address,
         /// The message.
         message: SigningMessage,
+    },
+    /// A validator did not do its part.
+    Fault {
+        /// The validator.
+        validator: Address,
+        /// What it did.
+        fault: Fault,
     },
     /// A digest of ours is signed.
     Signed {
@@ -157,6 +164,7 @@ impl Signing {
         outputs: &mut Vec<SigningOutput>,
     ) {
         match body {
+            SigningBody::Ask | SigningBody::Request(_) if planted!(SilentSigner) => {}
             SigningBody::Ask => {
                 if let Some(commitments) = self.signer.commit(from, rng) {
                     self.send(from, SigningBody::Commitments(commitments), now_ms, rng, outputs);
@@ -188,7 +196,12 @@ impl Signing {
         rng: &mut (impl CryptoRng + RngCore),
         outputs: &mut Vec<SigningOutput>,
     ) {
-        if let Some(reply) = self.signer.sign(from, request, rng) {
+        if let Some(mut reply) = self.signer.sign(from, request, rng) {
+            if planted!(LyingSigner)
+                && let SigningReply::Shares { shares, .. } = &mut reply
+            {
+                shares.iter_mut().for_each(|share| share[31] ^= 1);
+            }
             self.send(from, SigningBody::Reply(reply), now_ms, rng, outputs);
         }
     }
@@ -227,6 +240,7 @@ impl Signing {
                 CoordinatorOutput::Fault { validator, fault } => {
                     counter!("horae_signing_faults").increment(1);
                     warn!(%validator, ?fault, "signing: a validator did not do its part");
+                    outputs.push(SigningOutput::Fault { validator, fault });
                 }
                 CoordinatorOutput::Signed { digest, signature } => {
                     let asked = self.asked.take().filter(|(asked, _)| *asked == digest);

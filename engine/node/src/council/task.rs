@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, U256};
 use horae_contracts::Signature as InboxSignature;
 use horae_control::pending::Pending;
 use horae_control::{ControlState, SignedEngineStatement};
-use horae_mpc::GroupSignature;
+use horae_mpc::{Fault, GroupSignature};
 use horae_runtime::Cell;
 use horae_stages::{ChainParams, L1View};
 use horae_tendermint::{Event, Handle, NodeKey, OwnVotes, Part, Verdict};
@@ -26,12 +26,12 @@ use super::l1_watch::L1News;
 use super::message::{LinkMessage, YouSaid};
 use super::state_file::{self, StateFileError};
 use super::{Council, CouncilError, CouncilParts, Ended, TICK_MS, next_height, questions};
-use crate::chain_view::{ChainEvent, ChainFeed, ChainView};
+use crate::chain_view::{ChainEvent, ChainFeed, ChainView, SigningFaults};
 use crate::clock;
 use crate::edges::l1::{L1, Sender};
 use crate::home::write_atomic;
 use crate::keys::{KeyError, Vault};
-use crate::replica::{Input, NewestQuestion, ReplicaInbox, RunningSlot};
+use crate::replica::{Input, NewestKnown, NewestQuestion, ReplicaInbox, RunningSlot};
 use crate::roster::Roster;
 
 /// Reports of work done beside the task that may wait.
@@ -73,6 +73,8 @@ pub struct CouncilEdges {
     pub drained: watch::Receiver<bool>,
     /// Why this node cannot take its turns, if it cannot; for whoever reports it.
     pub trouble: watch::Sender<Option<String>>,
+    /// What validators did wrong in signatures; for whoever reports it.
+    pub signing_faults: watch::Sender<SigningFaults>,
 }
 
 /// What a council's task hears.
@@ -239,11 +241,11 @@ impl CouncilIo for NodeIo {
 
     fn answer_recall(&mut self, to: NodeKey, asker: Address, known: YouSaid) {
         let engine = self.edges.engine.clone();
-        let (reply, ack) = oneshot::channel();
+        let (reply, newest) = oneshot::channel();
         self.tell(Input::Newest(NewestQuestion { validator: asker, reply }));
         tokio::spawn(async move {
-            let Ok(ack) = ack.await else { return };
-            engine.send(to, LinkMessage::YouSaid(Box::new(YouSaid { ack, ..known })).encode());
+            let Ok(NewestKnown { ack, sealed }) = newest.await else { return };
+            engine.send(to, LinkMessage::YouSaid(Box::new(YouSaid { ack, sealed, ..known })).encode());
         });
     }
 
@@ -343,6 +345,10 @@ impl CouncilIo for NodeIo {
 
     fn is_drained(&self) -> bool {
         *self.edges.drained.borrow()
+    }
+
+    fn note_signing_fault(&mut self, validator: Address, fault: Fault, now_ms: u64) {
+        self.edges.signing_faults.send_modify(|faults| faults.note(validator, &fault, now_ms));
     }
 
     fn show_trouble(&mut self, trouble: Option<String>) {

@@ -145,6 +145,11 @@ impl Arrivals {
         }
     }
 
+    /// The blocks that wait.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = SignedBlock> {
+        self.waiting.values().flatten().map(Arrived::signed)
+    }
+
     /// A peer has told how high it stands.
     fn stands(&mut self, peer: Address, number: u64) {
         if self.highest.is_none_or(|(who, highest)| who == peer || number > highest) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
-use horae_control::{BlockFacts, Certificate, Refused};
+use horae_control::{BlockFacts, Certificate, Refused, planted};
 use horae_stages::seal::Offered;
 use horae_stages::{ExecutedBlock, Sealer, SlotContext, StateSource};
 use metrics::counter;
@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::Replica;
 use super::chain::{Held, facts_of};
 use super::io::{Entry, Lsn, ReplicaIo};
-use super::message::PeerMessage;
+use super::message::{PeerMessage, SealedBlock};
 
 /// Transactions executed in one turn.
 const EXECUTE_BURST: usize = 256;
@@ -20,12 +20,12 @@ const EXECUTE_BURST: usize = 256;
 /// The slot held now.
 pub(super) struct Leading {
     sealer: Sealer,
-    /// The note of the begun slot; no block leaves before it is on stable storage.
+    /// The note of the begun slot; no block is sealed before it is on stable storage, for one that is sealed leaves in many
+    /// ways: on the stream, in answers to peers, in feeds.
     noted: Lsn,
+    is_noted: bool,
     /// The certificate of the block below the slot, which its first block carries.
     carried: Option<Certificate>,
-    /// Blocks sealed before the note was stored.
-    unsent: Vec<PeerMessage>,
     /// Where a sealed block may not go further ahead of the highest commit.
     window_full: bool,
 }
@@ -38,7 +38,7 @@ impl Leading {
     }
 
     pub(super) fn next_due_ms(&self) -> u64 {
-        if self.window_full { u64::MAX } else { self.sealer.next_due_ms() }
+        if self.window_full || !self.is_noted { u64::MAX } else { self.sealer.next_due_ms() }
     }
 }
 
@@ -47,9 +47,8 @@ impl<S: StateSource> Replica<S> {
     pub(super) fn lead(&mut self, now_ms: u64, io: &mut impl ReplicaIo) -> bool {
         let mut worked = self.leading.is_none() && self.begin(io);
         let Some(mut leading) = self.leading.take() else { return worked };
-        self.send_noted(&mut leading, io);
         worked |= self.fill(now_ms, &mut leading, io);
-        if leading.sealer.ended() && leading.unsent.is_empty() {
+        if leading.sealer.ended() {
             self.hand_over(leading);
         } else {
             self.leading = Some(leading);
@@ -79,7 +78,7 @@ impl<S: StateSource> Replica<S> {
                 if self.draining {
                     sealer.end();
                 }
-                self.leading = Some(Leading { sealer, noted, carried, unsent: Vec::new(), window_full: false });
+                self.leading = Some(Leading { sealer, noted, is_noted: false, carried, window_full: false });
                 let base_fee = horae_stages::rules::next_base_fee(self.chain.head(), &self.config.params);
                 for tx in self.relay.drain() {
                     self.order.push(tx, base_fee);
@@ -102,6 +101,7 @@ impl<S: StateSource> Replica<S> {
 
     fn fill(&mut self, now_ms: u64, leading: &mut Leading, io: &mut impl ReplicaIo) -> bool {
         let mut worked = false;
+        leading.is_noted |= io.durable() >= leading.noted;
         for _ in 0..EXECUTE_BURST {
             if leading.sealer.ended() || self.window_full(leading) {
                 break;
@@ -117,6 +117,9 @@ impl<S: StateSource> Replica<S> {
                 }
                 Ok(Offered::Full(tx)) => {
                     self.order.put_back(tx);
+                    if !leading.is_noted {
+                        break;
+                    }
                     self.seal_now(now_ms, leading, io);
                 }
                 Ok(Offered::Ended(tx)) => {
@@ -130,7 +133,8 @@ impl<S: StateSource> Replica<S> {
                 }
             }
         }
-        if !self.window_full(leading)
+        if leading.is_noted
+            && !self.window_full(leading)
             && let Some(executed) = leading.sealer.tick(now_ms, &self.applied, &mut self.executor)
         {
             self.sealed(now_ms, leading, executed, io);
@@ -163,15 +167,29 @@ impl<S: StateSource> Replica<S> {
             .seal(facts)
             .unwrap_or_else(|why| panic!("a block sealed in a slot that was begun may be signed, yet: {why}"));
         let held = Held::new(Arc::new(executed), signed.signature, leading.carried.take());
-        leading.unsent.push(PeerMessage::Block { block: held.sealed(), carried: held.carried.clone() });
+        let message = PeerMessage::Block { block: held.sealed(), carried: held.carried.clone() };
+        if planted!(EquivocatingSequencer) {
+            self.show_two(&message, io);
+        } else {
+            io.broadcast(&message);
+        }
         self.extend(now_ms, held, io);
-        self.send_noted(leading, io);
         self.acknowledge(now_ms, io);
     }
 
-    fn send_noted(&mut self, leading: &mut Leading, io: &mut impl ReplicaIo) {
-        if io.durable() >= leading.noted {
-            leading.unsent.drain(..).for_each(|message| io.broadcast(&message));
+    /// A fault that tests plant: the first of the others is shown another block than the rest.
+    fn show_two(&mut self, message: &PeerMessage, io: &mut impl ReplicaIo) {
+        let (PeerMessage::Block { block, carried }, Some(term)) = (message, self.voter.term()) else { return };
+        let own = self.voter.address();
+        let others: Vec<Address> =
+            term.set.validators().iter().map(|validator| validator.signer).filter(|signer| *signer != own).collect();
+        let mut twin = block.block.clone();
+        twin.header.timestamp_ms += 1;
+        let Ok(signed) = self.voter.seal(facts_of(&twin.header, twin.header.hash())) else { return };
+        let twin = SealedBlock { block: twin, signature: signed.signature };
+        let twin = PeerMessage::Block { block: twin, carried: carried.clone() };
+        for (at, other) in others.into_iter().enumerate() {
+            io.send(other, if at == 0 { &twin } else { message });
         }
     }
 

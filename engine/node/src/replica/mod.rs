@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use alloy_consensus::Transaction;
 use alloy_primitives::Address;
-use horae_control::{Ack, BlockFacts, BlockId, CloseVote, Commit, SpokenInTerm, Tally, Voter};
+use horae_control::{Ack, BlockFacts, BlockId, CloseVote, Commit, SignedBlock, SpokenInTerm, Tally, Voter};
 use horae_runtime::Progress;
 use horae_stages::admit::{Admit, Verdict};
 use horae_stages::order::{Arrival, Order};
@@ -95,8 +95,17 @@ pub struct FactsQuestion {
 pub struct NewestQuestion {
     /// Who asks.
     pub validator: Address,
-    /// Answered at once, with its ack for the highest block of the open term, as far as it is known here.
-    pub reply: tokio::sync::oneshot::Sender<Option<Ack>>,
+    /// Answered at once.
+    pub reply: tokio::sync::oneshot::Sender<NewestKnown>,
+}
+
+/// The newest that a replica knows of another validator's statements in the open term.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewestKnown {
+    /// Its ack for the highest block.
+    pub ack: Option<Ack>,
+    /// Its highest block.
+    pub sealed: Option<SignedBlock>,
 }
 
 /// The operator's wish that the running slot ends at its next block.
@@ -350,7 +359,7 @@ impl<S: StateSource> Replica<S> {
             }
             Input::Newest(NewestQuestion { validator, reply }) => {
                 // Whoever asked may have stopped waiting.
-                let _ = reply.send(self.newest_ack(&validator));
+                let _ = reply.send(self.newest_of(&validator));
             }
             Input::SpeakAs(incarnation) => self.speak_as(now_ms, incarnation, io),
         }

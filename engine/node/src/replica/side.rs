@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256};
-use horae_control::{BlockFacts, BlockId, Certificate};
+use horae_control::{BlockFacts, BlockId, Certificate, SignedBlock};
 use horae_stages::StateSource;
 use metrics::counter;
 use tracing::{debug, warn};
@@ -73,6 +73,11 @@ impl Side {
     /// Facts of a block that was executed here.
     pub(super) fn facts(&self, id: &BlockId) -> Option<BlockFacts> {
         self.executed.get(&id.hash).map(|kept| kept.facts).filter(|facts| facts.id == *id)
+    }
+
+    /// The blocks that were executed here, with their sequencers' signatures.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = SignedBlock> {
+        self.executed.values().map(|kept| SignedBlock { facts: kept.facts, signature: kept.block.signature })
     }
 
     /// A term has opened: blocks of earlier ones are of no more use.

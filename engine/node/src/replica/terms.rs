@@ -192,7 +192,8 @@ impl<S: StateSource> Replica<S> {
 
     pub(super) fn close_due_ms(&self) -> Option<u64> {
         match &self.closing {
-            Some(_) => Some(self.repeated_ms.saturating_add(REPEAT_MS)),
+            // The first time it waits for the journal, which wakes the worker.
+            Some(_) => (self.repeated_ms > 0).then(|| self.repeated_ms.saturating_add(REPEAT_MS)),
             None if !self.voter.has_voice() => None,
             None if self.committed_in_term => Some(self.progress_ms.saturating_add(self.control.slot_timeout_base_ms)),
             None => Some(self.progress_ms.saturating_add(self.control.slot_timeout_ms)),

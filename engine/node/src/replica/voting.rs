@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use alloy_primitives::Address;
-use horae_control::{Ack, Certificate, Commit, Evidence, Offence, Refused, Tallied, Voted};
+use horae_control::{Ack, Certificate, Commit, Evidence, Offence, Refused, SignedBlock, Tallied, Voted};
 use horae_stages::StateSource;
 use metrics::counter;
 use tracing::{debug, error, info, warn};
 
 use super::io::{Entry, ReplicaIo};
 use super::message::PeerMessage;
-use super::{Promised, Replica};
+use super::{NewestKnown, Promised, Replica};
 use crate::chain_view::ChainEvent;
 
 /// How much longer than otherwise a node that starts waits for a commit before it votes to close the term: its peers have to find
@@ -235,8 +235,13 @@ impl<S: StateSource> Replica<S> {
         self.commit_shown = Some(commit);
     }
 
-    /// The ack of a validator for the highest block of the open term: counted here, or in a certificate or commit held here.
-    pub(super) fn newest_ack(&self, validator: &Address) -> Option<Ack> {
+    /// What is known here of a validator's statements in the open term.
+    pub(super) fn newest_of(&self, validator: &Address) -> NewestKnown {
+        NewestKnown { ack: self.newest_ack(validator), sealed: self.newest_block(validator) }
+    }
+
+    /// The ack of a validator for the highest block: counted here, or in a certificate or commit held here.
+    fn newest_ack(&self, validator: &Address) -> Option<Ack> {
         let term = self.voter.term()?.number;
         let commit = self.commit_shown.as_ref();
         let certificates = [self.voter.certificate(), commit.map(|commit| &commit.certificate)];
@@ -245,6 +250,17 @@ impl<S: StateSource> Replica<S> {
         let counted = self.tally.as_ref().and_then(|tally| tally.newest_ack(validator));
         let theirs = certified.chain(committed).filter(|ack| ack.validator == *validator && ack.term == term);
         theirs.chain(counted).max_by_key(|ack| (ack.block.number, ack.certificate))
+    }
+
+    /// The highest block that a validator sealed: executed here, or waiting for its turn.
+    fn newest_block(&self, validator: &Address) -> Option<SignedBlock> {
+        let term = self.voter.term()?;
+        let held = self.chain.blocks().map(|held| held.signed);
+        let theirs = held.chain(self.side.blocks()).chain(self.arrivals.blocks()).filter(|block| {
+            let sequencer = term.sequencer_of(block.facts.slot);
+            block.facts.term == term.number && sequencer.is_some_and(|sequencer| sequencer.signer == *validator)
+        });
+        theirs.max_by_key(|block| (block.facts.slot, block.facts.id))
     }
 
     /// This validator may speak from now on.
@@ -263,6 +279,8 @@ impl<S: StateSource> Replica<S> {
                 counter!("horae_close_votes").increment(1);
                 let after = io.append(Entry::Vote(voted.record));
                 self.closing = Some((after, voted.statement));
+                // Said as soon as it is stored, whatever was repeated last.
+                self.repeated_ms = 0;
                 // Nothing more may be sealed here in this term.
                 self.abandon(io);
             }

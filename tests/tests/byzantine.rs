@@ -1,0 +1,127 @@
+//! One of the real processes lies: a sequencer that seals two blocks at one height, signers that are silent or give wrong shares.
+//! They are `horae-planted`, which the feature `planted` builds; `tests/run` has a step of its own for it.
+
+use std::{fs, time::Duration};
+
+use alloy_primitives::Address;
+use horae_control::planted::Fault;
+use horae_tests::{
+    Devnet,
+    l1::inbox_head,
+    node::command,
+    programs::{horae, horae_planted},
+    step,
+};
+use serde_json::{Value, json};
+
+/// What a node may take to answer after a start.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// What the chain may take to convict, to go on, to have a batch accepted.
+const LIMIT: Duration = Duration::from_secs(90);
+
+#[test]
+fn the_shipped_binary_has_no_faults_to_plant() {
+    let contains = |bytes: &[u8], name: &str| bytes.windows(name.len()).any(|window| window == name.as_bytes());
+    let (shipped, planted) = (fs::read(horae()).expect("horae"), fs::read(horae_planted()).expect("horae-planted"));
+    assert!(!contains(&shipped, "planted:") && !contains(&shipped, "HORAE_PLANTED"));
+    for fault in Fault::ALL {
+        assert!(!contains(&shipped, fault.name()), "{} is in the shipped binary", fault.name());
+        assert!(contains(&planted, fault.name()), "{} is not in horae-planted", fault.name());
+    }
+}
+
+#[test]
+fn liars_among_real_processes() {
+    an_equivocating_sequencer_is_jailed_and_the_chain_goes_on();
+    a_silent_and_a_lying_signer_stop_no_batch();
+}
+
+fn an_equivocating_sequencer_is_jailed_and_the_chain_goes_on() {
+    let mut devnet = Devnet::start(&[]);
+    let offender = 3;
+    let (own, others) = (devnet.own(offender), 0..3);
+    step("one of four seals two blocks at each height");
+    restart(&mut devnet, offender, Fault::EquivocatingSequencer);
+
+    step("the others convict it");
+    for node in others.clone() {
+        let offence = devnet.watch(&format!("node {node} to call it convicted"), LIMIT, || {
+            devnet.trickle(node);
+            validator(&devnet, node, own).filter(|seen| !seen["offence"].is_null())
+        });
+        println!("  node {node}: {}", offence["offence"]);
+        assert_eq!((&offence["offence"], &offence["skipped"]), (&json!("double-block"), &json!(true)), "{offence}");
+    }
+    let (ok, shown, _) = command(&["validators", "--rpc", devnet.nodes[0].rpc.url()], &[]);
+    let line = shown.lines().find(|line| line.to_lowercase().contains(&own.to_string().to_lowercase()));
+    assert!(ok && line.is_some_and(|line| line.contains("jailed")), "{shown}");
+    let logs: String = others.clone().map(|node| devnet.nodes[node].log()).collect();
+    assert!(logs.contains("a validator contradicted itself"), "the evidence is logged where it was found");
+
+    step("the chain goes on without its turns, and the three agree");
+    let from = devnet.status().slot;
+    devnet.watch("six slots without it", LIMIT, || {
+        let status = devnet.nodes[0].status();
+        assert!(status.slot <= from + 1 || status.sequencer != own, "slot {} is its", status.slot);
+        (status.slot >= from + 6).then_some(())
+    });
+    let head = devnet.nodes[0].committed();
+    others.clone().for_each(|node| drop(devnet.wait_for_head(node, head, LIMIT)));
+    for number in 1..=head {
+        let hashes: Vec<_> = others.clone().map(|node| devnet.nodes[node].hash(number)).collect();
+        assert!(hashes[0].is_some() && hashes.iter().all(|hash| *hash == hashes[0]), "block {number}: {hashes:?}");
+    }
+}
+
+fn a_silent_and_a_lying_signer_stop_no_batch() {
+    let mut devnet = Devnet::start(&["--nodes", "5"]);
+    let (signer, own) = (4, devnet.own(4));
+    for (fault, kind) in [(Fault::SilentSigner, "silent"), (Fault::LyingSigner, "badShare")] {
+        step(&format!("of five signers, of whom four must sign, one is {}", fault.name()));
+        restart(&mut devnet, signer, fault);
+        let before = faults(&devnet, own, kind);
+        let first = batches(&devnet);
+        devnet.watch(&format!("five batches, and `{kind}` in horae_validators"), 2 * LIMIT, || {
+            devnet.trickle(0);
+            (batches(&devnet) >= first + 5 && faults(&devnet, own, kind) > before).then_some(())
+        });
+        // A coordinator that meets it again in the same batch would have waited for a second round.
+        let (signed, failed) = (batches(&devnet) - first, faults(&devnet, own, kind) - before);
+        println!("  {signed} batches, {failed} extra rounds");
+        assert!(failed <= signed + 1, "{failed} faults in {signed} batches");
+    }
+    let shown: String =
+        devnet.nodes[..4].iter().map(|node| command(&["validators", "--rpc", node.rpc.url()], &[]).1).collect();
+    let named = shown
+        .lines()
+        .any(|line| line.to_lowercase().contains(&own.to_string().to_lowercase()) && line.contains("bad share"));
+    assert!(named, "the liar is named: {shown}");
+}
+
+/// Starts a node anew with a fault.
+fn restart(devnet: &mut Devnet, node: usize, fault: Fault) {
+    devnet.nodes[node].stop();
+    devnet.nodes[node].start_planted(fault.name());
+    devnet.nodes[node].wait_until_it_answers(START_LIMIT);
+}
+
+/// What a node says of a validator.
+fn validator(devnet: &Devnet, seen_by: usize, of: Address) -> Option<Value> {
+    let list = devnet.nodes[seen_by].rpc.try_ask("horae_validators", &json!([])).ok()?;
+    list.as_array()?.iter().find(|v| v["signer"] == json!(of)).cloned()
+}
+
+/// How often a signer failed in this way, by the word of all others.
+fn faults(devnet: &Devnet, of: Address, kind: &str) -> u64 {
+    let seen = (0..devnet.nodes.len()).filter_map(|node| validator(devnet, node, of));
+    let of_kind = |seen: Value| {
+        let faults = seen["signingFaults"].as_array().cloned().unwrap_or_default();
+        faults.iter().filter(|fault| fault["kind"] == kind).filter_map(|fault| fault["count"].as_u64()).sum::<u64>()
+    };
+    seen.map(of_kind).sum()
+}
+
+/// Batches that L1 has accepted.
+fn batches(devnet: &Devnet) -> u64 {
+    inbox_head(&devnet.l1_url(), devnet.inbox()).nextIndex
+}
