@@ -17,8 +17,8 @@ const EPOCH_LIMIT: Duration = Duration::from_secs(60);
 const BATCH_LIMIT: Duration = Duration::from_secs(40);
 /// What a node may take to answer after a start.
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// Between two blocks where nobody was killed: no more than a failover with the default settings.
-const GAP_MS: u64 = 2_500;
+/// Between two blocks where nobody was killed: no more than a failover with the default settings, and the doubling after it.
+const GAP_MS: u64 = 5_000;
 /// The node that has no stake at first.
 const NEWCOMER: usize = 4;
 /// The validator that leaves.

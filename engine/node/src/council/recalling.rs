@@ -178,10 +178,17 @@ impl Council {
         }
     }
 
-    /// Whether this node may speak in preparing the next epoch: it has a voice now, or is outside of the present set.
+    /// Whether this node may speak in preparing the next epoch: it has a voice now, or is outside of the present set, or counts
+    /// in the next one as the incarnation that it has registered, which has said nothing yet.
     pub(super) fn may_prepare(&self) -> bool {
-        let is_outside = self.state.epoch().set.get(&self.me()).is_none();
-        self.has_voice() || (is_outside && matches!(self.voice, Voice::Outside | Voice::Found { .. }))
+        let me = self.me();
+        let is_outside = self.state.epoch().set.get(&me).is_none();
+        let next = self.state.next_epoch().and_then(|next| next.set().get(&me)).map(|validator| validator.incarnation);
+        match self.voice {
+            Voice::Found { .. } | Voice::Outside if is_outside => true,
+            Voice::Registering { incarnation, .. } => next == Some(incarnation),
+            _ => self.has_voice(),
+        }
     }
 
     /// Whether what this node signs counts: it is in the set as the incarnation that it speaks as.
