@@ -264,7 +264,7 @@ impl Devnet {
     /// # Panics
     /// If none comes in time.
     pub fn wait_for_ack(&self, shown_by: usize, validator: usize, limit: Duration) -> u64 {
-        let own = self.nodes[validator].status().own.expect("a validator").to_string().to_lowercase();
+        let own = self.own(validator).to_string().to_lowercase();
         let since = self.nodes[shown_by].committed();
         self.watch(&format!("an ack of node {validator}"), limit, || {
             let head = self.nodes[shown_by].committed();

@@ -1,5 +1,5 @@
 //! One of the real processes lies: a sequencer that seals two blocks at one height, signers that are silent or give wrong shares.
-//! They are `horae-planted`, which the feature `planted` builds; `tests/run` has a step of its own for it.
+//! They are `horae-planted`, which the feature `planted` builds.
 
 use std::{fs, time::Duration};
 

@@ -56,13 +56,16 @@ fn a_node_with_damaged_tendermint_logs_says_what_to_do_and_that_works() {
     devnet.nodes[VICTIM].start_and_wait(START_LIMIT);
     assert_eq!(devnet.wait_for_ack(0, VICTIM, RECOVERY_LIMIT), 0);
 
-    step("damaged again, and removed, as the message says: it comes back as a new incarnation");
+    step("damaged again, and removed, as the message says: it comes back by itself");
     devnet.nodes[VICTIM].kill();
     flip(&directory.join("decided.log"), |length| length / 2);
     refuses(&devnet, &directory);
     fs::remove_dir_all(&directory).expect("removed");
     devnet.nodes[VICTIM].start_and_wait(START_LIMIT);
-    assert_eq!(devnet.wait_for_ack(0, VICTIM, RECOVERY_LIMIT), 1);
+    // A new incarnation only if the others know of a vote that the control state on its disk does not cover.
+    let incarnation = devnet.wait_for_ack(0, VICTIM, RECOVERY_LIMIT);
+    println!("  incarnation {incarnation}");
+    assert!(incarnation <= 1, "one loss is one incarnation");
     let head = devnet.nodes[0].committed();
     devnet.wait_for_head(VICTIM, head, RECOVERY_LIMIT);
     devnet.same_blocks(head);

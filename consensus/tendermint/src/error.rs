@@ -42,7 +42,8 @@ pub enum StartError {
         what: String,
     },
     /// The decided log neither reaches nor begins right after the height that the node has applied.
-    #[error("the decided log {} holds heights {first} to {last}, but the node has applied {applied}; restore the one or the other", path.display())]
+    #[error("the decided log {} holds heights {first} to {last}, but the node has applied {applied}; restore the whole directory \
+             from a copy of the same instant, or remove it and catch up from the peers as a new incarnation", path.display())]
     AppliedHeight {
         /// The file.
         path: PathBuf,
