@@ -3,7 +3,7 @@
 //! `HORAE_SIM_SEEDS` says how many seeds are run (200 by default), `HORAE_SIM_FIRST` where they begin, `HORAE_SIM_EVENTS` how
 //! long each is; a failure names its seed.
 
-use horae_tests::sim::{Many, Plan, World};
+use horae_tests::sim::{Lie, Many, Plan, World};
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
@@ -49,5 +49,18 @@ fn a_dead_validator_costs_one_failover_and_comes_back() {
         let outage = world.outage(dead, 8_000, 68_000, 105_000).unwrap_or_else(|why| panic!("seed {seed}: {why:?}"));
         assert!(outage.failovers <= 1 && outage.passed_over == 1, "seed {seed}: {outage:?}");
         assert!(outage.takes_turns && outage.terms_after == 0 && outage.blocks > 50, "seed {seed}: {outage:?}");
+    }
+}
+
+/// A sequencer that seals two blocks at a height is convicted, nobody waits for its turns, and the others go on.
+#[test]
+fn a_sequencer_that_seals_twice_is_convicted() {
+    for seed in 3_000..3_004 {
+        let plan = Plan { seed, events: u64::MAX, nodes: Some(4), loud: false };
+        let liar = (seed % 4) as usize;
+        let conviction = World::with_liar(plan, liar, vec![Lie::SealsTwice]).conviction(liar, 60_000);
+        let conviction = conviction.unwrap_or_else(|why| panic!("seed {seed}: {why:?}"));
+        assert!(conviction.jailed && conviction.passed_over, "seed {seed}: {conviction:?}");
+        assert!(conviction.blocks_after > 50, "seed {seed}: {conviction:?}");
     }
 }

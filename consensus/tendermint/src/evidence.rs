@@ -268,7 +268,7 @@ mod tests {
             let member = Validator { signer, node_key, weight: 1, incarnation: 1 };
             Members::new(&NextHeight { epoch: 2, validators: vec![member], pending: false }).unwrap()
         };
-        let value = alloy_primitives::Bytes::from_static(b"decided");
+        let value = b"decided".to_vec();
         let decision = |height: u64| {
             let statement =
                 EngineStatement { step: Step::Precommit, height, round: 0, value: keccak256(&value), pol_round: None };

@@ -12,7 +12,7 @@
 //! | [`byzantine`] | liars |
 //! | [`clients`] | transfers, and whether their answers were true |
 //! | [`judge`] | the invariants of design section 5 |
-//! | [`outage`] | one validator dies and comes back |
+//! | [`outage`] | one validator dies and comes back, or lies |
 //! | [`many`] | many seeds, and what they come to together |
 //!
 //! What runs is the code of a node: the stages, the replica, voter and tally, the council with its key generation and signing,
@@ -36,7 +36,8 @@ pub mod rng;
 pub mod store;
 pub mod world;
 
+pub use byzantine::Lie;
 pub use judge::Violation;
 pub use many::{Failure, Many, Sum};
-pub use outage::Outage;
+pub use outage::{Conviction, Outage};
 pub use world::{Outcome, Plan, World};

@@ -1,7 +1,20 @@
-//! One validator dies and comes back, and nothing else goes wrong.
+//! One thing goes wrong, and nothing else: a validator dies and comes back, or lies.
 
+use super::byzantine::{Lie, Mask};
 use super::judge::Violation;
-use super::world::{Due, World};
+use super::node::signer_key;
+use super::world::{Due, Plan, World};
+
+/// What the lies of one validator came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conviction {
+    /// It is in jail, and it alone.
+    pub jailed: bool,
+    /// Nobody waits for its turns.
+    pub passed_over: bool,
+    /// Blocks committed after it was convicted.
+    pub blocks_after: u64,
+}
 
 /// What the outage of one validator came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +32,34 @@ pub struct Outage {
 }
 
 impl World {
+    /// A world in which one validator lies, and nothing else goes wrong.
+    #[must_use]
+    pub fn with_liar(plan: Plan, at: usize, lies: Vec<Lie>) -> Self {
+        let mut world = Self::without_faults(plan);
+        let domain = *world.engine.state().domain();
+        world.nodes[at].mask = Some(Mask::new(lies, world.rng.fork(), signer_key(at), domain));
+        world.judge.expect_lies_of(world.nodes[at].address);
+        world
+    }
+
+    /// Waits for the conviction of the validator at this place, and sees what follows.
+    ///
+    /// # Errors
+    /// The first thing seen that must not be.
+    pub fn conviction(mut self, liar: usize, ends_ms: u64) -> Result<Conviction, Violation> {
+        let address = self.nodes[liar].address;
+        while self.engine.state().jail().iter().next().is_none() && self.now_ms < ends_ms {
+            self.run_to(self.now_ms + 100)?;
+        }
+        let committed = self.judge.committed();
+        self.run_to(ends_ms)?;
+        let state = self.engine.state();
+        let jailed = state.jail().iter().all(|(_, jailed)| jailed.validator == address);
+        let jailed = jailed && state.jail().iter().count() == 1;
+        let passed_over = state.open_term().is_some_and(|term| term.skips.latest() == [address]);
+        Ok(Conviction { jailed, passed_over, blocks_after: self.judge.committed() - committed })
+    }
+
     /// A validator dies at `dies_ms` and comes back at `back_ms`.
     ///
     /// # Errors

@@ -286,9 +286,9 @@ fn a_share_lost_after_the_key_was_confirmed_is_a_reason_for_the_epoch_after() {
     decide(&mut state, vec![register]);
     assert!(state.epoch_is_due(), "four of five are left");
     let mut two = state.clone();
-    let second =
+    let mut second =
         keys_of_members(two.next_epoch().unwrap().set()).into_iter().filter(|k| k.address() != key(4).address());
-    let register = Command::RegisterIncarnation(RegisterIncarnation::sign(&domain(), 1, &second.last().unwrap()));
+    let register = Command::RegisterIncarnation(RegisterIncarnation::sign(&domain(), 1, &second.next_back().unwrap()));
     decide(&mut two, vec![register]);
     assert_eq!(two.next_epoch().unwrap().due_height(), None, "three of five are not enough any more");
     close(&mut state);
