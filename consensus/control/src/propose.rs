@@ -1,7 +1,7 @@
 //! What goes into the next control block.
 
 use crate::command::{CloseTerm, Command, ControlBlock};
-use crate::head::base_of;
+use crate::head::{base_of, standing_on};
 use crate::limits::MAX_COMMANDS;
 use crate::pending::{Pending, PendingCommands, dkg_message};
 use crate::state::ControlState;
@@ -61,33 +61,41 @@ impl ControlState {
         }
     }
 
-    /// A closing, if close votes of > 2/3 list only blocks that this node holds: the smallest votes first, and as many
-    /// as fit.
+    /// A closing, if close votes of > 2/3 stand on blocks that this node holds: those with the highest certificate and the
+    /// smallest votes first, and as many as fit.
     fn propose_closing(&self, pending: &PendingCommands, held: &impl HeldBlocks) -> Option<CloseTerm> {
         let term = self.open_term()?;
-        let usable = |vote: &&CloseVote| {
-            let certified = vote.certificate.as_ref().is_none_or(|c| held.facts(&c.block).is_some());
-            vote.term == term.number
-                && certified
-                && vote.acked.iter().all(|block| held.facts(&block.facts.id) == Some(block.facts))
-        };
-        let mut usable: Vec<(usize, &CloseVote)> =
-            pending.close_votes().filter(usable).map(|vote| (encoded(vote), vote)).collect();
-        usable.sort_by_key(|(size, vote)| (*size, vote.validator));
+        let certificate = |vote: &CloseVote| vote.certificate.as_ref().map(|certificate| certificate.block);
+        let certified = |vote: &&CloseVote| certificate(vote).is_none_or(|block| held.facts(&block).is_some());
+        let of_term = pending.close_votes().filter(|vote| vote.term == term.number);
+        let mut usable: Vec<CloseVote> = of_term.filter(certified).cloned().collect();
+        loop {
+            let standing = standing_on(&base_of(term, &usable), &usable);
+            let lacking = |facts: &BlockFacts| held.facts(&facts.id) != Some(*facts);
+            let lacking: Vec<BlockFacts> = standing.into_iter().filter(lacking).collect();
+            let before = usable.len();
+            usable.retain(|vote| vote.acked.iter().all(|block| !lacking.contains(&block.facts)));
+            if usable.len() == before {
+                break;
+            }
+        }
+        // The one with the highest certificate goes first, so that leaving others out changes nothing of what stands on it.
+        let base = base_of(term, &usable);
+        usable.sort_by_cached_key(|vote| (certificate(vote) != Some(base), encoded(vote), vote.validator));
         let (mut votes, mut weight, mut bytes): (Vec<CloseVote>, u64, usize) = (Vec::new(), 0, 0);
-        for (size, vote) in usable {
+        for vote in usable {
+            let size = encoded(&vote);
             if term.set.is_quorum(weight) && !self.fits(bytes + size) {
                 break;
             }
             bytes += size;
             weight += term.set.get(&vote.validator).map_or(0, |v| v.weight);
-            votes.push(vote.clone());
+            votes.push(vote);
         }
         if !term.set.is_quorum(weight) {
             return None;
         }
         votes.sort_by_key(|vote| vote.validator);
-        let base = base_of(term, &votes);
         let base = if base == term.parent.id { term.parent } else { held.facts(&base)? };
         Some(CloseTerm { base, votes })
     }

@@ -14,6 +14,7 @@ use crate::digest::Domain;
 use crate::dkg::{Dkg, DkgError, DkgMessage, DkgPhase, DkgStep, GroupKey};
 use crate::epoch::Epoch;
 use crate::failover::{self, CloseError};
+use crate::head::standing_on;
 use crate::jail::{Jail, Jailed};
 use crate::l1::{L1Error, L1State, L1View};
 use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_JUDGED_TERMS, MAX_SKIP_DECISIONS, MAX_TIMEOUT_DOUBLINGS};
@@ -332,7 +333,7 @@ impl ControlState {
             }),
             Command::CloseTerm(closing) => {
                 let parent = self.open.as_ref().map(|term| term.parent.id);
-                let listed = closing.votes.iter().flat_map(|vote| &vote.acked).map(|block| block.facts);
+                let listed = standing_on(&closing.base.id, &closing.votes).into_iter();
                 let mut blocks: Vec<BlockFacts> =
                     listed.chain([closing.base]).filter(|facts| Some(facts.id) != parent).collect();
                 blocks.sort_by_key(|facts| facts.id);

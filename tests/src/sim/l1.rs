@@ -111,6 +111,8 @@ pub struct L1 {
     pool: Vec<Waiting>,
     rng: Rng,
     made: u64,
+    /// The highest block that there ever was.
+    highest: usize,
     set: ValidatorSet,
 }
 
@@ -124,7 +126,7 @@ impl L1 {
             batches: Vec::new(),
             after: Contract::default(),
         };
-        Self { blocks: vec![block(0), block(1)], pool: Vec::new(), rng, made: 0, set }
+        Self { blocks: vec![block(0), block(1)], pool: Vec::new(), rng, made: 0, highest: 1, set }
     }
 
     /// Takes a transaction into the pool.
@@ -157,13 +159,16 @@ impl L1 {
         }
         self.pool = later;
         self.blocks.push(block);
+        self.highest = self.highest.max(self.blocks.len() - 1);
         outcomes
     }
 
-    /// Drops up to [`DEPTH`] of the last blocks, as a reorganisation does, with what was in them.
+    /// Drops some of the last blocks, as a reorganisation does, with what was in them: never one that was [`DEPTH`] deep once,
+    /// however many reorganisations follow each other.
     pub fn reorganise(&mut self) {
         let drop = self.rng.between(1, DEPTH) as usize;
-        let keep = self.blocks.len().saturating_sub(drop).max(2);
+        let deep = (self.highest + 1).saturating_sub(DEPTH as usize);
+        let keep = self.blocks.len().saturating_sub(drop).max(deep).max(2);
         self.blocks.truncate(keep);
     }
 

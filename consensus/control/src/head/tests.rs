@@ -140,3 +140,26 @@ fn one_block_with_two_stories_is_refused() {
     let votes = vec![close_vote(&term, None, vec![honest], &keys[0]), close_vote(&term, None, vec![lie], &keys[1])];
     assert_eq!(pick_head(&term, &term.parent, &votes), Err(HeadError::ConflictingFacts { block: honest.facts.id }));
 }
+
+/// Who acked one branch must list it, though the other one is certified: it changes nothing, and nobody has to hold it.
+#[test]
+fn what_does_not_stand_on_the_base_is_passed_over() {
+    let term = term(&[1, 1, 1, 1], 8);
+    let keys = keys_of(&term.set);
+    let first = seal(&term, child(&term, &term.parent, false, 0));
+    let twin = seal(&term, child(&term, &term.parent, false, 1));
+    let on_twin = seal(&term, child(&term, &twin.facts, false, 0));
+    let next = seal(&term, child(&term, &first.facts, false, 0));
+    let certified = certificate(&term, &first.facts, None, 3);
+    let mut votes = vec![
+        close_vote(&term, Some(certified.clone()), vec![on_twin], &keys[0]),
+        close_vote(&term, Some(certified.clone()), vec![on_twin], &keys[1]),
+        close_vote(&term, Some(certified), vec![next], &keys[2]),
+    ];
+    assert_eq!(standing_on(&first.facts.id, &votes), [next.facts]);
+    assert_eq!(pick_head(&term, &first.facts, &votes), Ok(next.facts));
+    let mut lie = on_twin;
+    lie.facts.ends_slot = true;
+    votes[1] = close_vote(&term, votes[1].certificate.clone(), vec![lie], &keys[1]);
+    assert_eq!(pick_head(&term, &first.facts, &votes), Ok(next.facts), "two stories of what is passed over");
+}
