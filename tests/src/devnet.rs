@@ -19,6 +19,7 @@ use crate::{
     programs::{foundry, horae},
     relay::{Conditions, Links},
     rpc::Rpc,
+    stake::signer_of,
     wait::{step, wait_for},
     wallet::{TEST_KEYS, Wallet, send_raw},
 };
@@ -60,7 +61,7 @@ impl Devnet {
         let dir = tempfile::Builder::new().prefix("horae-devnet-").tempdir().expect("a directory");
         let (process, mark) = up(dir.path(), options);
         let nodes = nodes_of(dir.path(), &mark);
-        let owns = nodes.iter().map(|node| node.status().own.expect("every node of a devnet is a validator")).collect();
+        let owns = nodes.iter().map(signer_of).collect();
         let wallet = Wallet::new(TEST_KEYS[2]);
         Self { process, nodes, owns, links: None, l1_port: mark.l1_port, wallet, dir }
     }
