@@ -46,7 +46,7 @@ fn a_dead_validator_costs_one_failover_and_comes_back() {
         let plan = Plan { seed, events: u64::MAX, nodes: None, loud: false };
         let world = World::without_faults(plan);
         let dead = (seed % 4) as usize;
-        let outage = world.outage(dead, 8_000, 68_000, 105_000).unwrap_or_else(|why| panic!("seed {seed}: {why:?}"));
+        let outage = world.outage(dead, 15_000, 75_000, 115_000).unwrap_or_else(|why| panic!("seed {seed}: {why:?}"));
         assert!(outage.failovers <= 1 && outage.passed_over == 1, "seed {seed}: {outage:?}");
         assert!(outage.takes_turns && outage.terms_after == 0 && outage.blocks > 50, "seed {seed}: {outage:?}");
     }
@@ -58,7 +58,7 @@ fn a_sequencer_that_seals_twice_is_convicted() {
     for seed in 3_000..3_004 {
         let plan = Plan { seed, events: u64::MAX, nodes: Some(4), loud: false };
         let liar = (seed % 4) as usize;
-        let conviction = World::with_liar(plan, liar, vec![Lie::SealsTwice]).conviction(liar, 60_000);
+        let conviction = World::with_liar(plan, liar, vec![Lie::SealsTwice]).conviction(liar, 240_000);
         let conviction = conviction.unwrap_or_else(|why| panic!("seed {seed}: {why:?}"));
         assert!(conviction.jailed && conviction.passed_over, "seed {seed}: {conviction:?}");
         assert!(conviction.blocks_after > 50, "seed {seed}: {conviction:?}");
