@@ -279,10 +279,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A watch that knows these batches.
+    /// A watch that knows no batch yet.
     #[must_use]
-    pub fn new(endpoint: Endpoint, known: Vec<(u64, B256)>) -> Self {
-        Self { endpoint, known, told: None }
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, known: Vec::new(), told: None }
     }
 
     fn head(&self, l1: &L1) -> Option<u64> {

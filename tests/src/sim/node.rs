@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, keccak256};
 use horae_control::{ControlState, SignerKey};
 use horae_node::council::{Council, CouncilParts};
 use horae_node::pipeline::{Client, Parcel, TxCell};
@@ -204,7 +204,7 @@ impl Node {
     ///
     /// # Errors
     /// Replica or council refuse what they left themselves.
-    pub fn start(&mut self, now_ms: u64, seed: u64, known: Vec<(u64, B256)>) -> Result<(), String> {
+    pub fn start(&mut self, now_ms: u64, seed: u64) -> Result<(), String> {
         self.life += 1;
         let params = self.beginning.genesis.params.clone();
         let mut edges = Edges::new(std::mem::take(&mut self.disk), self.store.clone());
@@ -235,7 +235,7 @@ impl Node {
         };
         let mut side = CouncilSide::new(files, seed);
         let council = Council::new(parts, &mut side).map_err(|why| format!("node {}: {why}", self.at))?;
-        let watch = Watch::new(self.endpoint, known);
+        let watch = Watch::new(self.endpoint);
         let (front, inbox, ready) = (Front::new(&params), VecDeque::new(), VecDeque::new());
         let (wake_ms, woken) = (now_ms, true);
         self.running = Some(Running { replica, edges, council, side, watch, front, inbox, ready, wake_ms, woken });

@@ -456,9 +456,8 @@ impl World {
             return Ok(());
         }
         let seed = self.rng.draw();
-        let known = Vec::new();
         self.tell(|| format!("node {node} starts"));
-        self.nodes[node].start(self.now_ms, seed, known).map_err(|why| Violation::new(8, why))?;
+        self.nodes[node].start(self.now_ms, seed).map_err(|why| Violation::new(8, why))?;
         let life = self.nodes[node].life;
         self.at(STORE_MS, Due::Stores { node, life });
         self.at(1, Due::Ticks { node, life });

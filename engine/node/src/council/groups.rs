@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256};
 use horae_control::{GroupKey, ValidatorSet};
 use horae_mpc::SigningMessage;
 use rand_core::{CryptoRng, RngCore};
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::Council;
 use super::io::CouncilIo;
@@ -46,14 +46,21 @@ impl Groups {
         self.groups.iter_mut().flat_map(|group| group.approve(digest, now_ms, rng)).collect()
     }
 
+    /// Takes in a message of another validator, if this node signs under the key that it is about.
     pub(super) fn hear(
         &mut self,
         from: Address,
-        message: &SigningMessage,
+        message: SigningMessage,
         now_ms: u64,
         rng: &mut (impl CryptoRng + RngCore),
     ) -> Vec<SigningOutput> {
-        self.groups.iter_mut().flat_map(|group| group.hear(from, message.clone(), now_ms, rng)).collect()
+        match self.groups.iter_mut().find(|group| group.is_of(message.group)) {
+            Some(group) => group.hear(from, message.body, now_ms, rng),
+            None => {
+                debug!(%from, "signing message for another group key");
+                Vec::new()
+            }
+        }
     }
 
     pub(super) fn tick(&mut self, now_ms: u64, rng: &mut (impl CryptoRng + RngCore)) -> Vec<SigningOutput> {

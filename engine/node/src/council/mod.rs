@@ -260,7 +260,7 @@ impl Council {
             }
             LinkMessage::Batch(proposal) => self.hear_batch(sender, proposal, io),
             LinkMessage::Signing(message) => {
-                let outputs = self.groups.hear(sender, &message, now_ms, io.rng());
+                let outputs = self.groups.hear(sender, message, now_ms, io.rng());
                 self.signed(outputs, now_ms, io);
             }
             LinkMessage::Signed { index, signers } => self.carrying.note_signers(index, signers),

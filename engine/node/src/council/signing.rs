@@ -10,7 +10,7 @@ use horae_mpc::{
 };
 use metrics::counter;
 use rand_core::{CryptoRng, RngCore};
-use tracing::{debug, warn};
+use tracing::warn;
 
 /// Checked digests that are remembered.
 const APPROVED: usize = 16;
@@ -90,7 +90,7 @@ impl Signing {
 
     /// Whether it signs under this key.
     pub fn is_under(&self, key: &GroupKey) -> bool {
-        self.group == B256::from(key.px)
+        self.is_of(key.px.into())
     }
 
     /// This node has checked what the digest stands for.
@@ -125,20 +125,21 @@ impl Signing {
         outputs
     }
 
-    /// Takes in a message of another validator.
+    /// Whether its key has this x coordinate.
+    pub fn is_of(&self, group: B256) -> bool {
+        self.group == group
+    }
+
+    /// Takes in what another validator says about a signature under this key.
     pub fn hear(
         &mut self,
         from: Address,
-        message: SigningMessage,
+        body: SigningBody,
         now_ms: u64,
         rng: &mut (impl CryptoRng + RngCore),
     ) -> Vec<SigningOutput> {
         let mut outputs = Vec::new();
-        if message.group == self.group {
-            self.hear_body(from, message.body, now_ms, rng, &mut outputs);
-        } else {
-            debug!(%from, "signing message for another group key");
-        }
+        self.hear_body(from, body, now_ms, rng, &mut outputs);
         outputs
     }
 

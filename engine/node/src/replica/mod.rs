@@ -15,6 +15,7 @@
 //! | `leading` | its own slots: begin, fill, seal, hand over |
 //! | `voting` | acks, certificates, commits |
 //! | `epochs` | blocks and commits of epochs that are over, and the slot at whose end the present one is over |
+//! | `side` | blocks beside the chain, when a sequencer sealed twice |
 //! | `terms` | what the control plane decided: terms, heads, rollback, and when to vote to close |
 //! | [`relay`] | transactions while another validator leads |
 //! | [`restore`] | from store and journal to a replica, at start |

@@ -156,19 +156,17 @@ impl<S: StateSource> Replica<S> {
 
     /// The height of the chain's block from which executed blocks lead to this one, and those blocks, lowest first.
     fn path_to(&self, hash: B256) -> Option<(u64, Vec<Arrived>)> {
-        let mut path = Vec::new();
-        let mut at = hash;
-        while let Some(kept) = self.side.executed.get(&at) {
+        let (mut path, mut at) = (Vec::new(), hash);
+        let fork = loop {
+            if let Some(on_chain) = self.chain.find(&at) {
+                break on_chain.id.number;
+            }
+            let kept = self.side.executed.get(&at)?;
             path.push(kept.arrived()?);
             at = kept.facts.parent;
-        }
-        path.reverse();
-        let below = path.first().map(|first| first.id().number.saturating_sub(1));
-        let fork = match below {
-            Some(number) => self.chain.facts(number)?,
-            None => self.chain.find(&at)?,
         };
-        (fork.id.hash == at).then_some((fork.id.number, path))
+        path.reverse();
+        Some((fork, path))
     }
 
     /// A term has opened on a block that was executed here, on a branch that was left: what leads to it is executed again.
