@@ -355,6 +355,10 @@ impl World {
                     return self.finish();
                 }
                 if self.now_ms > deadline_ms {
+                    if let Some(term) = self.outdated.filter(|term| !self.has_closed(*term)) {
+                        let what = format!("term {term} outlives the incarnation that was registered in it");
+                        return Err(Violation::new(0, what));
+                    }
                     let open = self.clients.open();
                     let invariant = if open.is_empty() { 0 } else { 9 };
                     let what = format!("no progress to block {height} and {batches} batches: {}", self.standing());
