@@ -4,7 +4,7 @@ mod epochs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, keccak256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
@@ -201,6 +201,16 @@ pub enum Invalid {
         /// The height applied last.
         height: u64,
     },
+    /// It is about another state than this one.
+    #[error("control block {height} follows from a control state with hash {named}, but here it is {here}")]
+    OtherState {
+        /// Its height.
+        height: u64,
+        /// The hash it names.
+        named: B256,
+        /// The hash of the state here.
+        here: B256,
+    },
     /// More commands than a block may have.
     #[error("{0} commands in one control block")]
     TooManyCommands(usize),
@@ -347,6 +357,10 @@ impl ControlState {
     fn step(&mut self, block: &ControlBlock) -> Result<Vec<Effect>, Invalid> {
         if Some(block.height) != self.height.checked_add(1) {
             return Err(Invalid::Height { found: block.height, height: self.height });
+        }
+        let here = self.hash();
+        if block.state != here {
+            return Err(Invalid::OtherState { height: block.height, named: block.state, here });
         }
         let commands = &block.commands;
         if commands.len() > MAX_COMMANDS {
@@ -628,6 +642,14 @@ impl ControlState {
     /// The numbers.
     pub fn params(&self) -> &ControlParams {
         &self.params
+    }
+
+    /// `keccak256` of the borsh bytes.
+    ///
+    /// # Panics
+    /// If memory cannot be written.
+    pub fn hash(&self) -> B256 {
+        keccak256(borsh::to_vec(self).expect("a control state is written to memory"))
     }
 
     /// Control height applied last.
