@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::B256;
 
+use crate::planted;
 use crate::statement::{BlockFacts, BlockId, Certificate, CloseVote};
 use crate::term::Term;
 
@@ -30,7 +31,7 @@ pub enum HeadError {
 ///
 /// Two at one height cannot exist while fewer than 1/3 lie; the lower hash then makes the choice the same everywhere.
 pub fn highest_certificate(votes: &[CloseVote]) -> Option<&Certificate> {
-    let shown = votes.iter().filter_map(|vote| vote.certificate.as_ref());
+    let shown = votes.iter().filter_map(|vote| vote.certificate.as_ref()).filter(|_| !planted!(HeadByAcksAlone));
     shown.min_by_key(|c| (std::cmp::Reverse(c.block.number), c.block.hash))
 }
 
@@ -70,6 +71,11 @@ pub fn pick_head(term: &Term, base: &BlockFacts, votes: &[CloseVote]) -> Result<
         return Err(HeadError::WrongBase { found: base.id, expected });
     }
     let listed = weigh(term, &base.id, votes)?;
+    if planted!(HeadByLongestChain)
+        && let Some((highest, _)) = listed.values().max_by_key(|(facts, _)| facts.id)
+    {
+        return Ok(*highest);
+    }
     let mut head = *base;
     loop {
         let children = listed.values().filter(|(facts, _)| term.check_child(facts, &head).is_ok());

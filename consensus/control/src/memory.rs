@@ -14,6 +14,7 @@ use alloy_primitives::{Address, B256};
 
 use crate::command::RegisterIncarnation;
 use crate::digest::Domain;
+use crate::planted;
 use crate::set::ValidatorSet;
 use crate::sign::{Signature, recover};
 use crate::statement::{Ack, BlockId, CloseVote, SignedBlock, SignedEngineStatement};
@@ -160,6 +161,9 @@ impl Recall {
     /// What follows, once > 2/3 of the weights have answered.
     pub fn verdict(&self) -> Option<Recalled> {
         let weight = self.answered.iter().filter_map(|signer| self.set.get(signer)).map(|v| v.weight).sum();
+        if planted!(OldBackupSpeaks) || (planted!(MemoryOfTooFew) && self.answered.len() > 1) {
+            return Some(Recalled::Whole { incarnation: self.present });
+        }
         if !self.set.is_quorum(weight) {
             return None;
         }

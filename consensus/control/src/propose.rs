@@ -4,6 +4,7 @@ use crate::command::{CloseTerm, Command, ControlBlock};
 use crate::head::{base_of, standing_on};
 use crate::limits::MAX_COMMANDS;
 use crate::pending::{Pending, PendingCommands, dkg_message};
+use crate::planted;
 use crate::state::ControlState;
 use crate::statement::{BlockFacts, BlockId, CloseVote};
 
@@ -75,7 +76,7 @@ impl ControlState {
         let mut usable: Vec<CloseVote> = of_term.filter(certified).cloned().collect();
         loop {
             let standing = standing_on(&base_of(term, &usable), &usable);
-            let lacking = |facts: &BlockFacts| held.facts(&facts.id) != Some(*facts);
+            let lacking = |facts: &BlockFacts| held.facts(&facts.id) != Some(*facts) && !planted!(PhantomHead);
             let lacking: Vec<BlockFacts> = standing.into_iter().filter(lacking).collect();
             let before = usable.len();
             usable.retain(|vote| vote.acked.iter().all(|block| !lacking.contains(&block.facts)));

@@ -21,6 +21,7 @@ use crate::jail::{Jail, Jailed};
 use crate::l1::{L1Error, L1State, L1View};
 use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_JUDGED_TERMS, MAX_SKIP_DECISIONS, MAX_TIMEOUT_DOUBLINGS};
 use crate::next_epoch::NextEpoch;
+use crate::planted;
 use crate::proof::{NotEvidence, Offence, Proof};
 use crate::roll_call::RollCall;
 use crate::schedule::Schedule;
@@ -180,6 +181,8 @@ impl ControlState {
 
     fn question(&self, command: &Command) -> Option<Question> {
         match command {
+            Command::L1View { .. } if planted!(UnagreedL1Event) => None,
+            Command::CloseTerm(_) if planted!(PhantomHead) => None,
             Command::L1View { number, hash, events } => Some(Question::L1Matches {
                 after: self.l1_view(),
                 number: *number,
@@ -339,7 +342,7 @@ impl ControlState {
             }
         }
         match &self.open {
-            Some(term) if first_in_epoch => self.outdated_term = Some(term.number),
+            Some(term) if first_in_epoch && !planted!(QuietIncarnation) => self.outdated_term = Some(term.number),
             Some(_) => {}
             None => self.count_incarnations(),
         }

@@ -11,6 +11,7 @@ use alloy_primitives::Address;
 
 use crate::evidence::Evidence;
 use crate::limits::TALLY_WINDOWS;
+use crate::planted;
 use crate::statement::{Ack, BlockId, Certificate, CertificateAck, CloseVote, Commit, StatementError};
 use crate::term::Term;
 
@@ -210,7 +211,8 @@ impl Tally {
         };
         count.weight += weight;
         count.acks.insert(ack.validator, counted);
-        if !self.term.set.is_quorum(count.weight) || self.certificates.contains_key(&number) {
+        let by_heads = planted!(CertificateByHeads) && 3 * count.acks.len() > 2 * self.term.set.len();
+        if !(self.term.set.is_quorum(count.weight) || by_heads) || self.certificates.contains_key(&number) {
             return None;
         }
         let certificate = Certificate {
@@ -249,7 +251,12 @@ impl Tally {
         let weight = |block: &BlockId| -> u64 {
             self.holding.iter().filter(|(_, a)| a.holds(block)).filter_map(|(v, _)| Some(set.get(v)?.weight)).sum()
         };
-        let certificate = self.certificates.values().rev().find(|c| set.is_quorum(weight(&c.block)))?.clone();
+        let certificate = self
+            .certificates
+            .values()
+            .rev()
+            .find(|c| set.is_quorum(weight(&c.block)) || planted!(CommitOnOneRound))?
+            .clone();
         let acks = self.holding.values().filter(|a| a.holds(&certificate.block)).copied().collect();
         self.hold_committed(certificate.block.number);
         Some(Commit { certificate, acks })

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+#[cfg(feature = "planted")]
+use horae_control::planted::{Fault, plant};
 use horae_tests::sim::{Failure, Many, Plan, Sum, World};
 use serde_json::json;
 
@@ -35,10 +37,31 @@ struct Options {
     /// Tells of a failing seed what the nodes log, too.
     #[arg(long)]
     log: bool,
+    /// Plants a fault in every node, to see whether it is found.
+    #[cfg(feature = "planted")]
+    #[arg(long, value_name = "NAME", value_parser = fault)]
+    planted: Option<Fault>,
+    /// Lists the faults that can be planted.
+    #[cfg(feature = "planted")]
+    #[arg(long)]
+    list_planted: bool,
+}
+
+#[cfg(feature = "planted")]
+fn fault(name: &str) -> Result<Fault, String> {
+    Fault::named(&format!("planted:{name}")).or(Fault::named(name)).ok_or_else(|| "no such fault".to_owned())
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    #[cfg(feature = "planted")]
+    {
+        if options.list_planted {
+            Fault::ALL.iter().for_each(|fault| println!("{}", fault.name()));
+            return ExitCode::SUCCESS;
+        }
+        plant(options.planted);
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let many = Many {
         first: options.seed,

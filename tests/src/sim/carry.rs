@@ -51,6 +51,8 @@ impl World {
         }
         let (head, committed) = (running.replica.head(), running.edges.view.committed());
         let hash = running.edges.view.hash(committed);
+        let executed = events.iter().any(|event| matches!(event, ChainEvent::Executed { .. }));
+        let open = if executed { running.replica.running().term } else { 0 };
         if honest {
             for event in &events {
                 self.out.rollbacks += u64::from(matches!(event, ChainEvent::RolledBack { to } if *to < u64::MAX));
@@ -58,6 +60,9 @@ impl World {
             }
             if let Some(hash) = hash {
                 self.judge.holds(node, committed, hash)?;
+            }
+            if executed {
+                self.judge.stands(node, open, head)?;
             }
         }
         if head.number < committed {
@@ -95,6 +100,7 @@ impl World {
             }
         }
         for vote in &votes {
+            self.judge.closes_anew(self.nodes[node].address, vote)?;
             self.tell(|| {
                 let certificate = vote.certificate.as_ref().map(|certificate| certificate.block.number);
                 let listed: Vec<String> = vote.acked.iter().map(|block| block.facts.id.to_string()).collect();
@@ -176,11 +182,12 @@ impl World {
         for message in messages {
             let (speaker, hearer) = (self.nodes[from].address, self.nodes[to].address);
             self.judge.said_on_link(speaker, hearer, &message)?;
+            let recalls = matches!(message, LinkMessage::YouSaid(_));
             let bytes = message.encode();
             self.trace(&bytes);
             for at in self.net.carry(self.now_ms, from, to, Kind::Control) {
                 let life = self.nodes[to].life;
-                self.at(at - self.now_ms, Due::Link { from, to, life, bytes: bytes.clone() });
+                self.at(at - self.now_ms, Due::Link { from, to, life, bytes: bytes.clone(), recalls });
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
-use horae_control::{ControlState, SignedEngineStatement, VotePlace};
+use horae_control::{ControlState, SignedEngineStatement, VotePlace, planted};
 use horae_node::chain_view::ChainEvent;
 use horae_node::council::message::{LinkMessage, YouSaid};
 use horae_node::council::{CouncilIo, IncarnationFileError, StateFileError, Work};
@@ -96,6 +96,9 @@ impl CouncilIo for CouncilSide {
     type Rng = ChaCha8Rng;
 
     fn rng(&mut self) -> &mut ChaCha8Rng {
+        if planted!(NonceTwice) {
+            self.rng.set_word_pos(0);
+        }
         &mut self.rng
     }
 

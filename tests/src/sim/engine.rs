@@ -4,18 +4,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use horae_control::command::{Command, L1Event, Question};
-use horae_control::{BlockFacts, ControlBlock, ControlState, Effect, EngineStatement, SignedEngineStatement, Step};
+use horae_control::limits::MIN_STAKE;
+use horae_control::{
+    BlockFacts, Candidate, ControlBlock, ControlParams, ControlState, Domain, Effect, EngineStatement,
+    SignedEngineStatement, Step,
+};
 use horae_node::replica::{FactsQuestion, HoldsQuestion, Input};
-use horae_stages::L1View;
+use horae_stages::{ChainParams, Genesis, L1View};
 use horae_tendermint::Part;
 use tokio::sync::oneshot;
 
-use super::judge::Violation;
-use super::l1::L1;
+use super::judge::{Violation, is_quorum};
+use super::l1::{L1, STEP_BLOCKS};
 use super::net::Net;
-use super::node::{Node, signer_key};
+use super::node::{Node, node_key, signer_key};
 use super::rng::Rng;
 
 /// A round without a decision is given up after this long.
@@ -97,7 +101,7 @@ impl Engine {
         let takes_part = |n: &usize| nodes[*n].running.as_ref().is_some_and(|r| r.side.part == Some(Part::Validator));
         (0..nodes.len()).find_map(|n| {
             let side: Vec<usize> = (0..nodes.len()).filter(|m| net.joined(n, *m)).filter(takes_part).collect();
-            self.state.epoch().set.is_quorum(self.weight(nodes, side.iter().copied())).then_some(side)
+            is_quorum(&self.state.epoch().set, self.weight(nodes, side.iter().copied())).then_some(side)
         })
     }
 
@@ -213,7 +217,7 @@ impl Engine {
             let precommit = self.vote(nodes, live, n, &checking);
             checking.precommits.extend(precommit);
         }
-        if self.state.epoch().set.is_quorum(self.weight(nodes, checking.yes.iter().copied())) {
+        if is_quorum(&self.state.epoch().set, self.weight(nodes, checking.yes.iter().copied())) {
             if checking.lie {
                 return Err(Violation::new(0, "the councils would decide what L1 never said"));
             }
@@ -294,4 +298,36 @@ impl Checking {
         let value = borsh::to_vec(block).expect("writing to memory does not fail").into();
         Self { began_ms, round, value, lie, asked: BTreeMap::new(), yes: BTreeSet::new(), precommits: Vec::new() }
     }
+}
+
+/// The control state at height 0, of validators with these stakes in multiples of the least.
+pub(super) fn beginning(
+    rng: &mut Rng,
+    units: &[u64],
+    domain: Domain,
+    params: &ChainParams,
+    genesis: &Genesis,
+    epoch_slots: u64,
+) -> ControlState {
+    let validators = units.iter().enumerate().map(|(n, units)| Candidate {
+        id: n as u64 + 1,
+        signer: signer_key(n).address(),
+        node_key: node_key(n),
+        stake: U256::from(MIN_STAKE) * U256::from(*units),
+    });
+    let begin = horae_control::Genesis {
+        domain,
+        l1_view: horae_control::L1View { number: 1, hash: B256::repeat_byte(1) },
+        validators: validators.collect(),
+        seed: keccak256(rng.draw().to_be_bytes()),
+        block_hash: genesis.header().hash(),
+        params: ControlParams {
+            window_blocks: params.window_blocks,
+            l1_step_blocks: STEP_BLOCKS,
+            epoch_slots,
+            epoch_slots_max: 2 * epoch_slots,
+            ..ControlParams::devnet()
+        },
+    };
+    ControlState::genesis(&begin).expect("the validators form a set")
 }

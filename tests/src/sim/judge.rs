@@ -4,8 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256};
+use horae_control::command::{Command, ControlBlock};
 use horae_control::pending::Pending;
-use horae_control::{Ack, BlockId, Certificate, CloseVote, ControlState, Evidence, SignedBlock, Term};
+use horae_control::{
+    Ack, BlockId, Certificate, CloseTerm, CloseVote, Commit, ControlState, Evidence, SignedBlock, Term, ValidatorSet,
+};
 use horae_mpc::{NonceCommitments, SigningBody, SigningReply, SigningRequest};
 use horae_node::chain_view::ChainEvent;
 use horae_node::council::message::LinkMessage;
@@ -14,6 +17,9 @@ use horae_node::edges::l1::AcceptedBatch;
 use horae_node::replica::chain::facts_of;
 use horae_node::replica::message::{PeerMessage, SealedBlock};
 use horae_stages::Genesis;
+
+use super::closing::head_of;
+use super::remembering::Asked;
 
 /// What was seen that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +38,19 @@ impl Violation {
     }
 }
 
+/// More than 2/3 of the weights. Not the nodes' own reckoning: that is what is judged.
+#[must_use]
+pub fn is_quorum(set: &ValidatorSet, weight: u64) -> bool {
+    let total: u64 = set.validators().iter().map(|validator| validator.weight).sum();
+    3 * weight > 2 * total
+}
+
+/// What a validator said in a term.
 #[derive(Debug, Default)]
-struct Spoken {
-    acks: BTreeMap<u64, Ack>,
-    highest_named: Option<Ack>,
-    close: Option<CloseVote>,
+pub(super) struct Spoken {
+    pub(super) acks: BTreeMap<u64, Ack>,
+    pub(super) highest_named: Option<Ack>,
+    pub(super) close: Option<CloseVote>,
 }
 
 /// Everything that was said and decided.
@@ -47,7 +61,12 @@ pub struct Judge {
     heads: BTreeMap<u64, BlockId>,
     /// Facts of every block seen: its parent.
     parents: BTreeMap<B256, BlockId>,
-    spoken: BTreeMap<(Address, u64), Spoken>,
+    /// Term and timestamp of every block seen.
+    sealed_in: BTreeMap<B256, (u64, u64)>,
+    /// The latest timestamp that an honest clock takes now, in unix milliseconds.
+    latest_ms: u64,
+    pub(super) spoken: BTreeMap<(Address, u64), Spoken>,
+    pub(super) asked: BTreeMap<Address, Asked>,
     sealed: BTreeMap<(u64, u64), SignedBlock>,
     /// Weight behind blocks by term, from acks that left their authors.
     behind: BTreeMap<(u64, BlockId), BTreeSet<Address>>,
@@ -99,8 +118,28 @@ impl Judge {
         self.liars.contains(validator) || self.forgot.contains(validator)
     }
 
-    /// Takes down what the control plane's newest state opened and closed.
-    pub fn decided(&mut self, state: &ControlState) -> Verdict {
+    /// Whether this validator's word is no promise.
+    pub(super) fn is_liar(&self, validator: &Address) -> bool {
+        self.liars.contains(validator)
+    }
+
+    /// Time goes on: blocks with later timestamps than this are from the future, whatever clock an honest validator has.
+    pub fn clock(&mut self, latest_ms: u64) {
+        self.latest_ms = latest_ms;
+    }
+
+    /// The term opened last.
+    pub(super) fn newest_term(&self) -> Option<u64> {
+        self.terms.last_key_value().map(|(number, _)| *number)
+    }
+
+    /// Takes down what a decided block, and the state after it, opened and closed.
+    pub fn decided(&mut self, block: &ControlBlock, state: &ControlState) -> Verdict {
+        for command in &block.commands {
+            if let Command::CloseTerm(closing) = command {
+                self.check_closing(closing, state)?;
+            }
+        }
         if let Some(term) = state.open_term() {
             self.terms.insert(term.number, term.clone());
             self.parents.insert(
@@ -114,7 +153,49 @@ impl Judge {
                 self.check_closed(closed.term, closed.head.id)?;
             }
         }
+        self.check_succession()
+    }
+
+    /// The open term follows the one before it, which is closed, and stands on its head.
+    fn check_succession(&self) -> Verdict {
+        let mut newest = self.terms.values().rev();
+        let (Some(term), Some(before)) = (newest.next(), newest.next()) else { return Ok(()) };
+        let head = self.heads.get(&before.number).copied();
+        if term.number == before.number + 1 && head == Some(term.parent.id) {
+            return Ok(());
+        }
+        let stands = format!("term {} opens on {}", term.number, term.parent.id);
+        Err(Violation::new(3, format!("{stands}, the head of term {} is {head:?}", before.number)))
+    }
+
+    /// The open term ends where the decided votes say, with a block that an honest node has executed and no clock is behind.
+    fn check_closing(&self, closing: &CloseTerm, state: &ControlState) -> Verdict {
+        let (Some(term), Some(closed)) = (self.terms.values().next_back(), state.closed_terms().next_back()) else {
+            return Err(Violation::new(3, "a closing was decided while no term was open"));
+        };
+        let (head, expected) = (closed.head, head_of(term, closing)?.id);
+        if head.id != expected {
+            return Err(Violation::new(2, format!("term {} ends with {}, not with {expected}", term.number, head.id)));
+        }
+        if head.id != term.parent.id && !self.bodies.contains_key(&head.id.hash) {
+            return Err(Violation::new(3, format!("term {} ends with {}, which nobody has", term.number, head.id)));
+        }
+        if head.timestamp_ms > self.latest_ms {
+            return Err(Violation::new(3, format!("term {} ends with {}, of the future", term.number, head.id)));
+        }
         Ok(())
+    }
+
+    /// An honest node that knows this term to be open has this head: no block of a closed term above where that ended.
+    pub fn stands(&self, node: usize, open: u64, head: BlockId) -> Verdict {
+        let void = self.terms.get(&open).is_some_and(|term| {
+            head.number > term.parent.id.number
+                && self.sealed_in.get(&head.hash).is_some_and(|(sealed_in, _)| *sealed_in < open)
+        });
+        match void {
+            true => Err(Violation::new(3, format!("node {node} goes on to {head} of a closed term in term {open}"))),
+            false => Ok(()),
+        }
     }
 
     /// Highest committed height.
@@ -183,7 +264,10 @@ impl Judge {
                 }
                 commit.as_ref().map_or(Ok(()), |commit| certificate(self, &commit.certificate))
             }
-            PeerMessage::Ack(ack) if ack.validator == from => self.ack(ack),
+            PeerMessage::Ack(ack) if ack.validator == from => {
+                self.acks_anew(from, ack)?;
+                self.ack(ack)
+            }
             PeerMessage::Certificate(shown) => certificate(self, shown),
             PeerMessage::Commit(commit) => {
                 certificate(self, &commit.certificate)?;
@@ -278,6 +362,7 @@ impl Judge {
         let hash = header.hash();
         let facts = facts_of(header, hash);
         self.parents.insert(hash, BlockId { number: facts.id.number.saturating_sub(1), hash: facts.parent });
+        self.sealed_in.insert(hash, (facts.term, facts.timestamp_ms));
         let signed = SignedBlock { facts, signature: sealed.signature };
         let first = *self.sealed.entry((facts.term, facts.id.number)).or_insert(signed);
         if first.facts.id != facts.id
@@ -299,6 +384,17 @@ impl Judge {
             }
             return Err(Violation::new(3, format!("an ack in term {}, which never opened", ack.term)));
         };
+        if !self.liars.contains(&ack.validator) {
+            let early = self.sealed_in.get(&ack.block.hash).is_some_and(|(_, timestamp)| *timestamp > self.latest_ms);
+            if early {
+                return Err(Violation::new(0, format!("{} acks {} of the future", ack.validator, ack.block)));
+            }
+            if let Some(named) = ack.certificate.filter(|id| self.certified.get(&(ack.term, id.number)) != Some(id)) {
+                let what =
+                    format!("{} names a certificate of {named}, which has none in term {}", ack.validator, ack.term);
+                return Err(Violation::new(1, what));
+            }
+        }
         let spoken = self.spoken.entry((ack.validator, ack.term)).or_default();
         let first = *spoken.acks.entry(ack.block.number).or_insert(*ack);
         if first.block != ack.block {
@@ -317,7 +413,7 @@ impl Judge {
         let behind = self.behind.entry((ack.term, ack.block)).or_default();
         if behind.insert(ack.validator) {
             let weight = behind.iter().filter_map(|signer| Some(term.set.get(signer)?.weight)).sum();
-            if term.set.is_quorum(weight) {
+            if is_quorum(&term.set, weight) {
                 return self.certify(ack.term, ack.block);
             }
         }
@@ -346,6 +442,8 @@ impl Judge {
         if let Err(why) = certificate.verify(&term.set, &term.domain) {
             return Err(Violation::new(1, format!("a certificate that does not count was sent: {why}")));
         }
+        let signers: BTreeSet<Address> = certificate.acks.iter().map(|ack| ack.validator).collect();
+        check_weight("certified", certificate.block, &term.set, &signers, 1)?;
         certificate.acks().try_for_each(|ack| self.ack(&ack))?;
         self.certify(certificate.term, certificate.block)
     }
@@ -359,6 +457,11 @@ impl Judge {
             return Err(Violation::new(3, format!("a close vote in term {}, which never opened", vote.term)));
         };
         let spoken = self.spoken.entry((vote.validator, vote.term)).or_default();
+        if spoken.close.is_none() && !self.liars.contains(&vote.validator) {
+            let what =
+                |why| Violation::new(2, format!("{} gives a close vote that does not count: {why}", vote.validator));
+            vote.verify(term).map_err(what)?;
+        }
         if let Some(first) = spoken.close.as_ref().filter(|first| *first != vote) {
             let evidence = Evidence::DoubleClose { first: Box::new(first.clone()), second: Box::new(vote.clone()) };
             return convict(&evidence, term, &self.liars);
@@ -378,17 +481,33 @@ impl Judge {
             let header = &block.block.header;
             let parent = BlockId { number: header.number.saturating_sub(1), hash: header.parent };
             self.parents.insert(block.hash, parent);
+            self.sealed_in.insert(block.hash, (header.term, header.timestamp_ms));
             self.bodies.entry(block.hash).or_insert_with(|| block.transactions.iter().map(|tx| tx.hash).collect());
         }
         let id = match event {
             ChainEvent::Committed(commit) => {
                 self.certificate(&commit.certificate)?;
+                self.check_commit(commit)?;
                 commit.block()
             }
             ChainEvent::CommittedByDecision(id) => *id,
             _ => return Ok(()),
         };
         self.commit(id)
+    }
+
+    /// > 2/3 hold the committed block's certificate, or a higher one of its term.
+    fn check_commit(&self, commit: &Commit) -> Verdict {
+        let (id, of) = (commit.block(), commit.certificate.term);
+        let Some(term) = self.terms.get(&of) else {
+            return Err(Violation::new(3, format!("a commit in term {of}, which never opened")));
+        };
+        let holds = |ack: &&Ack| {
+            let named = ack.certificate.is_some_and(|named| named == id || named.number > id.number);
+            named && ack.term == of && ack.verify(&term.set, &term.domain).is_ok()
+        };
+        let holders: BTreeSet<Address> = commit.acks.iter().filter(holds).map(|ack| ack.validator).collect();
+        check_weight("committed", id, &term.set, &holders, 2)
     }
 
     /// A block is committed, and all below it: they are those that were committed before, or new on top of them.
@@ -428,6 +547,15 @@ impl Judge {
             _ => Ok(()),
         }
     }
+}
+
+/// What is claimed of a block needs > 2/3 of the weights.
+fn check_weight(claim: &str, id: BlockId, set: &ValidatorSet, by: &BTreeSet<Address>, invariant: u8) -> Verdict {
+    let weight = by.iter().filter_map(|signer| Some(set.get(signer)?.weight)).sum();
+    if is_quorum(set, weight) {
+        return Ok(());
+    }
+    Err(Violation::new(invariant, format!("{id} is taken to be {claim} by weight {weight} of {}", set.total())))
 }
 
 fn convict(evidence: &Evidence, term: &Term, liars: &BTreeSet<Address>) -> Verdict {

@@ -5,8 +5,8 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use horae_contracts::{
     Batch, Signature, Succession, batch_digest, installation_digest, rotation_digest, snapshot_hash,
 };
-use horae_control::command::L1Event;
-use horae_control::{GroupKey as ControlKey, Signature as Signed, ValidatorSet, recover};
+use horae_control::command::{Command, ControlBlock, L1Event};
+use horae_control::{GroupKey as ControlKey, Signature as Signed, ValidatorSet, planted, recover};
 use horae_mpc::{GroupKey, GroupSignature};
 use horae_node::council::groups::KeyInForce;
 use horae_node::council::install::Installation;
@@ -15,6 +15,7 @@ use horae_node::council::{BatchHead, Inbox, L1News};
 use horae_node::edges::l1::AcceptedBatch;
 use horae_stages::L1View;
 
+use super::judge::{Violation, is_quorum};
 use super::rng::Rng;
 
 /// How deep a block must lie before it is agreed to; reorganisations do not reach deeper.
@@ -184,6 +185,26 @@ impl L1 {
         (is_there(after) && is_there(to)).then(|| self.events_between(after.number, to.number))
     }
 
+    /// A decided block says of L1 what is so: agreed before was `agreed`, and liars and lied-to are less than 1/3.
+    ///
+    /// # Errors
+    /// It says something else.
+    pub fn check_view(&self, agreed: horae_control::L1View, block: &ControlBlock) -> Result<(), Violation> {
+        for command in &block.commands {
+            if let Command::L1View { number, hash, events } = command {
+                let after = L1View { number: agreed.number, hash: agreed.hash };
+                let to = L1View { number: *number, hash: *hash };
+                if self.events(after, to).as_ref() != Some(events) {
+                    return Err(Violation::new(
+                        0,
+                        format!("L1 view {number} ({hash}) was decided, which L1 never had"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn events_between(&self, after: u64, to: u64) -> Vec<L1Event> {
         self.blocks[after as usize + 1..=to as usize].iter().flat_map(|block| block.events.clone()).collect()
     }
@@ -207,7 +228,7 @@ fn install(block: &mut Block, wanted: &Installation, set: &ValidatorSet) -> Resu
         bytes[64] = bytes[64].checked_sub(27)?;
         (recover(digest, &Signed(bytes)) == Some(*signer)).then_some(*weight)
     });
-    if !set.is_quorum(weight.sum()) {
+    if !is_quorum(set, weight.sum()) {
         return Err("NoQuorum".to_owned());
     }
     let key = GroupKey::new(B256::from(wanted.px), wanted.parity).map_err(|why| why.to_string())?;
@@ -239,10 +260,11 @@ fn submit(
 ) -> Result<(), String> {
     let head = &block.after.head;
     let key = block.after.key.ok_or("NoKey")?;
-    if header.index != head.next_index || header.previousDigest != head.digest {
+    let follows = header.index == head.next_index && header.previousDigest == head.digest;
+    if !follows && !planted!(DuplicateBatch) {
         return Err("WrongIndex".to_owned());
     }
-    if header.firstBlock != head.last_block + 1 || header.lastBlock < header.firstBlock {
+    if (follows && header.firstBlock != head.last_block + 1) || header.lastBlock < header.firstBlock {
         return Err("WrongRange".to_owned());
     }
     if header.dataHash != keccak256(&data) {

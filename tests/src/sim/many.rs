@@ -77,6 +77,29 @@ impl Many {
         sum
     }
 
+    /// Runs them in order until one fails; gives the lowest that does.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<Failure> {
+        let (next, lowest) = (AtomicU64::new(self.first), AtomicU64::new(self.first + self.seeds));
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::SeqCst);
+                if seed >= lowest.load(Ordering::SeqCst) {
+                    return None;
+                }
+                if let Err((at_ms, violation)) = self.one(seed) {
+                    lowest.fetch_min(seed, Ordering::SeqCst);
+                    return Some(Failure { seed, at_ms, violation });
+                }
+            }
+        };
+        let failures: Vec<Failure> = thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.threads.max(1)).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().filter_map(|worker| worker.join().expect("a run's panic is caught")).collect()
+        });
+        failures.into_iter().min_by_key(|failure| failure.seed)
+    }
+
     /// Runs one seed. A panic counts as a violation.
     ///
     /// # Errors

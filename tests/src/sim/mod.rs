@@ -8,10 +8,11 @@
 //! | [`node`] | one node: stages in front, replica, council, what outlives a crash |
 //! | [`edges`], [`council`] | the edges of replica and council |
 //! | [`disk`], [`store`], [`net`], [`l1`] | journal, chain view and store, links, L1 |
-//! | [`engine`] | the control plane, modelled as what Tendermint promises |
+//! | [`engine`], `deciding` | the control plane, modelled as what Tendermint promises |
 //! | [`byzantine`] | liars |
 //! | [`clients`] | transfers, and whether their answers were true |
 //! | [`judge`] | the invariants of design section 5 |
+//! | [`closing`], `remembering` | of these: where a term ends, and what a restart may not forget |
 //! | [`outage`] | one validator dies and comes back, or lies |
 //! | [`many`] | many seeds, and what they come to together |
 //!
@@ -21,7 +22,9 @@
 pub mod byzantine;
 mod carry;
 pub mod clients;
+pub mod closing;
 pub mod council;
+mod deciding;
 pub mod disk;
 pub mod edges;
 pub mod engine;
@@ -32,6 +35,7 @@ pub mod many;
 pub mod net;
 pub mod node;
 pub mod outage;
+mod remembering;
 pub mod rng;
 pub mod store;
 pub mod world;

@@ -6,20 +6,19 @@ use std::rc::Rc;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use bytes::Bytes;
-use horae_control::limits::MIN_STAKE;
-use horae_control::{Candidate, ControlParams, ControlState, Domain, Effect};
+use horae_control::Domain;
 use horae_node::council::{Report, TICK_MS};
 use horae_stages::genesis::GenesisAccount;
 use horae_stages::{ChainParams, Genesis, L1View};
 
 use super::byzantine::{Lie, Mask};
 use super::clients::Clients;
-use super::engine::Engine;
+use super::engine::{Engine, beginning};
 use super::faults::{Fragile, Tally};
 use super::judge::{Judge, Violation};
-use super::l1::{Kind, L1, STEP_BLOCKS};
+use super::l1::{Kind, L1};
 use super::net::{Net, Weather};
-use super::node::{Beginning, Node, Running, node_key, signer_key};
+use super::node::{Beginning, Node, Running, signer_key};
 use super::rng::Rng;
 
 const CHAIN_ID: u64 = 59_901;
@@ -88,22 +87,61 @@ pub struct Outcome {
 
 /// What is due at some moment.
 pub(super) enum Due {
-    Message { from: usize, to: usize, life: u64, bytes: Bytes },
-    Link { from: usize, to: usize, life: u64, bytes: alloy_primitives::Bytes },
-    PeerUp { node: usize, peer: usize },
-    Written { node: usize, life: u64 },
-    Stores { node: usize, life: u64 },
-    Ticks { node: usize, life: u64 },
-    Looks { node: usize, life: u64 },
-    Reports { node: usize, life: u64, report: Report },
-    Applies { node: usize },
+    Message {
+        from: usize,
+        to: usize,
+        life: u64,
+        bytes: Bytes,
+    },
+    /// `recalls`: it tells the hearer what it said.
+    Link {
+        from: usize,
+        to: usize,
+        life: u64,
+        bytes: alloy_primitives::Bytes,
+        recalls: bool,
+    },
+    PeerUp {
+        node: usize,
+        peer: usize,
+    },
+    Written {
+        node: usize,
+        life: u64,
+    },
+    Stores {
+        node: usize,
+        life: u64,
+    },
+    Ticks {
+        node: usize,
+        life: u64,
+    },
+    Looks {
+        node: usize,
+        life: u64,
+    },
+    Reports {
+        node: usize,
+        life: u64,
+        report: Report,
+    },
+    Applies {
+        node: usize,
+    },
     Clients,
     Engine,
     L1Block,
     Fault,
-    Starts { node: usize },
-    DiskRecovers { node: usize },
-    Endpoint { node: usize },
+    Starts {
+        node: usize,
+    },
+    DiskRecovers {
+        node: usize,
+    },
+    Endpoint {
+        node: usize,
+    },
 }
 
 /// One run.
@@ -122,6 +160,10 @@ pub struct World {
     pub(super) out: Outcome,
     pub(super) fragile: Fragile,
     pub(super) calm: bool,
+    /// The agreed L1 view.
+    pub(super) agreed: horae_control::L1View,
+    /// The term that a registered incarnation is to close.
+    pub(super) outdated: Option<u64>,
     plan: Plan,
     told_ms: u64,
 }
@@ -164,7 +206,7 @@ impl World {
         };
         let domain = Domain { chain_id: CHAIN_ID, locking: Address::repeat_byte(0x11) };
         let epoch_slots = if faults { *Rng::new(!plan.seed).pick(&EPOCH_SLOTS) } else { 0 };
-        let control = control_genesis(&mut rng, &units, domain, &params, &genesis, epoch_slots);
+        let control = beginning(&mut rng, &units, domain, &params, &genesis, epoch_slots);
         let set = control.epoch().set.clone();
         let beginning = Rc::new(Beginning { genesis, control: control.clone() });
         let skew_ms = params.drift_ms / 2;
@@ -174,6 +216,7 @@ impl World {
             nodes.iter().map(|node| set.get(&node.address).map_or(0, |validator| validator.weight)).collect();
         let fragile = if faults { Fragile::draw(&mut rng, &weights) } else { Fragile::nobody() };
         let net = Net::new(rng.fork(), units.len(), Weather::CALM);
+        let agreed = control.l1_view();
         let engine = Engine::new(rng.fork(), control);
         let l1 = L1::new(rng.fork(), set);
         let mut world = Self {
@@ -191,6 +234,8 @@ impl World {
             out: Outcome::default(),
             fragile,
             calm: !faults,
+            agreed,
+            outdated: None,
             plan,
             told_ms: 0,
         };
@@ -259,6 +304,8 @@ impl World {
         });
         let next = wakes.chain(self.due.keys().next().map(|(at, _)| *at)).min().unwrap_or(u64::MAX);
         self.now_ms = next.max(self.now_ms);
+        let drift_ms = self.beginning.genesis.params.drift_ms;
+        self.judge.clock(START_MS + self.now_ms + drift_ms / 2 + drift_ms);
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= self.now_ms) {
             let due = entry.remove();
             self.out.events += u64::from(!matches!(due, Due::Clients | Due::Engine | Due::Ticks { .. }));
@@ -320,7 +367,11 @@ impl World {
     fn has_come_right(&self, height: u64, batches: usize) -> bool {
         let honest = || self.nodes.iter().filter(|node| !node.is_liar());
         let reached = |node: &Node| node.running.as_ref().is_some_and(|r| r.replica.committed() >= height);
-        honest().all(reached) && self.clients.is_done() && self.l1.batches().count() >= batches
+        let closed = |term: u64| self.engine.state().open_term().is_some_and(|open| open.number > term);
+        honest().all(reached)
+            && self.outdated.is_none_or(closed)
+            && self.clients.is_done()
+            && self.l1.batches().count() >= batches
     }
 
     /// Where everybody stands, in words.
@@ -379,7 +430,10 @@ impl World {
     fn take(&mut self, due: Due) -> Result<(), Violation> {
         match due {
             Due::Message { from, to, life, bytes } => self.deliver(from, to, life, &bytes)?,
-            Due::Link { from, to, life, bytes } => {
+            Due::Link { from, to, life, bytes, recalls } => {
+                if recalls && self.alive(to, life).is_some() {
+                    self.judge.is_told(self.nodes[to].address, self.nodes[from].address);
+                }
                 let (from, now_ms) = (self.nodes[from].node_key, self.nodes[to].clock_ms(self.now_ms));
                 if let Some(Running { council, side, .. }) = self.alive(to, life) {
                     council.hear(from, &bytes, now_ms, side);
@@ -431,8 +485,7 @@ impl World {
                     let height = self.engine.height();
                     self.trace(&height.to_be_bytes());
                     self.tell(|| format!("control height {height} decided: {effects:?}"));
-                    self.judge.decided(self.engine.state())?;
-                    self.judge_effects(&effects)?;
+                    self.judge_decision(height, &effects)?;
                 }
                 self.spread();
                 self.at(ENGINE_MS, Due::Engine);
@@ -458,6 +511,10 @@ impl World {
         let seed = self.rng.draw();
         self.tell(|| format!("node {node} starts"));
         self.nodes[node].start(self.now_ms, seed).map_err(|why| Violation::new(8, why))?;
+        if let Some(Running { replica, council, .. }) = &self.nodes[node].running {
+            let set = council.state().epoch().set.clone();
+            self.judge.starts(self.nodes[node].address, set, &replica.said())?;
+        }
         let life = self.nodes[node].life;
         self.at(STORE_MS, Due::Stores { node, life });
         self.at(1, Due::Ticks { node, life });
@@ -530,56 +587,6 @@ impl World {
         Ok(())
     }
 
-    fn judge_effects(&self, effects: &[Effect]) -> Result<(), Violation> {
-        for effect in effects {
-            if let Effect::Jailed { validator, offence } = effect
-                && !self.judge.may_be_convicted(validator)
-            {
-                return Err(Violation::new(8, format!("{validator} is jailed for {offence:?}, though it is honest")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands the next control block to every node that can have it.
-    fn spread(&mut self) {
-        let deciding = self.engine.quorum(&self.nodes, &self.net).unwrap_or_default();
-        let heights: Vec<Option<u64>> = self
-            .nodes
-            .iter()
-            .map(|node| {
-                let running = node.running.as_ref().filter(|running| running.side.part.is_some())?;
-                Some(running.council.state().height())
-            })
-            .collect();
-        for node in 0..self.nodes.len() {
-            let Some(height) = heights[node].filter(|height| *height < self.engine.height()) else { continue };
-            let ahead = |n: usize| heights[n].is_some_and(|other| other > height);
-            let told = (0..self.nodes.len()).any(|n| self.net.joined(n, node) && ahead(n));
-            if (told || deciding.contains(&node)) && !self.nodes[node].applying {
-                self.nodes[node].applying = true;
-                let late = self.rng.chance(20) && !self.calm;
-                let after_ms = if late { self.rng.between(200, 2_500) } else { self.rng.between(1, 60) };
-                self.at(after_ms, Due::Applies { node });
-            }
-        }
-    }
-
-    fn apply(&mut self, node: usize) -> Result<(), Violation> {
-        self.nodes[node].applying = false;
-        let clock_ms = self.nodes[node].clock_ms(self.now_ms);
-        let Some(Running { council, side, .. }) = &mut self.nodes[node].running else { return Ok(()) };
-        let height = council.state().height() + 1;
-        let decided = self.engine.decided(height).filter(|_| side.part.is_some());
-        let Some((value, precommits)) = decided else { return Ok(()) };
-        side.remember(precommits);
-        side.files.decided = side.files.decided.max(height);
-        council
-            .decided(height, value, clock_ms, side)
-            .map_err(|why| Violation::new(0, format!("node {node}: {why}")))?;
-        self.settle(node)
-    }
-
     pub(super) fn write(&mut self, node: usize) {
         let life = self.nodes[node].life;
         let Some(most) = self.nodes[node].write_ms else { return };
@@ -592,35 +599,4 @@ impl World {
             self.at(after_ms, Due::Written { node, life });
         }
     }
-}
-
-fn control_genesis(
-    rng: &mut Rng,
-    units: &[u64],
-    domain: Domain,
-    params: &ChainParams,
-    genesis: &Genesis,
-    epoch_slots: u64,
-) -> ControlState {
-    let validators = units.iter().enumerate().map(|(n, units)| Candidate {
-        id: n as u64 + 1,
-        signer: signer_key(n).address(),
-        node_key: node_key(n),
-        stake: U256::from(MIN_STAKE) * U256::from(*units),
-    });
-    let begin = horae_control::Genesis {
-        domain,
-        l1_view: horae_control::L1View { number: 1, hash: B256::repeat_byte(1) },
-        validators: validators.collect(),
-        seed: keccak256(rng.draw().to_be_bytes()),
-        block_hash: genesis.header().hash(),
-        params: ControlParams {
-            window_blocks: params.window_blocks,
-            l1_step_blocks: STEP_BLOCKS,
-            epoch_slots,
-            epoch_slots_max: 2 * epoch_slots,
-            ..ControlParams::devnet()
-        },
-    };
-    ControlState::genesis(&begin).expect("the validators form a set")
 }

@@ -9,6 +9,7 @@ use crate::dkg::Dkg;
 use crate::epoch::Epoch;
 use crate::limits::MAX_PAST_EPOCHS;
 use crate::next_epoch::{EpochReadiness, NextEpoch, same_set};
+use crate::planted;
 use crate::roll_call::RollCall;
 use crate::schedule::Schedule;
 use crate::set::{Candidate, ValidatorSet};
@@ -84,6 +85,12 @@ impl ControlState {
             && next.note_due(height)
         {
             effects.push(Effect::EpochDue { epoch: next.number() });
+        }
+        if planted!(EpochWithoutClosing)
+            && let (Some(next), Some(term)) = (self.next.take_if(|next| next.is_due()), self.open.clone())
+        {
+            let first_slot = self.open_epoch(next, &term.parent, term.first_slot + 1, effects);
+            self.open_term_on(term.number + 1, term.parent, first_slot, effects);
         }
         let passed = self.slots_passed();
         if self.open.is_none() || self.params.epoch_slots == 0 || passed < self.params.epoch_slots {

@@ -5,6 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{Ack, BlockId, StatementError};
 use crate::digest::Domain;
+use crate::planted;
 use crate::set::ValidatorSet;
 use crate::sign::Signature;
 
@@ -64,6 +65,9 @@ impl Certificate {
         let mut weight = 0;
         for ack in self.acks() {
             weight += ack.verify(set, domain)?.weight;
+        }
+        if planted!(CertificateByHeads) && 3 * self.acks.len() > 2 * set.len() {
+            return Ok(());
         }
         quorum(set, weight)
     }
@@ -129,6 +133,9 @@ impl Commit {
                 });
             }
             weight += ack.verify(set, domain)?.weight;
+        }
+        if planted!(CommitOnOneRound) {
+            return Ok(());
         }
         quorum(set, weight)
     }

@@ -218,7 +218,14 @@ impl Voter {
         }
         let spoken_last = self.spoken_last().unwrap_or(term.number);
         self.promises = self.promises.split_off(&spoken_last.min(term.number));
-        self.committed = self.committed.max(term.parent.id.number);
+        if planted!(EarlierCertificate)
+            && let Some(earlier) = self.certificate().cloned()
+        {
+            self.promises.entry(term.number).or_default().adopt(earlier);
+        }
+        if !planted!(WindowStaysShut) {
+            self.committed = self.committed.max(term.parent.id.number);
+        }
         if let Some(certificate) = self.promises.get(&term.number).and_then(|said| said.certificate.as_ref()) {
             learn(&mut self.committed, certificate, &term);
         }
@@ -255,7 +262,8 @@ impl Voter {
     pub fn begun_before_restart(&self) -> Option<u64> {
         let begun = self.begun.as_ref()?;
         let open = self.open.as_ref()?;
-        (begun.term == open.number && begun.last.is_none()).then_some(begun.slot)
+        let unfinished = begun.term == open.number && begun.last.is_none();
+        (unfinished && !planted!(RestartedSequencerSeals)).then_some(begun.slot)
     }
 
     /// Acks the next block of the open term.
@@ -274,11 +282,13 @@ impl Voter {
             }
             return Err(Refused::AlreadyAcked { tip: tip.id });
         }
-        if facts.id.number - tip.id.number > 1 {
+        if facts.id.number - tip.id.number > 1 && !planted!(AckWithGap) {
             return Err(Refused::Gap { tip: tip.id, number: facts.id.number });
         }
         check_window(facts.id.number, *committed, term)?;
-        term.check_child(facts, &tip)?;
+        if !planted!(AckWithGap) {
+            term.check_child(facts, &tip)?;
+        }
         let adopted = match opens_slot(term, &tip) {
             true => promises.parent_certificate(&tip, carried, term)?,
             false => None,
@@ -332,7 +342,9 @@ impl Voter {
         }
         commit.verify_acks(&term.set, &term.domain)?;
         let higher = !self.holds(commit.block().number);
-        self.committed = self.committed.max(commit.block().number);
+        if !planted!(WindowStaysShut) {
+            self.committed = self.committed.max(commit.block().number);
+        }
         Ok(if higher { self.take_in(&commit.certificate) } else { None })
     }
 
@@ -348,7 +360,7 @@ impl Voter {
             epoch: term.epoch,
             term: term.number,
             certificate: promises.certificate.clone(),
-            acked: promises.listed(),
+            acked: if planted!(NothingListed) { Vec::new() } else { promises.listed() },
             signature: Signature([0; 65]),
         }
         .signed(domain, key);
@@ -361,9 +373,11 @@ impl Voter {
     pub fn begin_slot(&mut self, slot: u64) -> Result<Record, Refused> {
         let Speaking { term, promises, key, incarnation, begun, .. } = self.speaking()?;
         let tip = promises.tip().unwrap_or(term.parent);
-        let first_of_slot = (tip.id == term.parent.id || tip.ends_slot) && term.can_judge_child(&tip);
+        let at_start = tip.id == term.parent.id || tip.ends_slot || planted!(RestartedSequencerSeals);
+        let first_of_slot = at_start && term.can_judge_child(&tip);
         let ours = term.sequencer_after(&tip).is_some_and(|v| v.signer == key.address());
-        let later = begun.as_ref().is_none_or(|b| (b.term, b.slot) < (term.number, slot));
+        let later =
+            planted!(RestartedSequencerSeals) || begun.as_ref().is_none_or(|b| (b.term, b.slot) < (term.number, slot));
         if !first_of_slot || term.child_slot(&tip) != slot || !ours || !later {
             return Err(Refused::NotOurSlot { slot });
         }
@@ -427,7 +441,9 @@ impl Voter {
             return Err(Refused::NoVoice { validator, incarnation: self.incarnation, term: term.number });
         }
         let promises = self.promises.entry(term.number).or_default();
-        if promises.close.is_some() {
+        let later_slot = || promises.tip().is_some_and(|tip| tip.ends_slot);
+        let unbound = planted!(AckAfterClose) || (planted!(CloseForSlotOnly) && later_slot());
+        if promises.close.is_some() && !unbound {
             return Err(Refused::VotedToClose { term: term.number });
         }
         Ok(Speaking {
@@ -474,7 +490,7 @@ fn check_certificate(certificate: &Certificate, term: &Term) -> Result<(), State
 }
 
 fn learn(committed: &mut u64, certificate: &Certificate, term: &Term) {
-    if let Some(number) = certificate.committed_number(&term.set) {
+    if let Some(number) = certificate.committed_number(&term.set).filter(|_| !planted!(WindowStaysShut)) {
         *committed = (*committed).max(number);
     }
 }

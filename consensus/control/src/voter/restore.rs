@@ -7,6 +7,7 @@ use alloy_primitives::Address;
 use super::promises::Promises;
 use super::{Begun, Voter};
 use crate::digest::Domain;
+use crate::planted;
 use crate::record::Record;
 use crate::sign::SignerKey;
 use crate::statement::BlockId;
@@ -91,7 +92,7 @@ impl Voter {
                     if said.close.as_ref().is_some_and(|said| *said != vote) {
                         return Err(closed);
                     }
-                    said.close = Some(vote);
+                    said.close = Some(vote).filter(|_| !planted!(CloseForgotten));
                 }
                 Record::SlotBegun { term, slot, .. } => {
                     if begun.as_ref().is_none_or(|b| (b.term, b.slot) < (term, slot)) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256};
-use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, StatementError};
+use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, StatementError, planted};
 use horae_stages::{BlockError, Header, RecoveredBlock, Shed, StateSource, execute_block, recover_block, rules};
 use metrics::counter;
 use tracing::{debug, error, warn};
@@ -321,7 +321,7 @@ impl<S: StateSource> Replica<S> {
         if header.term > term.number || header.control_height > self.control.height {
             return Turn::Wait;
         }
-        if header.term < term.number && header.number > term.parent.id.number {
+        if header.term < term.number && header.number > term.parent.id.number && !planted!(NoFence) {
             return Turn::Refuse(format!("term {} is closed, its head is {}", header.term, term.parent.id));
         }
         if !settled && !self.knows_view(header.control_height, &header.l1_view) {

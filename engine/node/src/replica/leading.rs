@@ -66,7 +66,7 @@ impl<S: StateSource> Replica<S> {
         let Some(term) = self.voter.term() else { return false };
         let ours = term.sequencer_after(&head).is_some_and(|leader| leader.signer == self.voter.address());
         let slot = term.child_slot(&head);
-        let at_start = head.id == term.parent.id || head.ends_slot;
+        let at_start = head.id == term.parent.id || head.ends_slot || planted!(RestartedSequencerSeals);
         let acked = self.voter.tip().map_or(term.parent.id, |tip| tip.id) == head.id;
         if !ours || !at_start || !acked || head.term > term.number || self.ends_epoch(&head) {
             return false;
@@ -106,7 +106,7 @@ impl<S: StateSource> Replica<S> {
 
     fn fill(&mut self, now_ms: u64, leading: &mut Leading, io: &mut impl ReplicaIo) -> bool {
         let mut worked = false;
-        leading.is_noted |= io.durable() >= leading.noted;
+        leading.is_noted |= io.durable() >= leading.noted || planted!(SealedBeforeNoted);
         for _ in 0..EXECUTE_BURST {
             if leading.sealer.ended() || self.window_full(leading) {
                 break;

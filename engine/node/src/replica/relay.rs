@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256};
+use horae_control::planted;
 use horae_stages::Ready;
 
 use super::message::{BYTES_PER_ANSWER, TRANSACTIONS_PER_MESSAGE};
@@ -99,6 +100,9 @@ impl Relay {
             kept.sent_ms = now_ms;
             bytes += kept.tx.body().raw().len();
             batch.push(kept.tx.body().raw().to_vec());
+            if planted!(LostResend) {
+                self.take(at);
+            }
         }
         batch
     }

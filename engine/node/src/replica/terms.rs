@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use horae_control::{BlockFacts, ControlState, Epoch, NextEpoch, Tally, Term};
+use horae_control::{BlockFacts, ControlState, Epoch, NextEpoch, Tally, Term, planted};
 use horae_stages::{Applied, L1View, StateSource};
 use metrics::counter;
 use tracing::{debug, info, warn};
@@ -172,7 +172,8 @@ impl<S: StateSource> Replica<S> {
             self.progress_ms = now_ms;
         }
         if let Some((after, vote)) = &self.closing {
-            if io.durable() >= *after && now_ms >= self.repeated_ms.saturating_add(REPEAT_MS) {
+            let stored = io.durable() >= *after || planted!(CloseBeforeStored);
+            if stored && now_ms >= self.repeated_ms.saturating_add(REPEAT_MS) {
                 self.repeated_ms = now_ms;
                 io.close_vote(vote.clone());
             }
@@ -225,6 +226,6 @@ impl<S: StateSource> Replica<S> {
 
     /// Whether the block is further ahead of the clock than it may be.
     pub(super) fn is_early(&self, now_ms: u64, facts: &BlockFacts) -> bool {
-        facts.timestamp_ms > now_ms.saturating_add(self.config.params.drift_ms)
+        facts.timestamp_ms > now_ms.saturating_add(self.config.params.drift_ms) && !planted!(HeadFromTheFuture)
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::Address;
-use horae_control::{Ack, Certificate, Commit, Evidence, Offence, Refused, SignedBlock, Tallied, Voted};
+use horae_control::{Ack, Certificate, Commit, Evidence, Offence, Refused, SignedBlock, Tallied, Voted, planted};
 use horae_stages::StateSource;
 use metrics::counter;
 use tracing::{debug, error, info, warn};
@@ -29,7 +29,8 @@ impl<S: StateSource> Replica<S> {
             if !self.chain.contains(&tip.id) {
                 return;
             }
-            let Some((block, carried)) = self.chain.signed(tip.id.number + 1) else { return };
+            let next = if planted!(AckWithGap) { self.head().number } else { tip.id.number + 1 };
+            let Some((block, carried)) = self.chain.signed(next) else { return };
             let carried = carried.cloned();
             if self.is_early(now_ms, &block.facts) {
                 counter!("horae_acks_waiting_for_clock").increment(1);
@@ -69,7 +70,7 @@ impl<S: StateSource> Replica<S> {
     pub(super) fn speak(&mut self, io: &mut impl ReplicaIo) -> bool {
         let durable = io.durable();
         let mut worked = false;
-        while self.promised.front().is_some_and(|promised| promised.after <= durable) {
+        while self.promised.front().is_some_and(|promised| promised.after <= durable || planted!(AckBeforeStored)) {
             let Some(Promised { ack, .. }) = self.promised.pop_front() else { break };
             worked = true;
             self.say(&ack, io);
@@ -169,7 +170,7 @@ impl<S: StateSource> Replica<S> {
 
     /// A higher certificate is held: the block acked last is acked again, naming it.
     pub(super) fn renewed(&mut self, voted: Voted<Option<Ack>>, io: &mut impl ReplicaIo) {
-        let after = io.append(Entry::Vote(voted.record));
+        let after = if planted!(CertificateNotStored) { io.durable() } else { io.append(Entry::Vote(voted.record)) };
         if let Some(ack) = voted.statement {
             self.promised.push_back(Promised { after, ack });
         }
