@@ -3,7 +3,7 @@
 CARGO ?= cargo
 CONTRACTS_TOOLS = contracts/node_modules/.package-lock.json
 
-.PHONY: devnet chaos test bench lint build tools clean
+.PHONY: devnet chaos simulate-long test bench lint build tools clean
 
 ## Four nodes on a real L1 (anvil), everything real. Ctrl-C stops it. Options: make devnet ARGS="--load 200"
 devnet: build tools
@@ -11,8 +11,14 @@ devnet: build tools
 
 ## Four real nodes under load whose sequencer is killed and stopped, 100 times. Options: make chaos ARGS="--kills 10 --delay-ms 50"
 chaos: tools
-	$(CARGO) build --release --locked --workspace --bins
+	$(CARGO) build --release --locked --workspace --bins --test chaos
 	target/release/chaos $(ARGS)
+
+## The long run of the simulator, some fifty minutes on two cores; the outcome is kept in tests/simulated.json, with the commit that it is of.
+simulate-long:
+	$(CARGO) build --release --locked --workspace --bins --test simulator
+	target/release/simulate --seeds 10000 --events 20000 --json > target/simulated.json
+	node -p 'JSON.stringify({commit: "'$$(git rev-parse HEAD)'", ...JSON.parse(require("fs").readFileSync("target/simulated.json"))}, null, 2)' > tests/simulated.json
 
 ## The binary.
 build:

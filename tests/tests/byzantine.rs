@@ -66,7 +66,9 @@ fn an_equivocating_sequencer_is_jailed_and_the_chain_goes_on() {
         (status.slot >= from + 6).then_some(())
     });
     let head = devnet.nodes[0].committed();
-    others.clone().for_each(|node| drop(devnet.wait_for_head(node, head, LIMIT)));
+    for node in others.clone() {
+        devnet.wait_for_head(node, head, LIMIT);
+    }
     for number in 1..=head {
         let hashes: Vec<_> = others.clone().map(|node| devnet.nodes[node].hash(number)).collect();
         assert!(hashes[0].is_some() && hashes.iter().all(|hash| *hash == hashes[0]), "block {number}: {hashes:?}");

@@ -17,6 +17,9 @@ use crate::statement::{BlockFacts, CloseVote, Readiness};
 pub struct ControlBlock {
     /// Control height, one above the last; the first is 1.
     pub height: u64,
+    /// [`crate::ControlState::hash`] of the state it is applied to. Who decides the block vouches for that state, so one
+    /// that was elsewhere can take it over, and a node whose state went astray notices.
+    pub state: B256,
     /// Applied in order. None at all is a heartbeat.
     pub commands: Vec<Command>,
 }

@@ -19,10 +19,12 @@
 //! | [`roll_call`], [`skips`] | who can take its turns, and whose are passed over |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
 //! | [`decision`] | a decided control block with the signatures that decided it |
+//! | [`checkpoint`] | a control state that one who lost everything can believe |
 //! | [`pending`], [`propose`] | what waits to be decided, and what goes into the next control block |
 //! | [`planted`] | faults for tests, behind a feature that ships nowhere |
 
 pub mod batches;
+pub mod checkpoint;
 pub mod command;
 pub mod decision;
 pub mod digest;
@@ -58,6 +60,7 @@ pub mod voter;
 mod testing;
 
 pub use batches::{AcceptedBatch, Batches};
+pub use checkpoint::{Checkpoint, NotACheckpoint};
 pub use command::{CloseTerm, Command, ControlBlock, L1Event, Question, RegisterIncarnation};
 pub use decision::{Decision, Precommit};
 pub use digest::{Domain, Kind, digest};

@@ -24,7 +24,6 @@ impl ControlState {
     /// The next control block, if anything waits: a closing first, with registrations and key generation; else a new L1
     /// view, alone. Nothing otherwise; a heartbeat is then for the node to make.
     pub fn propose(&self, pending: &PendingCommands, held: &impl HeldBlocks) -> Option<ControlBlock> {
-        let height = self.height().checked_add(1)?;
         let mut trial = self.clone();
         let mut bytes = 0;
         let mut commands = Vec::new();
@@ -42,8 +41,13 @@ impl ControlState {
             let (number, hash, events) = (view.number, view.hash, events.clone());
             commands.push(Command::L1View { number, hash, events });
         }
-        let block = ControlBlock { height, commands };
+        let block = self.next_block(commands);
         self.check(&block).is_ok().then_some(block)
+    }
+
+    /// The next control block, with these commands; a heartbeat has none.
+    pub fn next_block(&self, commands: Vec<Command>) -> ControlBlock {
+        ControlBlock { height: self.height().saturating_add(1), state: self.hash(), commands }
     }
 
     fn propose_single(&self, command: &Pending) -> Option<Command> {

@@ -1,14 +1,16 @@
 //! The control plane's state: what all nodes agree on after the same decided blocks.
 
+mod effect;
 mod epochs;
+mod invalid;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, keccak256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::batches::{AcceptedBatch, BatchGap, Batches};
+use crate::batches::{AcceptedBatch, Batches};
 use crate::command::{CloseTerm, Command, ControlBlock, L1Event, Question, RegisterIncarnation};
 use crate::digest::Domain;
 use crate::dkg::{Dkg, DkgError, DkgMessage, DkgPhase, DkgStep, GroupKey};
@@ -26,8 +28,11 @@ use crate::schedule::Schedule;
 use crate::set::{Candidate, SetError, ValidatorSet};
 use crate::shared::Shared;
 use crate::skips::Skips;
-use crate::statement::{BlockFacts, BlockId, CloseVote, Readiness, StatementError};
+use crate::statement::{BlockFacts, BlockId, CloseVote, Readiness};
 use crate::term::Term;
+
+pub use effect::Effect;
+pub use invalid::Invalid;
 
 /// The numbers of an epoch that the control plane itself needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -98,156 +103,6 @@ pub struct ClosedTerm {
     pub parent: BlockId,
     /// Where it ended.
     pub head: BlockFacts,
-}
-
-/// Something that follows from a decided block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// The key generation entered this phase.
-    DkgAdvanced {
-        /// The attempt.
-        attempt: u64,
-        /// The phase it entered.
-        phase: DkgPhase,
-    },
-    /// The key generation failed and starts again as this attempt.
-    DkgRestarted {
-        /// The new attempt.
-        attempt: u64,
-    },
-    /// The next epoch is being prepared, with this set: its key generation has begun.
-    EpochBegun {
-        /// Number of the next epoch.
-        epoch: u64,
-    },
-    /// The next epoch is ready: the open term is to be closed at the end of the running slot.
-    EpochDue {
-        /// Number of the next epoch.
-        epoch: u64,
-    },
-    /// An epoch opened; the term that opens with it follows.
-    EpochOpened {
-        /// Its number.
-        epoch: u64,
-        /// Its first slot.
-        first_slot: u64,
-    },
-    /// All validators confirmed this group key: it may be installed on L1.
-    GroupKeyConfirmed {
-        /// Epoch of the key.
-        epoch: u64,
-        /// The key.
-        key: GroupKey,
-    },
-    /// The inbox took a key.
-    KeyInstalled {
-        /// Index of the key on L1.
-        key_index: u64,
-        /// The key.
-        key: GroupKey,
-    },
-    /// The open term closed.
-    TermClosed {
-        /// The term.
-        term: u64,
-        /// Its last block; those up to it are committed, those of the term above it are void.
-        head: BlockId,
-    },
-    /// A term opened: [`ControlState::open_term`] has the rest.
-    TermOpened {
-        /// The term.
-        term: u64,
-        /// Its epoch.
-        epoch: u64,
-        /// The block it builds on.
-        parent: BlockId,
-        /// Slot of the first block above.
-        first_slot: u64,
-    },
-    /// The L1 view moved.
-    L1Advanced(L1View),
-    /// L1 accepted a batch.
-    BatchAccepted(AcceptedBatch),
-    /// A validator started anew.
-    IncarnationRegistered {
-        /// The validator.
-        validator: Address,
-        /// Its incarnation from the next term on.
-        incarnation: u64,
-        /// It is the validator's first in this epoch: a reason to vote to close the open term.
-        first_in_epoch: bool,
-    },
-    /// A validator was convicted: it has no turns from now on, and is out of the set at the next epoch.
-    Jailed {
-        /// The validator.
-        validator: Address,
-        /// What it did.
-        offence: Offence,
-    },
-    /// Other turns than before are passed over, at handovers whose last block names this control height or a later one.
-    Skipped {
-        /// Whose, ascending.
-        skipped: Vec<Address>,
-    },
-}
-
-/// Why a control block must not be decided.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    /// Not the next height.
-    #[error("control block {found} does not follow height {height}")]
-    Height {
-        /// Its height.
-        found: u64,
-        /// The height applied last.
-        height: u64,
-    },
-    /// More commands than a block may have.
-    #[error("{0} commands in one control block")]
-    TooManyCommands(usize),
-    /// An L1 view beside other commands, or two closings.
-    #[error("the commands may not stand together in one control block")]
-    Mixed,
-    /// No term is open.
-    #[error("no term is open")]
-    NoOpenTerm,
-    /// The closing does not count.
-    #[error(transparent)]
-    Close(#[from] CloseError),
-    /// The key generation message does not count.
-    #[error(transparent)]
-    Dkg(#[from] DkgError),
-    /// The L1 view does not follow.
-    #[error(transparent)]
-    L1(#[from] L1Error),
-    /// The accepted batch does not follow.
-    #[error(transparent)]
-    Batch(#[from] BatchGap),
-    /// The registration is not signed by a validator, or its number is not above the last one.
-    #[error("incarnation {incarnation} of {validator} cannot be registered")]
-    Incarnation {
-        /// The validator named.
-        validator: Address,
-        /// The incarnation named.
-        incarnation: u64,
-    },
-    /// The proof convicts nobody, or one who is convicted already.
-    #[error(transparent)]
-    Evidence(#[from] NotEvidence),
-    /// The statement of readiness does not count.
-    #[error(transparent)]
-    Readiness(#[from] StatementError),
-    /// The statement of readiness says nothing new.
-    #[error("{0} has said this of its readiness before, or something later")]
-    NothingNew(Address),
-    /// No epoch is being prepared for which this counts.
-    #[error("{validator} is not awaited in epoch {epoch}")]
-    EpochReadiness {
-        /// The validator named.
-        validator: Address,
-        /// The epoch named.
-        epoch: u64,
-    },
 }
 
 /// The state machine. Equal decided blocks give equal states, byte for byte.
@@ -350,6 +205,10 @@ impl ControlState {
     fn step(&mut self, block: &ControlBlock) -> Result<Vec<Effect>, Invalid> {
         if Some(block.height) != self.height.checked_add(1) {
             return Err(Invalid::Height { found: block.height, height: self.height });
+        }
+        let here = self.hash();
+        if block.state != here {
+            return Err(Invalid::OtherState { height: block.height, named: block.state, here });
         }
         let commands = &block.commands;
         if commands.len() > MAX_COMMANDS {
@@ -631,6 +490,14 @@ impl ControlState {
     /// The numbers.
     pub fn params(&self) -> &ControlParams {
         &self.params
+    }
+
+    /// `keccak256` of the borsh bytes.
+    ///
+    /// # Panics
+    /// If memory cannot be written.
+    pub fn hash(&self) -> B256 {
+        keccak256(borsh::to_vec(self).expect("a control state is written to memory"))
     }
 
     /// Control height applied last.

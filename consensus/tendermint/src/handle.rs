@@ -103,6 +103,12 @@ impl Handle {
         self.links.peers()
     }
 
+    /// The lowest decided height that a connected peer still keeps, as far as they have said: a node that needs a lower one cannot
+    /// catch up from them.
+    pub fn oldest_kept(&self) -> Option<u64> {
+        self.network.oldest_kept()
+    }
+
     /// What went wrong on the links since the start.
     pub fn link_counts(&self) -> LinkCounts {
         self.links.counts()

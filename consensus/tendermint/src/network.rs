@@ -69,6 +69,8 @@ struct PeerState {
     id: PeerId,
     /// The highest height that it says it works on.
     height: u64,
+    /// The lowest height that it still keeps, once it has said so.
+    kept_from: Option<u64>,
 }
 
 #[derive(Default)]
@@ -267,6 +269,11 @@ impl Network {
         if let Some(state) = lock(&self.peers).get_mut(peer) {
             state.height = state.height.min(tip.saturating_add(1));
         }
+    }
+
+    /// The lowest height that a connected peer still keeps, as far as they have said.
+    pub(crate) fn oldest_kept(&self) -> Option<u64> {
+        lock(&self.peers).values().filter_map(|state| state.kept_from).min()
     }
 
     fn key_of(&self, id: &PeerId) -> Option<NodeKey> {

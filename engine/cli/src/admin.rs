@@ -12,22 +12,15 @@ use horae_node::{
 use serde_json::json;
 
 use crate::{
-    args::{AdminOptions, DrainOptions, NodeCommand},
+    args::{AdminOptions, DrainOptions},
     error::CliError,
 };
 
 /// How often a draining node is asked how it stands.
 const POLL: Duration = Duration::from_millis(250);
 
-/// Tells a running node.
-pub async fn node(command: &NodeCommand) -> Result<(), CliError> {
-    match command {
-        NodeCommand::Drain(options) => drain(options).await,
-        NodeCommand::Resume(options) => resume(options).await,
-    }
-}
-
-async fn drain(options: &DrainOptions) -> Result<(), CliError> {
+/// Takes a running node out of its turns, and waits until it is.
+pub async fn drain(options: &DrainOptions) -> Result<(), CliError> {
     let home = &options.admin.home;
     let began = Instant::now();
     let mut standing = standing_after(home, Request::Drain).await?;
@@ -66,7 +59,8 @@ fn not_out(standing: &Standing, patience_s: u64) -> String {
     )
 }
 
-async fn resume(options: &AdminOptions) -> Result<(), CliError> {
+/// Puts a drained node back into its turns.
+pub async fn resume(options: &AdminOptions) -> Result<(), CliError> {
     let standing = standing_after(&options.home, Request::Resume).await?;
     if options.json {
         println!("{}", json!(standing));

@@ -112,12 +112,12 @@ pub struct NodeOptions {
     /// Home directory, made by `horae init`.
     #[arg(long, value_name = "DIR", required = true)]
     pub home: Option<PathBuf>,
-    /// What to tell a running node.
+    /// What to tell a running node, or do to a stopped one.
     #[command(subcommand)]
     pub command: Option<NodeCommand>,
 }
 
-/// `horae node drain`, `horae node resume`
+/// `horae node drain`, `horae node resume`, `horae node rejoin`
 #[derive(Clone, Debug, Subcommand)]
 pub enum NodeCommand {
     /// Take a running node out of its turns, and wait until it may be stopped.
@@ -127,6 +127,30 @@ pub enum NodeCommand {
     Drain(DrainOptions),
     /// Put a drained node back into its turns.
     Resume(AdminOptions),
+    /// Make the chain of a stopped node again, from L1 and one other node, which need not be trusted.
+    ///
+    /// For a node that lost its disk, or was away for so long that the others no longer keep what was decided meanwhile. The
+    /// home needs node.toml, genesis.json and the keys. Blocks and state are executed again from the batches on L1; the
+    /// control state is taken from the other node, and checked: the validators that L1 has in force vouch for it. Then start
+    /// the node: it catches up with the rest, finds out what it has forgotten, and speaks again under a new incarnation.
+    Rejoin(RejoinOptions),
+}
+
+/// `horae node rejoin`
+#[derive(Clone, Debug, Args)]
+pub struct RejoinOptions {
+    /// Home directory of the stopped node.
+    #[arg(long, value_name = "DIR")]
+    pub home: PathBuf,
+    /// JSON-RPC endpoint of any node of the chain.
+    #[arg(long, value_name = "URL")]
+    pub from: String,
+    /// Move a chain that is in the home to a directory beside it (HOME/aside-1) instead of refusing.
+    #[arg(long)]
+    pub set_aside: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A node that runs on this machine, and is told something through the socket in its home.

@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 
 use alloy_primitives::B256;
-use horae_node::{derive::derive, edges::l1::L1, genesis::GenesisFile, home::Home};
+use horae_node::{
+    derive::{DeriveError, derive},
+    edges::l1::L1,
+    genesis::GenesisFile,
+    home::Home,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -52,12 +57,13 @@ pub async fn run(options: &DeriveOptions) -> Result<ExitCode, CliError> {
         bar.set_style(style);
     }
     let (mut batches, mut transactions) = (0, 0);
-    let derivation = derive(&l1, &genesis, |batch, at, head| {
+    let derivation = derive(&l1, &genesis, |step| {
         batches += 1;
-        transactions += batch.transactions;
-        bar.set_length(head);
-        bar.set_position(at);
-        bar.set_message(format!("batch {} up to block {}", batch.index, batch.last_block));
+        transactions += step.batch.transactions;
+        bar.set_length(step.l1_head);
+        bar.set_position(step.accepted.l1_block.number);
+        bar.set_message(format!("batch {} up to block {}", step.batch.index, step.batch.last_block));
+        Ok::<(), DeriveError>(())
     })
     .await
     .map_err(|e| CliError::new(e.to_string()))?;

@@ -12,6 +12,7 @@ mod keys;
 mod load;
 mod logs;
 mod node;
+mod rejoin;
 mod rpc;
 mod signals;
 mod status;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, NodeOptions, SlotCommand};
+use args::{Cli, Command, NodeCommand, NodeOptions, SlotCommand};
 use error::CliError;
 
 /// Does what the command line says.
@@ -59,7 +60,11 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             Command::Init(options) => init::run(&options).map(done),
             Command::Slot { command: SlotCommand::Status(options) } => status::slot(&options).await.map(done),
             Command::Slot { command: SlotCommand::Transfer(options) } => admin::transfer(&options).await.map(done),
-            Command::Node(NodeOptions { command: Some(command), .. }) => admin::node(&command).await.map(done),
+            Command::Node(NodeOptions { command: Some(command), .. }) => match &command {
+                NodeCommand::Drain(options) => admin::drain(options).await.map(done),
+                NodeCommand::Resume(options) => admin::resume(options).await.map(done),
+                NodeCommand::Rejoin(options) => rejoin::run(options).await.map(done),
+            },
             Command::Epoch { command } => status::epoch(&command).await.map(done),
             Command::Validators(options) => status::validators(&options).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),

@@ -37,6 +37,12 @@ pub enum ConfigError {
     /// The genesis file.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
+    /// The chain of the home is being made again.
+    #[error(
+        "{} is there: `horae node rejoin` did not come to its end; run it again, or remove that directory with control.state and state.redb",
+        .0.display()
+    )]
+    Rejoining(PathBuf),
     /// A settings file cannot be read or written.
     #[error("{file}: {source}; `horae init --home DIR` writes one")]
     Io {
@@ -248,7 +254,7 @@ impl RecoverySettings {
 
 impl Default for RetentionSettings {
     fn default() -> Self {
-        Self { blocks: 16_384, control_heights: 4_096 }
+        Self { blocks: 65_536, control_heights: 16_384 }
     }
 }
 
@@ -378,6 +384,9 @@ impl NodeConfig {
     /// The first thing that is wrong, with the file and what to do.
     pub fn load(home: Home) -> Result<Self, ConfigError> {
         let lock = home.lock()?;
+        if home.rejoining().exists() {
+            return Err(ConfigError::Rejoining(home.rejoining()));
+        }
         let settings = Settings::load(&home.settings())?;
         let genesis = GenesisFile::load(&home.genesis())?;
         let vault = Vault::open(&home, &settings.keys)?;

@@ -5,7 +5,7 @@ use std::{cell::RefCell, convert::Infallible, rc::Rc};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use horae_stages::{
-    Executor, Genesis, Header, HotState, MemoryState, StateSource,
+    ExecutedBlock, Executor, Genesis, Header, HotState, MemoryState, StateSource,
     changes::Account,
     limits::HOT_ENTRIES,
     pack::{UnpackError, UnpackLimits, rebuild, unpack},
@@ -125,11 +125,16 @@ impl<'a> Derivation<'a> {
         }
     }
 
-    /// Executes the next batch and compares the outcome with what the group signed.
+    /// Executes the next batch and compares the outcome with what the group signed. Each block goes to `each` once it is
+    /// executed, before the batch is compared.
     ///
     /// # Errors
     /// All but [`DeriveError::L1`]. The derivation is then of no further use.
-    pub fn apply(&mut self, accepted: &AcceptedBatch) -> Result<DerivedBatch, DeriveError> {
+    pub fn apply(
+        &mut self,
+        accepted: &AcceptedBatch,
+        mut each: impl FnMut(ExecutedBlock),
+    ) -> Result<DerivedBatch, DeriveError> {
         let index = accepted.batch.index;
         let same = |what, rebuilt: String, signed: String| match rebuilt == signed {
             true => Ok(()),
@@ -159,8 +164,9 @@ impl<'a> Derivation<'a> {
             raw_bytes += block.transactions.iter().map(|raw| raw.len() as u64).sum::<u64>();
             self.state.0.borrow_mut().apply(number, executed.hash, &executed.changes);
             self.executor.state_mut().forget_below(number);
-            self.head = executed.block.header;
+            self.head = executed.block.header.clone();
             self.hashes.push(executed.hash);
+            each(executed);
         }
         self.state_root = state_root(self.state.0.borrow().accounts());
         same("the last block", self.head.number.to_string(), accepted.batch.lastBlock.to_string())?;
@@ -204,28 +210,43 @@ impl<'a> Derivation<'a> {
     }
 }
 
-/// Rebuilds everything that L1 holds now. `told` is called after each batch, with the L1 block read up to and L1's head.
+/// A batch that was rebuilt, its blocks, and how far it is to L1's head.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// The batch as L1 has it.
+    pub accepted: &'a AcceptedBatch,
+    /// The batch as it was rebuilt.
+    pub batch: &'a DerivedBatch,
+    /// Its blocks, lowest first.
+    pub blocks: Vec<ExecutedBlock>,
+    /// L1's head, up to which everything is read.
+    pub l1_head: u64,
+}
+
+/// Rebuilds everything that L1 holds now. `told` is called after each batch.
 ///
 /// # Errors
-/// The first thing that is wrong.
-pub async fn derive<'a>(
+/// The first thing that is wrong, here or with `told`.
+pub async fn derive<'a, E: From<DeriveError>>(
     l1: &L1,
     genesis: &'a GenesisFile,
-    mut told: impl FnMut(&DerivedBatch, u64, u64),
-) -> Result<Derivation<'a>, DeriveError> {
-    l1.require(genesis.l1.origin()).await?;
-    let head = l1.head().await?.view;
+    mut told: impl FnMut(Step<'_>) -> Result<(), E>,
+) -> Result<Derivation<'a>, E> {
+    let failed = |why: L1Error| E::from(why.into());
+    l1.require(genesis.l1.origin()).await.map_err(failed)?;
+    let head = l1.head().await.map_err(failed)?.view;
     let mut derivation = Derivation::new(&genesis.l2);
     let mut from = genesis.l1.origin_number;
     while from <= head.number {
         let to = head.number.min(from + STRIDE_BLOCKS - 1);
-        for accepted in l1.batches(from, to).await? {
-            let batch = derivation.apply(&accepted)?;
-            told(&batch, accepted.l1_block.number, head.number);
+        for accepted in l1.batches(from, to).await.map_err(failed)? {
+            let mut blocks = Vec::new();
+            let batch = derivation.apply(&accepted, |block| blocks.push(block))?;
+            told(Step { accepted: &accepted, batch: &batch, blocks, l1_head: head.number })?;
         }
         from = to + 1;
     }
-    l1.require(head).await?;
+    l1.require(head).await.map_err(failed)?;
     Ok(derivation)
 }
 
@@ -363,7 +384,7 @@ mod tests {
         let genesis = funded();
         let (batches, root, hashes) = two_batches(&genesis);
         let mut derivation = Derivation::new(&genesis.l2);
-        let read: Vec<_> = batches.iter().map(|batch| derivation.apply(batch).unwrap()).collect();
+        let read: Vec<_> = batches.iter().map(|batch| derivation.apply(batch, drop).unwrap()).collect();
         assert_eq!(derivation.hashes(), hashes);
         assert_eq!(derivation.state_root(), root);
         assert_eq!(read[0].last_block + 1, read[1].first_block);
@@ -377,7 +398,7 @@ mod tests {
         let differs = |change: &dyn Fn(&mut AcceptedBatch)| {
             let mut wrong = batches[0].clone();
             change(&mut wrong);
-            match Derivation::new(&genesis.l2).apply(&wrong) {
+            match Derivation::new(&genesis.l2).apply(&wrong, drop) {
                 Err(DeriveError::Differs { what, .. }) => what,
                 other => panic!("expected a difference, got {other:?}"),
             }
@@ -389,7 +410,7 @@ mod tests {
         assert_eq!(differs(&|b| b.batch.index += 1), "the index");
         assert_eq!(differs(&|b| b.batch.previousDigest.0[0] ^= 1), "the digest of the batch before");
         let mut derivation = Derivation::new(&genesis.l2);
-        assert!(matches!(derivation.apply(&batches[1]), Err(DeriveError::Differs { what: "the index", .. })));
+        assert!(matches!(derivation.apply(&batches[1], drop), Err(DeriveError::Differs { what: "the index", .. })));
     }
 
     #[test]
@@ -398,10 +419,10 @@ mod tests {
         let (batches, ..) = two_batches(&genesis);
         let mut cut = batches[0].clone();
         cut.data = cut.data.slice(..cut.data.len() / 2);
-        assert!(matches!(Derivation::new(&genesis.l2).apply(&cut), Err(DeriveError::Unpack { index: 0, .. })));
+        assert!(matches!(Derivation::new(&genesis.l2).apply(&cut, drop), Err(DeriveError::Unpack { index: 0, .. })));
         let mut poorer = genesis.clone();
         poorer.l2.alloc.clear();
-        let error = Derivation::new(&poorer.l2).apply(&batches[0]).unwrap_err();
+        let error = Derivation::new(&poorer.l2).apply(&batches[0], drop).unwrap_err();
         assert!(matches!(error, DeriveError::Block { index: 0, block: 1, .. }), "{error}");
         assert!(error.to_string().contains("genesis.json is of another chain"), "{error}");
     }

@@ -118,6 +118,11 @@ impl Home {
         self.root.join("control.state")
     }
 
+    /// Where a chain is made again ([`crate::rejoin`]); there only while that goes on, or after it was interrupted.
+    pub fn rejoining(&self) -> PathBuf {
+        self.root.join("rejoining")
+    }
+
     /// The lowest incarnation that may speak, once an earlier life found that it had forgotten something.
     pub fn incarnation(&self) -> PathBuf {
         self.root.join("incarnation")
@@ -189,7 +194,11 @@ impl Home {
         Ok(HomeLock { file })
     }
 
-    fn create_directories(&self) -> Result<(), HomeError> {
+    /// Makes the directories that are missing.
+    ///
+    /// # Errors
+    /// [`HomeError::Io`].
+    pub fn create_directories(&self) -> Result<(), HomeError> {
         for path in [self.root.clone(), self.keys(), self.journal(), self.consensus()] {
             fs::DirBuilder::new()
                 .recursive(true)

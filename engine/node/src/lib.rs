@@ -12,6 +12,7 @@ pub mod home;
 pub mod keys;
 pub mod node;
 pub mod pipeline;
+pub mod rejoin;
 pub mod replica;
 pub mod roster;
 pub mod serving;

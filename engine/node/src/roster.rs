@@ -96,7 +96,7 @@ mod tests {
             L1Event::SignerChanged { id: 2, signer: renewed },
         ];
         let view = Command::L1View { number: number + 1, hash: Default::default(), events };
-        state.apply(&ControlBlock { height: 1, commands: vec![view] }).unwrap();
+        state.apply(&state.next_block(vec![view])).unwrap();
         assert!(roster.follow(&state));
         assert_eq!((roster.signer(&[9; 32]), roster.node_key(&joined)), (Some(joined), Some([9; 32])));
         assert_eq!(roster.signer(&one.node_key.0), Some(one.signer));

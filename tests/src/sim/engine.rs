@@ -175,7 +175,7 @@ impl Engine {
         let events = if self.rng.chance(500) { vec![L1Event::ValidatorLeaving { id: 1 }] } else { Vec::new() };
         let hash: B256 = keccak256(self.rng.draw().to_be_bytes());
         let command = Command::L1View { number: view.number + 1, hash, events };
-        let block = ControlBlock { height: self.height() + 1, commands: vec![command] };
+        let block = self.state.next_block(vec![command]);
         self.round = Some(Round::Checking(Checking::new(now_ms, self.next_round(), &block, true)));
     }
 

@@ -348,7 +348,7 @@ impl Judge {
     pub fn rebuild<'a>(&self, genesis: &Genesis, batches: impl Iterator<Item = &'a AcceptedBatch>) -> Verdict {
         let mut derivation = Derivation::new(genesis);
         for accepted in batches {
-            derivation.apply(accepted).map_err(|why| Violation::new(7, why.to_string()))?;
+            derivation.apply(accepted, drop).map_err(|why| Violation::new(7, why.to_string()))?;
         }
         let rebuilt = derivation.hashes().iter().skip(1);
         match rebuilt.zip(&self.committed).position(|(rebuilt, live)| rebuilt != live) {

@@ -371,11 +371,15 @@ impl World {
     fn has_come_right(&self, height: u64, batches: usize) -> bool {
         let honest = || self.nodes.iter().filter(|node| !node.is_liar());
         let reached = |node: &Node| node.running.as_ref().is_some_and(|r| r.replica.committed() >= height);
-        let closed = |term: u64| self.engine.state().open_term().is_some_and(|open| open.number > term);
+        let closed = |term| self.has_closed(term);
         honest().all(reached)
             && self.outdated.is_none_or(closed)
             && self.clients.is_done()
             && self.l1.batches().count() >= batches
+    }
+
+    fn has_closed(&self, term: u64) -> bool {
+        self.engine.state().open_term().is_some_and(|open| open.number > term)
     }
 
     /// Where everybody stands, in words.

@@ -3,7 +3,7 @@
 use alloy_primitives::U256;
 
 use super::*;
-use crate::command::{CloseTerm, Command, ControlBlock, L1Event, RegisterIncarnation};
+use crate::command::{CloseTerm, Command, L1Event, RegisterIncarnation};
 use crate::evidence::Evidence;
 use crate::jail::Jailed;
 use crate::pending::{Added, NotPending, Pending, PendingCommands};
@@ -130,7 +130,7 @@ fn a_joiner_is_in_force_once_key_rotation_and_readiness_are_there() {
     assert_eq!((state.keygen().0, state.keygen().1.len()), (1, 5));
     assert_eq!(state.epoch(), &old);
 
-    let early = ControlBlock { height: state.height() + 1, commands: ready(&state, 1) };
+    let early = state.next_block(ready(&state, 1));
     assert!(matches!(state.check(&early), Err(Invalid::EpochReadiness { epoch: 1, .. })), "there is no key yet");
     assert_eq!(generate(&mut state, NEXT).last(), Some(&Effect::GroupKeyConfirmed { epoch: 1, key: NEXT }));
     assert_eq!(state.epoch().group_key, old.group_key, "the old key signs on");
@@ -204,7 +204,7 @@ fn the_next_set_is_formed_anew_until_its_key_is_confirmed() {
     let stale = commitments_for(1, 0, &key(0));
     assert_eq!(on_l1(&mut state, vec![joined(5)]).last(), Some(&Effect::EpochBegun { epoch: 1 }));
     assert_eq!((state.keygen().1.len(), state.dkg().attempt()), (6, 1));
-    let replayed = ControlBlock { height: state.height() + 1, commands: vec![stale] };
+    let replayed = state.next_block(vec![stale]);
     assert!(matches!(state.check(&replayed), Err(Invalid::Dkg(_))), "what was said for the other set does not count");
     generate(&mut state, NEXT);
     let stands = on_l1(&mut state, vec![joined(6)]);
@@ -369,7 +369,7 @@ fn replicas_agree_on_epochs() {
                 }
             };
             let closes = commands.iter().any(|c| matches!(c, Command::CloseTerm(_)));
-            let block = ControlBlock { height: one.height() + 1, commands };
+            let block = one.next_block(commands);
             let before = one.epoch().number;
             let outcome = one.apply(&block);
             assert_eq!(two.apply(&block), outcome);

@@ -7,7 +7,7 @@ use crate::testing::control::{KEY, commitments, confirm, decide, genesis, instal
 use crate::testing::{Rng, certificate, chain, child, close_vote, domain, key, keys_of};
 
 fn block(state: &ControlState, commands: Vec<Command>) -> ControlBlock {
-    ControlBlock { height: state.height() + 1, commands }
+    state.next_block(commands)
 }
 
 /// Close votes of the first `count` members.
@@ -276,7 +276,7 @@ fn heights_follow_and_one_closing_is_enough() {
     let term = state.open_term().unwrap().clone();
     let closing = || Command::CloseTerm(CloseTerm { base: term.parent, votes: votes(&term, 3, None, &[]) });
     for height in [0, state.height(), state.height() + 2] {
-        let wrong = ControlBlock { height, commands: vec![] };
+        let wrong = ControlBlock { height, ..state.next_block(vec![]) };
         assert!(matches!(state.check(&wrong), Err(Invalid::Height { .. })));
     }
     assert_eq!(state.check(&block(&state, vec![closing(), closing()])), Err(Invalid::Mixed));
@@ -573,4 +573,21 @@ fn a_validator_whose_slot_failed_gets_no_more_turns_before_it_is_heard() {
     assert!(state.readiness_is_due(&me, 1, true), "once it is back it says so");
     let back = ready(&state, 1, true, dead);
     assert_eq!(decide(&mut state, vec![back]), [Effect::Skipped { skipped: vec![] }]);
+}
+
+#[test]
+fn a_block_is_about_one_state() {
+    let mut state = state(&[1, 1, 1, 1], 8);
+    open(&mut state);
+    let here = state.hash();
+    let elsewhere = ControlBlock { state: B256::repeat_byte(1), ..state.next_block(vec![]) };
+    let named = elsewhere.state;
+    let refused = Invalid::OtherState { height: elsewhere.height, named, here };
+    assert_eq!(state.check(&elsewhere), Err(refused.clone()));
+    assert_eq!(state.apply(&elsewhere), Err(refused));
+    assert_eq!(state.hash(), here, "a refused block changes nothing");
+    let read: ControlState = borsh::from_slice(&borsh::to_vec(&state).unwrap()).unwrap();
+    assert_eq!(read.next_block(vec![]), state.next_block(vec![]));
+    decide(&mut state, vec![]);
+    assert_ne!(state.hash(), here, "a heartbeat is a step too");
 }

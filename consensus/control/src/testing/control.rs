@@ -3,7 +3,7 @@
 use alloy_primitives::{B256, U256};
 
 use super::{candidate, domain, keys_of};
-use crate::command::{Command, ControlBlock, L1Event};
+use crate::command::{Command, L1Event};
 use crate::dkg::{DkgCommitments, DkgConfirm, DkgShares, GroupKey};
 use crate::l1::L1View;
 use crate::set::ValidatorSet;
@@ -29,7 +29,7 @@ pub(crate) fn state(units: &[u64], window_blocks: u64) -> ControlState {
 
 /// Decides these commands as the next block.
 pub(crate) fn decide(state: &mut ControlState, commands: Vec<Command>) -> Vec<Effect> {
-    let block = ControlBlock { height: state.height() + 1, commands };
+    let block = state.next_block(commands);
     state.check(&block).unwrap();
     state.apply(&block).unwrap()
 }

@@ -47,6 +47,9 @@ impl Network {
             }
             Wire::Status(tip, min) => {
                 self.settled(&from, tip.0);
+                if let Some(state) = lock(&self.peers).get_mut(&from) {
+                    state.kept_from = Some(min.0);
+                }
                 self.emit(NetworkEvent::Status(id, Status::new(tip, min)));
             }
             Wire::Begin(height) => self.reached(&from, height.0),
@@ -76,7 +79,7 @@ impl Network {
 impl Sink for Network {
     fn up(&self, peer: NodeKey) {
         let Ok(id) = peer_id(&peer) else { return };
-        lock(&self.peers).insert(peer, PeerState { id, height: 0 });
+        lock(&self.peers).insert(peer, PeerState { id, height: 0, kept_from: None });
         self.emit(NetworkEvent::PeerConnected(id));
         self.emit(NetworkEvent::PeerSubscribed(id, Channel::Sync));
         self.tell_node(Event::PeerUp { peer });

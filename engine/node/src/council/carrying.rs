@@ -289,23 +289,8 @@ impl Council {
                 (0, 0)
             }
         };
-        let record = BatchRecord {
-            index: batch.index,
-            digest: accepted.digest,
-            first_block: batch.firstBlock,
-            last_block: batch.lastBlock,
-            last_block_hash: batch.lastBlockHash,
-            state_root: batch.stateRoot,
-            data_hash: batch.dataHash,
-            transactions,
-            raw_bytes,
-            posted_bytes: accepted.data.len() as u64,
-            signers: self.carrying.signers.get(&batch.index).cloned().unwrap_or_default(),
-            l1_tx: accepted.l1_tx,
-            l1_block: accepted.l1_block.number,
-            l1_block_hash: accepted.l1_block.hash,
-            l1_gas,
-        };
+        let signers = self.carrying.signers.get(&batch.index).cloned().unwrap_or_default();
+        let record = BatchRecord { signers, l1_gas, ..accepted.record(transactions, raw_bytes) };
         self.carrying.accepted.push_back((batch.index, accepted.l1_block.number));
         if self.carrying.accepted.len() > ACCEPTED {
             self.carrying.accepted.pop_front();

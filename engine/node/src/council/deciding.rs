@@ -14,7 +14,7 @@ use super::io::CouncilIo;
 use super::{Council, CouncilError};
 use crate::replica::{ControlUpdate, Input};
 
-/// Decided heights between two prunings of the engine's log.
+/// Decided heights between two prunings of the engine's log, at most.
 const PRUNE_EVERY_HEIGHTS: u64 = 256;
 
 impl Council {
@@ -50,7 +50,7 @@ impl Council {
         let parent = self.state.open_term().map(|term| term.parent);
         let held = |id: &BlockId| known.iter().chain(&parent).find(|facts| facts.id == *id).copied();
         let block = self.state.propose(&self.pending, &held).filter(|block| block.height == height);
-        block.unwrap_or(ControlBlock { height, commands: Vec::new() })
+        block.unwrap_or_else(|| ControlBlock { height, ..self.state.next_block(Vec::new()) })
     }
 
     /// What must be true for a vote for these bytes.
@@ -93,7 +93,8 @@ impl Council {
             self.effect(effect, io)?;
         }
         io.save(&self.state)?;
-        if height.is_multiple_of(PRUNE_EVERY_HEIGHTS) && height > self.retained_heights {
+        let prune_every = (self.retained_heights / 8).clamp(1, PRUNE_EVERY_HEIGHTS);
+        if height.is_multiple_of(prune_every) && height > self.retained_heights {
             io.prune_below(height - self.retained_heights);
         }
         self.pending.drop_stale(&self.state);

@@ -72,7 +72,7 @@ use readiness::SelfCheck;
 use recalling::Voice;
 pub use recalling::load_floor;
 use rotation::Rotating;
-pub use state_file::{StateFileError, load as load_state};
+pub use state_file::{StateFileError, load as load_state, save as save_state};
 
 /// Own commands that are not decided are sent to all again this often, in milliseconds.
 const REPEAT_MS: u64 = 2_000;

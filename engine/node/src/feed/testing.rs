@@ -76,7 +76,7 @@ impl Validators {
 
     /// Decides these commands as the next control block, three validators precommitting.
     pub(crate) fn decide(&mut self, commands: Vec<Command>) -> Item {
-        let block = ControlBlock { height: self.state.height() + 1, commands };
+        let block = self.state.next_block(commands);
         let value = borsh::to_vec(&block).expect("borsh");
         let decision = self.precommitted(block.height, value, 3);
         let effects = self.state.apply(&block).expect("a valid control block");

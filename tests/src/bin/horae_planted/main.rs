@@ -7,7 +7,8 @@ use horae_control::planted::{Fault, plant};
 fn main() -> ExitCode {
     if let Some(name) = env::var_os("HORAE_PLANTED") {
         let Some(fault) = name.to_str().and_then(Fault::named) else {
-            eprintln!("error: HORAE_PLANTED is {}, which is no fault", name.display());
+            let known: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+            eprintln!("error: HORAE_PLANTED is {}, which is none of: {}", name.display(), known.join(", "));
             return ExitCode::FAILURE;
         };
         plant(Some(fault));

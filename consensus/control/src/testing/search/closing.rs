@@ -257,7 +257,7 @@ impl Search {
     fn block(&self, votes: Vec<CloseVote>) -> ControlBlock {
         let base = self.facts(&base_of(&self.term, &votes)).unwrap_or(self.term.parent);
         let commands = vec![Command::CloseTerm(CloseTerm { base, votes })];
-        ControlBlock { height: self.control.height() + 1, commands }
+        self.control.next_block(commands)
     }
 
     /// Whether an honest validator that has fetched all it can votes for a control block.

@@ -2,7 +2,7 @@
 
 use super::super::{child, close_vote, domain, key, readiness};
 use super::{Fault, SLOT_BLOCKS, Verdict, WINDOW, World};
-use crate::command::{CloseTerm, Command, ControlBlock};
+use crate::command::{CloseTerm, Command};
 use crate::evidence::Evidence;
 use crate::head::base_of;
 use crate::record::Record;
@@ -92,7 +92,7 @@ impl World {
         let ready = !state.roll_call().of(&key.address()).is_some_and(|stated| stated.ready);
         let said = readiness(term, term.first_slot, height, ready, key);
         let mut next = state.clone();
-        let block = ControlBlock { height: height + 1, commands: vec![Command::Readiness(said)] };
+        let block = next.next_block(vec![Command::Readiness(said)]);
         next.apply(&block).expect("a new word on readiness counts");
         let open = next.open_term().unwrap().clone();
         self.seen.skips += usize::from(open.skips.decisions().len() > 1);
@@ -278,7 +278,7 @@ impl World {
         let base = self.blocks.get(&base.hash).map_or(term.parent, |b| b.facts);
         let state = self.control.last().unwrap();
         let commands = vec![Command::CloseTerm(CloseTerm { base, votes })];
-        let block = ControlBlock { height: state.height() + 1, commands };
+        let block = state.next_block(commands);
         let mut next = state.clone();
         if next.apply(&block).is_err() {
             return Ok(());

@@ -13,6 +13,7 @@ use super::{
     L1, L1Error,
     limits::{EVENT_BLOCKS_MAX, LOG_BLOCKS},
 };
+use crate::chain_view::BatchRecord;
 
 /// A batch that the inbox accepted, with what was posted.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,30 @@ pub struct AcceptedBatch {
     pub carrier: Address,
     /// The L1 block with it.
     pub l1_block: L1View,
+}
+
+impl AcceptedBatch {
+    /// What the query side keeps of it. Neither its signers nor the gas of its L1 transaction are known here.
+    pub fn record(&self, transactions: u64, raw_bytes: u64) -> BatchRecord {
+        let Self { batch, digest, data, l1_tx, l1_block, .. } = self;
+        BatchRecord {
+            index: batch.index,
+            digest: *digest,
+            first_block: batch.firstBlock,
+            last_block: batch.lastBlock,
+            last_block_hash: batch.lastBlockHash,
+            state_root: batch.stateRoot,
+            data_hash: batch.dataHash,
+            transactions,
+            raw_bytes,
+            posted_bytes: data.len() as u64,
+            signers: Vec::new(),
+            l1_tx: *l1_tx,
+            l1_block: l1_block.number,
+            l1_block_hash: l1_block.hash,
+            l1_gas: 0,
+        }
+    }
 }
 
 impl L1 {

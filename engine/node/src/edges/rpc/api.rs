@@ -181,6 +181,10 @@ pub trait Horae {
     #[method(name = "controlState")]
     fn control_state(&self) -> RpcResult<ControlReport>;
 
+    /// The decision at a control height, as borsh bytes with the precommits that decided it; nothing if it is not there (yet).
+    #[method(name = "decision")]
+    async fn decision(&self, height: u64) -> RpcResult<Option<Bytes>>;
+
     /// `feed`: blocks, certificates, commits and decisions, replayed from a position and then live (see `crate::feed`).
     #[subscription(name = "subscribe" => "subscription", unsubscribe = "unsubscribe", item = serde_json::Value)]
     async fn subscribe_feed(&self, kind: String, options: Option<FeedOptions>) -> SubscriptionResult;

@@ -295,6 +295,13 @@ impl HoraeServer for Context {
         Ok(ControlReport { height: state.height(), state: bytes.into() })
     }
 
+    async fn decision(&self, height: u64) -> RpcResult<Option<Bytes>> {
+        let (_, found) = self.decisions().read(height, height).await.map_err(|why| error::internal(why.to_string()))?;
+        let Some(decision) = found.into_iter().find(|decision| decision.height == height) else { return Ok(None) };
+        let bytes = borsh::to_vec(&decision).map_err(|why| error::internal(why.to_string()))?;
+        Ok(Some(bytes.into()))
+    }
+
     async fn subscribe_feed(
         &self,
         pending: PendingSubscriptionSink,

@@ -315,7 +315,7 @@ fn decisions_need_their_quorum_and_order() {
     let junk = validators.precommitted(1, vec![1, 2, 3], 3);
     let junk = Item::Decision(Box::new(DecisionItem { decision: junk, closed: None }));
     assert!(matches!(refused(&mut verifier, &junk), FeedError::DecisionBytes { height: 1, .. }));
-    let wrong = borsh::to_vec(&ControlBlock { height: 7, commands: vec![] }).unwrap();
+    let wrong = borsh::to_vec(&ControlBlock { height: 7, state: B256::ZERO, commands: vec![] }).unwrap();
     let wrong = validators.precommitted(1, wrong, 3);
     let wrong = Item::Decision(Box::new(DecisionItem { decision: wrong, closed: None }));
     assert!(matches!(refused(&mut verifier, &wrong), FeedError::DecisionInvalid { height: 1, .. }));
