@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     #[cfg(feature = "planted")]
     {
         if options.list_planted {
-            Fault::ALL.iter().for_each(|fault| println!("{}", fault.name()));
+            Fault::ALL.iter().for_each(|fault| println!("{}", fault.name().trim_start_matches("planted:")));
             return ExitCode::SUCCESS;
         }
         plant(options.planted);
