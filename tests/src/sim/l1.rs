@@ -11,12 +11,14 @@ use horae_mpc::{GroupKey, GroupSignature};
 use horae_node::council::groups::KeyInForce;
 use horae_node::council::install::Installation;
 use horae_node::council::rotation::Rotation;
-use horae_node::council::{BatchHead, Inbox, L1News};
+use horae_node::council::{BatchHead, Inbox, L1News, Report};
 use horae_node::edges::l1::AcceptedBatch;
 use horae_stages::L1View;
 
 use super::judge::{Violation, is_quorum};
+use super::node::Running;
 use super::rng::Rng;
+use super::world::{Due, LOOK_MS, World};
 
 /// How deep a block must lie before it is agreed to; reorganisations do not reach deeper.
 pub const DEPTH: u64 = 3;
@@ -380,5 +382,44 @@ impl Watch {
             return Some(keccak256(l1.view(to.number).hash) == to.hash);
         }
         Some(l1.events(after, to).is_some_and(|ours| ours == events))
+    }
+}
+
+impl World {
+    /// A node looks at L1.
+    pub(super) fn look(&mut self, node: usize, life: u64) -> Result<(), Violation> {
+        let clock_ms = self.nodes[node].clock_ms(self.now_ms);
+        let (endpoint, l1) = (self.nodes[node].endpoint, &self.l1);
+        let same = self.nodes[node].life == life;
+        let running = self.nodes[node].running.as_mut().filter(|_| same);
+        let Some(Running { council, side, watch, .. }) = running else { return Ok(()) };
+        watch.endpoint = endpoint;
+        for news in watch.look(l1, side.agreed) {
+            council.l1_news(news, clock_ms, side);
+        }
+        self.at(LOOK_MS, Due::Looks { node, life });
+        self.settle(node)
+    }
+
+    /// The next L1 block comes, sometimes after a reorganisation.
+    pub(super) fn make_l1_block(&mut self) -> Result<(), Violation> {
+        if !self.calm && self.rng.chance(40) {
+            self.l1.reorganise();
+            self.out.faults.l1_reorganisations += 1;
+        }
+        for outcome in self.l1.make_block() {
+            let report = match outcome.kind {
+                Kind::Batch(index) => Report::Carried { index, result: outcome.result },
+                Kind::Installation => Report::Installed(outcome.result),
+                Kind::Rotation => Report::Rotated(outcome.result),
+            };
+            let (node, life) = (outcome.node, outcome.life);
+            let after_ms = self.rng.between(1, 300);
+            self.at(after_ms, Due::Reports { node, life, report });
+        }
+        self.judge.posted(self.l1.batches())?;
+        let after_ms = self.rng.between(300, 1_500);
+        self.at(after_ms, Due::L1Block);
+        Ok(())
     }
 }

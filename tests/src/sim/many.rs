@@ -77,41 +77,55 @@ impl Many {
         sum
     }
 
-    /// Runs them in order until one fails; gives the lowest that does.
-    #[must_use]
-    pub fn first_failure(&self) -> Option<Failure> {
-        let (next, lowest) = (AtomicU64::new(self.first), AtomicU64::new(self.first + self.seeds));
-        let work = || {
-            loop {
-                let seed = next.fetch_add(1, Ordering::SeqCst);
-                if seed >= lowest.load(Ordering::SeqCst) {
-                    return None;
-                }
-                if let Err((at_ms, violation)) = self.one(seed) {
-                    lowest.fetch_min(seed, Ordering::SeqCst);
-                    return Some(Failure { seed, at_ms, violation });
-                }
-            }
-        };
-        let failures: Vec<Failure> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.threads.max(1)).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().filter_map(|worker| worker.join().expect("a run's panic is caught")).collect()
-        });
-        failures.into_iter().min_by_key(|failure| failure.seed)
-    }
-
     /// Runs one seed. A panic counts as a violation.
     ///
     /// # Errors
     /// What was seen that must not be, and when.
     pub fn one(&self, seed: u64) -> Result<Outcome, (u64, Violation)> {
         let plan = Plan { seed, events: self.events, nodes: self.nodes, loud: false };
-        catch_unwind(AssertUnwindSafe(|| World::new(plan).run())).unwrap_or_else(|panic| {
-            let why = panic.downcast_ref::<String>().map(String::as_str);
-            let why = why.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-            Err((0, Violation::new(0, format!("panic: {why}"))))
-        })
+        caught(|| World::new(plan).run())
     }
+}
+
+/// What came of a run; a panic in it counts as a violation.
+///
+/// # Errors
+/// What was seen that must not be, and when.
+pub fn caught<T>(run: impl FnOnce() -> Result<T, (u64, Violation)>) -> Result<T, (u64, Violation)> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let why = panic.downcast_ref::<String>().map(String::as_str);
+        let why = why.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Err((0, Violation::new(0, format!("panic: {why}"))))
+    })
+}
+
+/// Runs seeds from `first` on in order until one fails, at most `seeds`; gives the lowest that does. The runs' panics must have
+/// been [`caught`].
+#[must_use]
+pub fn first_failure<T>(
+    first: u64,
+    seeds: u64,
+    threads: usize,
+    run: impl Fn(u64) -> Result<T, (u64, Violation)> + Sync,
+) -> Option<Failure> {
+    let (next, lowest) = (AtomicU64::new(first), AtomicU64::new(first + seeds));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::SeqCst);
+            if seed >= lowest.load(Ordering::SeqCst) {
+                return None;
+            }
+            if let Err((at_ms, violation)) = run(seed) {
+                lowest.fetch_min(seed, Ordering::SeqCst);
+                return Some(Failure { seed, at_ms, violation });
+            }
+        }
+    };
+    let failures: Vec<Failure> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().filter_map(|worker| worker.join().expect("a run's panic is caught")).collect()
+    });
+    failures.into_iter().min_by_key(|failure| failure.seed)
 }
 
 impl Sum {

@@ -42,6 +42,6 @@ pub mod world;
 
 pub use byzantine::Lie;
 pub use judge::Violation;
-pub use many::{Failure, Many, Sum};
+pub use many::{Failure, Many, Sum, caught, first_failure};
 pub use outage::{Conviction, Outage};
 pub use world::{Outcome, Plan, World};

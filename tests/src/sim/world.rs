@@ -16,7 +16,7 @@ use super::clients::Clients;
 use super::engine::{Engine, beginning};
 use super::faults::{Fragile, Tally};
 use super::judge::{Judge, Violation};
-use super::l1::{Kind, L1};
+use super::l1::L1;
 use super::net::{Net, Weather};
 use super::node::{Beginning, Node, Running, signer_key};
 use super::rng::Rng;
@@ -33,7 +33,7 @@ const ENGINE_MS: u64 = 10;
 /// How often a store takes in what is committed.
 pub(super) const STORE_MS: u64 = 20;
 /// How often a node looks at L1.
-const LOOK_MS: u64 = 500;
+pub(super) const LOOK_MS: u64 = 500;
 /// Blocks between prunings of a journal.
 const PRUNE_BLOCKS: u64 = 32;
 /// How long the calm at the end may take to bring new blocks and a batch everywhere, beside two slot timeouts.
@@ -355,6 +355,10 @@ impl World {
                     return self.finish();
                 }
                 if self.now_ms > deadline_ms {
+                    if let Some(term) = self.outdated.filter(|term| !self.has_closed(*term)) {
+                        let what = format!("term {term} outlives the incarnation that was registered in it");
+                        return Err(Violation::new(0, what));
+                    }
                     let open = self.clients.open();
                     let invariant = if open.is_empty() { 0 } else { 9 };
                     let what = format!("no progress to block {height} and {batches} batches: {}", self.standing());
@@ -367,11 +371,15 @@ impl World {
     fn has_come_right(&self, height: u64, batches: usize) -> bool {
         let honest = || self.nodes.iter().filter(|node| !node.is_liar());
         let reached = |node: &Node| node.running.as_ref().is_some_and(|r| r.replica.committed() >= height);
-        let closed = |term: u64| self.engine.state().open_term().is_some_and(|open| open.number > term);
+        let closed = |term| self.has_closed(term);
         honest().all(reached)
             && self.outdated.is_none_or(closed)
             && self.clients.is_done()
             && self.l1.batches().count() >= batches
+    }
+
+    fn has_closed(&self, term: u64) -> bool {
+        self.engine.state().open_term().is_some_and(|open| open.number > term)
     }
 
     /// Where everybody stands, in words.
@@ -550,41 +558,6 @@ impl World {
             self.write(node);
         }
         self.at(STORE_MS, Due::Stores { node, life });
-    }
-
-    fn look(&mut self, node: usize, life: u64) -> Result<(), Violation> {
-        let clock_ms = self.nodes[node].clock_ms(self.now_ms);
-        let (endpoint, l1) = (self.nodes[node].endpoint, &self.l1);
-        let same = self.nodes[node].life == life;
-        let running = self.nodes[node].running.as_mut().filter(|_| same);
-        let Some(Running { council, side, watch, .. }) = running else { return Ok(()) };
-        watch.endpoint = endpoint;
-        for news in watch.look(l1, side.agreed) {
-            council.l1_news(news, clock_ms, side);
-        }
-        self.at(LOOK_MS, Due::Looks { node, life });
-        self.settle(node)
-    }
-
-    fn make_l1_block(&mut self) -> Result<(), Violation> {
-        if !self.calm && self.rng.chance(40) {
-            self.l1.reorganise();
-            self.out.faults.l1_reorganisations += 1;
-        }
-        for outcome in self.l1.make_block() {
-            let report = match outcome.kind {
-                Kind::Batch(index) => Report::Carried { index, result: outcome.result },
-                Kind::Installation => Report::Installed(outcome.result),
-                Kind::Rotation => Report::Rotated(outcome.result),
-            };
-            let (node, life) = (outcome.node, outcome.life);
-            let after_ms = self.rng.between(1, 300);
-            self.at(after_ms, Due::Reports { node, life, report });
-        }
-        self.judge.posted(self.l1.batches())?;
-        let after_ms = self.rng.between(300, 1_500);
-        self.at(after_ms, Due::L1Block);
-        Ok(())
     }
 
     pub(super) fn write(&mut self, node: usize) {
