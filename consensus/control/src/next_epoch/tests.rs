@@ -3,7 +3,9 @@
 use alloy_primitives::U256;
 
 use super::*;
+use crate::checkpoint::{Checkpoint, NotACheckpoint};
 use crate::command::{CloseTerm, Command, L1Event, RegisterIncarnation};
+use crate::decision::Decision;
 use crate::evidence::Evidence;
 use crate::jail::Jailed;
 use crate::pending::{Added, NotPending, Pending, PendingCommands};
@@ -384,4 +386,22 @@ fn replicas_agree_on_epochs() {
         }
     }
     assert!(epochs >= 8 && refused > 8, "{epochs} epochs opened, {refused} blocks refused");
+}
+
+#[test]
+fn between_rotation_and_opening_no_checkpoint_can_be_checked() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    let genesis = Genesis { params: *state.params(), ..genesis(&[1, 1, 1, 1], 8) };
+    due(&mut state);
+    let in_force = state.l1().installed().unwrap();
+    let unsigned = |state: &ControlState| {
+        let value = borsh::to_vec(&state.next_block(vec![])).unwrap();
+        let decision = Decision { height: state.height() + 1, round: 0, value, precommits: vec![] };
+        Checkpoint { state: state.clone(), decision }
+    };
+    let early = unsigned(&state).verify(&genesis, &in_force);
+    assert_eq!(early, Err(NotACheckpoint::EpochEnds { epoch: 0 }), "the set on L1 is not the one that decides");
+    close(&mut state);
+    let unvouched = Err(NotACheckpoint::Decision(StatementError::NoQuorum { weight: 0, total: 5 }));
+    assert_eq!(unsigned(&state).verify(&genesis, &in_force), unvouched, "the set is the right one now");
 }

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::command::CloseTerm;
+use crate::dkg::{DkgError, DkgPhase};
+use crate::failover::CloseError;
+use crate::l1::L1Error;
 use crate::statement::{CloseVote, SignedBlock};
 use crate::testing::control::{KEY, commitments, confirm, decide, genesis, installed, l1_view, open, shares, state};
 use crate::testing::{Rng, certificate, chain, child, close_vote, domain, key, keys_of};

@@ -132,6 +132,9 @@ pub struct Voter {
     committed: u64,
     /// Nothing may be said yet: whether the log is whole is not known.
     silent: bool,
+    /// The highest certificate of the open term that was learned in silence: held as soon as there is a voice to say so. The
+    /// window counts from what it commits, so without it a close vote could list more than a window of blocks.
+    learned: Option<Certificate>,
     /// The highest term that the stored records name: earlier ones are over, and what was said in them may be cut off.
     floor: u64,
 }
@@ -148,6 +151,7 @@ impl Voter {
             begun: None,
             committed: 0,
             silent: false,
+            learned: None,
             floor: 0,
         }
     }
@@ -157,15 +161,18 @@ impl Voter {
         self.silent = true;
     }
 
-    /// May speak from now on, as this incarnation. As a new one it forgets what it promised: that bound the old one, and
-    /// the new one has a voice only in terms opened after its registration.
-    pub fn speak_as(&mut self, incarnation: u64) {
+    /// May speak from now on, as this incarnation, and holds the highest certificate that it has learned in silence. As a new
+    /// incarnation it forgets what it promised: that bound the old one, and the new one has a voice only in terms opened
+    /// after its registration.
+    pub fn speak_as(&mut self, incarnation: u64) -> Option<Voted<Option<Ack>>> {
         if incarnation != self.incarnation {
             self.incarnation = incarnation;
             self.promises.clear();
             self.begun = None;
         }
         self.silent = false;
+        let learned = self.learned.take()?;
+        self.take_in(&learned)
     }
 
     /// Whether what this validator says counts in the open term: it is in the set as its present incarnation, and is not
@@ -229,6 +236,7 @@ impl Voter {
         if let Some(certificate) = self.promises.get(&term.number).and_then(|said| said.certificate.as_ref()) {
             learn(&mut self.committed, certificate, &term);
         }
+        self.learned = None;
         self.open = Some(term);
     }
 
@@ -415,11 +423,15 @@ impl Voter {
     }
 
     fn holds(&self, number: u64) -> bool {
-        self.certificate().is_some_and(|c| c.block.number >= number)
+        self.certificate().into_iter().chain(&self.learned).any(|c| c.block.number >= number)
     }
 
     /// Makes a verified certificate, higher than the one held, the highest one; nothing if there is no voice to do so.
     fn take_in(&mut self, certificate: &Certificate) -> Option<Voted<Option<Ack>>> {
+        if self.silent {
+            self.learned = Some(certificate.clone());
+            return None;
+        }
         let Speaking { promises, key, domain, .. } = self.speaking().ok()?;
         promises.adopt(certificate.clone());
         let ack = promises.last_ack().map(|last| {

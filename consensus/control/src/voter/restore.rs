@@ -101,7 +101,7 @@ impl Voter {
                 }
             }
         }
-        Ok(Self { domain, key, incarnation, open: None, promises, begun, committed: 0, silent: false, floor })
+        Ok(Self { promises, begun, floor, ..Self::new(domain, key, incarnation) })
     }
 
     /// The fewest records that restore this voter as it is, for the term spoken in last and later ones: what a log may

@@ -104,6 +104,26 @@ fn at_most_a_window_above_the_highest_commit() {
 }
 
 #[test]
+fn what_was_learned_in_silence_is_held_before_anything_is_said() {
+    let term = term(&[1, 1, 1, 1], 2);
+    let mut voter = voter(&term, 0);
+    let blocks = chain(&term, 6, 8);
+    voter.ack(&blocks[0], None).unwrap();
+    voter.hush();
+    assert_eq!(voter.hold_certificate(&certified(&term, &blocks[1])), Ok(None));
+    assert_eq!(voter.hold_commit(&committed(&term, &blocks[3])), Ok(None));
+    assert_eq!(voter.hold_certificate(&certified(&term, &blocks[2])), Ok(None), "not higher");
+    let voted = voter.speak_as(0).unwrap();
+    assert_eq!(voted.statement.unwrap().certificate, Some(blocks[3].facts.id));
+    for block in &blocks[1..6] {
+        voter.ack(block, None).unwrap();
+    }
+    let vote = voter.close().unwrap().statement;
+    assert_eq!((vote.acked.len(), vote.verify(&term)), (2, Ok(())), "no more than a window above the certificate");
+    assert_eq!(voter.speak_as(0), None);
+}
+
+#[test]
 fn certificates_also_show_commits() {
     let term = term(&[1, 1, 1, 1], 2);
     let mut voter = voter(&term, 0);

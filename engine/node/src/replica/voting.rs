@@ -266,7 +266,9 @@ impl<S: StateSource> Replica<S> {
 
     /// This validator may speak from now on.
     pub(super) fn speak_as(&mut self, now_ms: u64, incarnation: u64, io: &mut impl ReplicaIo) {
-        self.voter.speak_as(incarnation);
+        if let Some(voted) = self.voter.speak_as(incarnation) {
+            self.renewed(voted, io);
+        }
         self.progress_ms = now_ms.saturating_add(START_GRACE_MS);
         self.close_if_begun_before(io);
         self.repeat_ack(io);
