@@ -58,13 +58,15 @@ pub struct Engine {
     rng: Rng,
     next_heartbeat_ms: u64,
     rounds: u32,
+    /// Views put to the vote that were not L1's, and got no quorum.
+    pub refused_views: u64,
 }
 
 impl Engine {
     /// An engine that has decided nothing.
     #[must_use]
     pub fn new(rng: Rng, genesis: ControlState) -> Self {
-        Self { log: Vec::new(), state: genesis, round: None, rng, next_heartbeat_ms: 0, rounds: 0 }
+        Self { log: Vec::new(), state: genesis, round: None, rng, next_heartbeat_ms: 0, rounds: 0, refused_views: 0 }
     }
 
     /// Height of the last decided block.
@@ -221,8 +223,23 @@ impl Engine {
         }
         if now_ms < checking.began_ms + ROUND_MS {
             self.round = Some(Round::Checking(checking));
+        } else {
+            self.refused_views += u64::from(self.is_untrue(&checking.value, l1));
         }
         Ok(None)
+    }
+
+    /// Whether a proposal has L1 say what it does not say.
+    fn is_untrue(&self, value: &Bytes, l1: &L1) -> bool {
+        let block: ControlBlock = borsh::from_slice(value).expect("a council's own bytes can be read");
+        let agreed = self.state.l1_view();
+        let after = L1View { number: agreed.number, hash: agreed.hash };
+        block.commands.iter().any(|command| match command {
+            Command::L1View { number, hash, events } => {
+                l1.events(after, L1View { number: *number, hash: *hash }).as_ref() != Some(events)
+            }
+            _ => false,
+        })
     }
 
     /// A validator's precommit: stored, then heard by all that can hear it.
