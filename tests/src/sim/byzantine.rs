@@ -1,5 +1,5 @@
 //! Liars. A Byzantine node runs the honest code behind a mask that changes what leaves it: it seals twice, acks twice, hides
-//! and invents in its close votes, spoils its signature shares, serves old certificates, seals in the future, repeats itself.
+//! and invents in its close votes, spoils or withholds its signature shares, serves old certificates, seals in the future, repeats itself.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,10 @@ pub enum Lie {
     ListsPhantoms,
     /// Its shares of signatures are wrong.
     SpoilsShares,
+    /// It promises shares of signatures, and keeps them to itself.
+    WithholdsShares,
+    /// It promises no shares of signatures.
+    WithholdsCommitments,
     /// Carries old certificates.
     ServesOldCertificates,
     /// Seals far in the future.
@@ -43,13 +47,15 @@ pub enum Lie {
 
 impl Lie {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::SealsTwice,
         Self::IsMute,
         Self::AcksTwice,
         Self::HidesAcks,
         Self::ListsPhantoms,
         Self::SpoilsShares,
+        Self::WithholdsShares,
+        Self::WithholdsCommitments,
         Self::ServesOldCertificates,
         Self::SealsInTheFuture,
         Self::RepeatsItself,
@@ -204,6 +210,15 @@ impl Mask {
                 other => vec![LinkMessage::Pending(Box::new(other))],
             },
             LinkMessage::Signing(mut message) => {
+                let withheld = match &message.body {
+                    SigningBody::Commitments(_) => self.dares(Lie::WithholdsCommitments, 950),
+                    SigningBody::Reply(_) => self.dares(Lie::WithholdsShares, 950),
+                    _ => false,
+                };
+                if withheld {
+                    self.told += 1;
+                    return Vec::new();
+                }
                 if self.dares(Lie::SpoilsShares, 700)
                     && let SigningBody::Reply(SigningReply::Shares { shares, .. }) = &mut message.body
                     && let Some(share) = shares.first_mut()

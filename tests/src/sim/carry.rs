@@ -1,6 +1,7 @@
 //! What leaves a node: carried to the others, through its mask if it is a liar, and shown to the judge on the way.
 
 use horae_control::pending::Pending;
+use horae_mpc::SigningBody;
 use horae_node::chain_view::ChainEvent;
 use horae_node::council::carrying::Checked;
 use horae_node::council::io::{compared, packed};
@@ -11,7 +12,7 @@ use horae_node::replica::{Input, NewestKnown, Received};
 
 use super::edges::Said;
 use super::judge::Violation;
-use super::l1::{INBOX, Tx, Waiting};
+use super::l1::{INBOX, NO_ANSWER, Tx, Waiting};
 use super::net::Kind;
 use super::node::Running;
 use super::world::{Due, World};
@@ -78,6 +79,7 @@ impl World {
                 }
                 Said::All(message) => {
                     if let PeerMessage::Block { block, .. } = &message {
+                        self.nodes[node].sealed += 1;
                         let (header, hash) = (block.header(), block.header().hash());
                         self.tell(|| {
                             let (number, term, slot) = (header.number, header.term, header.slot);
@@ -182,6 +184,11 @@ impl World {
         for message in messages {
             let (speaker, hearer) = (self.nodes[from].address, self.nodes[to].address);
             self.judge.said_on_link(speaker, hearer, &message)?;
+            if let LinkMessage::Signing(message) = &message
+                && let SigningBody::Request(request) = &message.body
+            {
+                self.rounds.note(request);
+            }
             let recalls = matches!(message, LinkMessage::YouSaid(_));
             let bytes = message.encode();
             self.trace(&bytes);
@@ -222,6 +229,11 @@ impl World {
             }
             Work::Pack(batch) => packed(&batch, params, &INBOX),
             Work::Compare { from, batch, data } => compared(from, &batch, &data, params, &INBOX),
+            Work::Submit { header, .. } if !self.nodes[node].endpoint.answers() => {
+                Report::Carried { index: header.index, result: Err(NO_ANSWER.to_owned()) }
+            }
+            Work::Install(_) if !self.nodes[node].endpoint.answers() => Report::Installed(Err(NO_ANSWER.to_owned())),
+            Work::Rotate(_) if !self.nodes[node].endpoint.answers() => Report::Rotated(Err(NO_ANSWER.to_owned())),
             Work::Submit { header, signature, data } => {
                 return self.l1.send(Waiting { node, life, tx: Tx::Submit { header, signature, data } });
             }

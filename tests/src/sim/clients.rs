@@ -13,6 +13,8 @@ use crate::wallet::Wallet;
 
 /// Transfers of one account that may be on their way.
 const OPEN: usize = 12;
+/// Steps in a thousand at which an account sends something new, unless a scene says otherwise.
+const EAGER_PER_MILLE: u64 = 400;
 /// A refused or unanswered transfer is sent again after this long.
 const RETRY_MS: u64 = 500;
 
@@ -36,6 +38,8 @@ struct Account {
 pub struct Clients {
     accounts: Vec<Account>,
     rng: Rng,
+    /// Steps in a thousand at which an account sends something new.
+    pub eager_per_mille: u64,
     chain_id: u64,
     /// Transfers signed.
     pub sent: u64,
@@ -53,7 +57,15 @@ impl Clients {
             home: None,
             open: Vec::new(),
         });
-        Self { accounts: accounts.collect(), rng: Rng::new(0), chain_id, sent: 0, accepted: 0 }.with(rng)
+        Self {
+            accounts: accounts.collect(),
+            rng: Rng::new(0),
+            eager_per_mille: EAGER_PER_MILLE,
+            chain_id,
+            sent: 0,
+            accepted: 0,
+        }
+        .with(rng)
     }
 
     fn with(mut self, rng: Rng) -> Self {
@@ -102,7 +114,7 @@ impl Clients {
                 }
                 continue;
             };
-            if sending && account.open.len() < OPEN && self.rng.chance(400) {
+            if sending && account.open.len() < OPEN && self.rng.chance(self.eager_per_mille) {
                 let transfer = account.wallet.transfer(self.chain_id, account.nonce);
                 let (hash, raw) = account.wallet.sign(transfer);
                 account.nonce += 1;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use horae_control::{ControlState, SignedEngineStatement, VotePlace, planted};
-use horae_node::chain_view::ChainEvent;
+use horae_mpc::Fault;
+use horae_node::chain_view::{ChainEvent, SigningFaults};
 use horae_node::council::message::{LinkMessage, YouSaid};
 use horae_node::council::{CouncilIo, IncarnationFileError, StateFileError, Work};
 use horae_node::keys::KeyError;
@@ -31,6 +32,23 @@ pub struct Files {
     /// Its newest vote in the engine's write-ahead log.
     pub voted: Option<VotePlace>,
     sealed: BTreeMap<String, Vec<u8>>,
+}
+
+impl Files {
+    /// Loses the newer half of the decided log, what it shows, and its newest vote; how many heights.
+    pub fn cut_decisions(&mut self) -> u64 {
+        let keep = self.decided / 2;
+        self.voted = None;
+        self.shown.retain(|_, shown| shown.statement.place().height <= keep);
+        std::mem::replace(&mut self.decided, keep) - keep
+    }
+
+    /// Loses the decided log, what it shows, its newest vote and the control state; how many heights.
+    pub fn lose_control_plane(&mut self) -> u64 {
+        (self.voted, self.state) = (None, None);
+        self.shown.clear();
+        std::mem::take(&mut self.decided)
+    }
 }
 
 /// An answer to a validator that asks what it said, until the replica has added its part.
@@ -63,6 +81,10 @@ pub struct CouncilSide {
     pub running: Arc<RunningSlot>,
     /// The newest vote of every validator that came by.
     pub heard: BTreeMap<Address, SignedEngineStatement>,
+    /// Why this node cannot take its turns, as it shows it.
+    pub trouble: Option<String>,
+    /// What signers did wrong, as it shows it.
+    pub signing_faults: SigningFaults,
     rng: ChaCha8Rng,
 }
 
@@ -80,6 +102,8 @@ impl CouncilSide {
             agreed: horae_stages::L1View::default(),
             running: Arc::default(),
             heard: BTreeMap::new(),
+            trouble: None,
+            signing_faults: SigningFaults::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
         }
     }
@@ -184,5 +208,11 @@ impl CouncilIo for CouncilSide {
         false
     }
 
-    fn show_trouble(&mut self, _trouble: Option<String>) {}
+    fn show_trouble(&mut self, trouble: Option<String>) {
+        self.trouble = trouble;
+    }
+
+    fn note_signing_fault(&mut self, validator: Address, fault: Fault, now_ms: u64) {
+        self.signing_faults.note(validator, &fault, now_ms);
+    }
 }

@@ -71,6 +71,14 @@ impl Disk {
         self.durable = self.pruned + self.entries.len();
     }
 
+    /// Loses the newer half of what can be read; how many entries.
+    pub fn cut(&mut self) -> u64 {
+        let keep = self.entries.len() / 2;
+        let cut = self.entries.drain(keep..).count();
+        self.durable = self.pruned + keep;
+        cut as u64
+    }
+
     /// What is on stable storage now.
     #[must_use]
     pub fn durable_part(&self) -> Self {

@@ -4,22 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use horae_control::command::{Command, L1Event, Question};
-use horae_control::limits::MIN_STAKE;
-use horae_control::{
-    BlockFacts, Candidate, ControlBlock, ControlParams, ControlState, Domain, Effect, EngineStatement,
-    SignedEngineStatement, Step,
-};
+use horae_control::{BlockFacts, ControlBlock, ControlState, Effect, EngineStatement, SignedEngineStatement, Step};
 use horae_node::replica::{FactsQuestion, HoldsQuestion, Input};
-use horae_stages::{ChainParams, Genesis, L1View};
+use horae_stages::L1View;
 use horae_tendermint::Part;
 use tokio::sync::oneshot;
 
 use super::judge::{Violation, is_quorum};
-use super::l1::{L1, STEP_BLOCKS};
+use super::l1::L1;
 use super::net::Net;
-use super::node::{Node, node_key, signer_key};
+use super::node::{Node, signer_key};
 use super::rng::Rng;
 
 /// A round without a decision is given up after this long.
@@ -62,13 +58,15 @@ pub struct Engine {
     rng: Rng,
     next_heartbeat_ms: u64,
     rounds: u32,
+    /// Views put to the vote that were not L1's, and got no quorum.
+    pub refused_views: u64,
 }
 
 impl Engine {
     /// An engine that has decided nothing.
     #[must_use]
     pub fn new(rng: Rng, genesis: ControlState) -> Self {
-        Self { log: Vec::new(), state: genesis, round: None, rng, next_heartbeat_ms: 0, rounds: 0 }
+        Self { log: Vec::new(), state: genesis, round: None, rng, next_heartbeat_ms: 0, rounds: 0, refused_views: 0 }
     }
 
     /// Height of the last decided block.
@@ -225,8 +223,23 @@ impl Engine {
         }
         if now_ms < checking.began_ms + ROUND_MS {
             self.round = Some(Round::Checking(checking));
+        } else {
+            self.refused_views += u64::from(self.is_untrue(&checking.value, l1));
         }
         Ok(None)
+    }
+
+    /// Whether a proposal has L1 say what it does not say.
+    fn is_untrue(&self, value: &Bytes, l1: &L1) -> bool {
+        let block: ControlBlock = borsh::from_slice(value).expect("a council's own bytes can be read");
+        let agreed = self.state.l1_view();
+        let after = L1View { number: agreed.number, hash: agreed.hash };
+        block.commands.iter().any(|command| match command {
+            Command::L1View { number, hash, events } => {
+                l1.events(after, L1View { number: *number, hash: *hash }).as_ref() != Some(events)
+            }
+            _ => false,
+        })
     }
 
     /// A validator's precommit: stored, then heard by all that can hear it.
@@ -298,36 +311,4 @@ impl Checking {
         let value = borsh::to_vec(block).expect("writing to memory does not fail").into();
         Self { began_ms, round, value, lie, asked: BTreeMap::new(), yes: BTreeSet::new(), precommits: Vec::new() }
     }
-}
-
-/// The control state at height 0, of validators with these stakes in multiples of the least.
-pub(super) fn beginning(
-    rng: &mut Rng,
-    units: &[u64],
-    domain: Domain,
-    params: &ChainParams,
-    genesis: &Genesis,
-    epoch_slots: u64,
-) -> ControlState {
-    let validators = units.iter().enumerate().map(|(n, units)| Candidate {
-        id: n as u64 + 1,
-        signer: signer_key(n).address(),
-        node_key: node_key(n),
-        stake: U256::from(MIN_STAKE) * U256::from(*units),
-    });
-    let begin = horae_control::Genesis {
-        domain,
-        l1_view: horae_control::L1View { number: 1, hash: B256::repeat_byte(1) },
-        validators: validators.collect(),
-        seed: keccak256(rng.draw().to_be_bytes()),
-        block_hash: genesis.header().hash(),
-        params: ControlParams {
-            window_blocks: params.window_blocks,
-            l1_step_blocks: STEP_BLOCKS,
-            epoch_slots,
-            epoch_slots_max: 2 * epoch_slots,
-            ..ControlParams::devnet()
-        },
-    };
-    ControlState::genesis(&begin).expect("the validators form a set")
 }

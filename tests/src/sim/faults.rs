@@ -277,7 +277,7 @@ impl World {
 
     /// Faults are over.
     pub(super) fn heal(&mut self) {
-        self.calm = true;
+        (self.calm, self.clients_send) = (true, false);
         self.part(&vec![0; self.nodes.len()]);
         self.net.set_weather(Weather::CALM);
         for node in 0..self.nodes.len() {

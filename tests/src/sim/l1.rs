@@ -32,6 +32,9 @@ const CHAIN_ID: u64 = 31_337;
 /// The inbox that signatures are bound to.
 pub const INBOX: Inbox = Inbox { l1_chain_id: CHAIN_ID, address: Address::repeat_byte(0x22) };
 
+/// What a silent endpoint comes to.
+pub const NO_ANSWER: &str = "the endpoint does not answer";
+
 /// A transaction to the inbox.
 pub enum Tx {
     /// The first group key.
@@ -106,6 +109,16 @@ pub enum Endpoint {
     Silent,
     /// Of another chain, with events that never were.
     Lying,
+    /// As it is, with an event that never was.
+    Inventing,
+}
+
+impl Endpoint {
+    /// Whether it takes transactions and answers questions.
+    #[must_use]
+    pub fn answers(self) -> bool {
+        self != Self::Silent
+    }
 }
 
 /// The chain.
@@ -117,6 +130,10 @@ pub struct L1 {
     /// The highest block that there ever was.
     highest: usize,
     set: ValidatorSet,
+    /// Events of other contracts that the next block has.
+    announced: Vec<L1Event>,
+    /// It makes no blocks.
+    pub stands_still: bool,
 }
 
 impl L1 {
@@ -129,7 +146,16 @@ impl L1 {
             batches: Vec::new(),
             after: Contract::default(),
         };
-        Self { blocks: vec![block(0), block(1)], pool: Vec::new(), rng, made: 0, highest: 1, set }
+        Self {
+            blocks: vec![block(0), block(1)],
+            pool: Vec::new(),
+            rng,
+            made: 0,
+            highest: 1,
+            set,
+            announced: Vec::new(),
+            stands_still: false,
+        }
     }
 
     /// Takes a transaction into the pool.
@@ -137,13 +163,22 @@ impl L1 {
         self.pool.push(waiting);
     }
 
-    /// Makes the next block. Gives what became of transactions.
+    /// Something happens on L1 in the next block.
+    pub fn announce(&mut self, event: L1Event) {
+        self.announced.push(event);
+    }
+
+    /// Makes the next block, unless it stands still. Gives what became of transactions.
     pub fn make_block(&mut self) -> Vec<Outcome> {
+        if self.stands_still {
+            return Vec::new();
+        }
         self.made += 1;
         let number = self.blocks.len() as u64;
         let below = self.blocks.last().expect("there is block 0");
         let hash = keccak256([below.hash.0, B256::from(U256::from(self.made)).0].concat());
-        let mut block = Block { hash, events: Vec::new(), batches: Vec::new(), after: below.after.clone() };
+        let events = std::mem::take(&mut self.announced);
+        let mut block = Block { hash, events, batches: Vec::new(), after: below.after.clone() };
         let (mut outcomes, mut later) = (Vec::new(), Vec::new());
         for waiting in std::mem::take(&mut self.pool) {
             if self.rng.chance(200) {
@@ -180,6 +215,18 @@ impl L1 {
         self.blocks.iter().flat_map(|block| &block.batches)
     }
 
+    /// The group key in force at the head.
+    #[must_use]
+    pub fn key(&self) -> Option<ControlKey> {
+        self.blocks.last()?.after.key.as_ref().map(control_key)
+    }
+
+    /// Whether a view is of this chain.
+    #[must_use]
+    pub fn has(&self, view: &horae_control::L1View) -> bool {
+        self.blocks.get(view.number as usize).is_some_and(|block| block.hash == view.hash)
+    }
+
     /// Events of the blocks above `after` up to `to`, if both are there with these hashes.
     #[must_use]
     pub fn events(&self, after: L1View, to: L1View) -> Option<Vec<L1Event>> {
@@ -214,6 +261,10 @@ impl L1 {
     fn view(&self, number: u64) -> L1View {
         L1View { number, hash: self.blocks[number as usize].hash }
     }
+}
+
+fn control_key(key: &GroupKey) -> ControlKey {
+    ControlKey { px: U256::from_be_bytes(key.px().0), parity: key.parity() }
 }
 
 fn install(block: &mut Block, wanted: &Installation, set: &ValidatorSet) -> Result<(), String> {
@@ -314,14 +365,14 @@ impl Watch {
         match self.endpoint {
             Endpoint::Behind(blocks) => Some(newest.saturating_sub(blocks).max(1)),
             Endpoint::Silent => None,
-            Endpoint::Lying => Some(newest),
+            Endpoint::Lying | Endpoint::Inventing => Some(newest),
         }
     }
 
     /// One look.
     pub fn look(&mut self, l1: &L1, agreed: L1View) -> Vec<L1News> {
         let Some(head) = self.head(l1) else {
-            return vec![L1News::Standing(Err("the endpoint does not answer".to_owned()))];
+            return vec![L1News::Standing(Err(NO_ANSWER.to_owned()))];
         };
         let mut news = Vec::new();
         let seen: Vec<&AcceptedBatch> = l1.blocks[..=head as usize].iter().flat_map(|block| &block.batches).collect();
@@ -345,10 +396,7 @@ impl Watch {
         }
         news.push(L1News::Inbox(inbox));
         let Contract { key, key_index, .. } = l1.blocks[head as usize].after;
-        news.push(L1News::Key(key.map(|key| KeyInForce {
-            index: key_index,
-            key: ControlKey { px: U256::from_be_bytes(key.px().0), parity: key.parity() },
-        })));
+        news.push(L1News::Key(key.map(|key| KeyInForce { index: key_index, key: control_key(&key) })));
         news.push(L1News::Finalized(head.saturating_sub(FINAL_DEPTH)));
         let lies = self.endpoint == Endpoint::Lying;
         let has_agreed = agreed.number <= head && l1.view(agreed.number).hash == agreed.hash && !lies;
@@ -361,8 +409,8 @@ impl Watch {
             let mut events = l1.events_between(agreed.number, number);
             if lies {
                 view.hash = keccak256(view.hash);
-                events.push(L1Event::ValidatorLeaving { id: 1 });
             }
+            events.extend(self.invented());
             if self.told != Some(view) {
                 self.told = Some(view);
                 news.push(L1News::View(view, events));
@@ -381,7 +429,14 @@ impl Watch {
         if self.endpoint == Endpoint::Lying {
             return Some(keccak256(l1.view(to.number).hash) == to.hash);
         }
-        Some(l1.events(after, to).is_some_and(|ours| ours == events))
+        Some(
+            l1.events(after, to).is_some_and(|ours| ours.into_iter().chain(self.invented()).eq(events.iter().cloned())),
+        )
+    }
+
+    /// What never happened.
+    fn invented(&self) -> Option<L1Event> {
+        matches!(self.endpoint, Endpoint::Lying | Endpoint::Inventing).then_some(L1Event::ValidatorLeaving { id: 1 })
     }
 }
 

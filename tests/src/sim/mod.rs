@@ -3,6 +3,7 @@
 //! | file | is |
 //! |---|---|
 //! | [`world`] | time, and the loop around every node |
+//! | [`beginning`] | block 0 and the control plane's genesis |
 //! | [`faults`] | what goes wrong, and when |
 //! | [`carry`] | what leaves a node, on its way to the others and past the judge |
 //! | [`node`] | one node: stages in front, replica, council, what outlives a crash |
@@ -13,12 +14,13 @@
 //! | [`clients`] | transfers, and whether their answers were true |
 //! | [`judge`] | the invariants of design section 5 |
 //! | [`closing`], `remembering` | of these: where a term ends, and what a restart may not forget |
-//! | [`outage`] | one validator dies and comes back, or lies |
+//! | [`outage`] | scenes: one thing goes wrong in a world in which nothing else does |
 //! | [`many`] | many seeds, and what they come to together |
 //!
 //! What runs is the code of a node: the stages, the replica, voter and tally, the council with its key generation and signing,
 //! the control state. Modelled are Tendermint, the disks, the links, L1 and the thread that stores committed blocks.
 
+pub mod beginning;
 pub mod byzantine;
 mod carry;
 pub mod clients;
@@ -43,5 +45,8 @@ pub mod world;
 pub use byzantine::Lie;
 pub use judge::Violation;
 pub use many::{Failure, Many, Sum, caught, first_failure};
-pub use outage::{Conviction, Outage};
+pub use outage::{
+    Backlog, BadEndpoints, BadSigner, Candidate, Conviction, CutLog, Diverged, Divergence, EpochChange, Left, Lied,
+    Outage, Recovered, Signed, Unready,
+};
 pub use world::{Outcome, Plan, World};

@@ -52,13 +52,21 @@ pub struct Net {
     latest_ms: BTreeMap<(usize, usize, Kind), u64>,
     /// From whom to whom nothing comes through.
     cut: Vec<Vec<bool>>,
+    /// Who hears nothing of other replicas, though councils hear each other.
+    deaf: Vec<bool>,
 }
 
 impl Net {
     /// Links between `nodes` nodes.
     #[must_use]
     pub fn new(rng: Rng, nodes: usize, weather: Weather) -> Self {
-        Self { rng, weather, latest_ms: BTreeMap::new(), cut: vec![vec![false; nodes]; nodes] }
+        Self {
+            rng,
+            weather,
+            latest_ms: BTreeMap::new(),
+            cut: vec![vec![false; nodes]; nodes],
+            deaf: vec![false; nodes],
+        }
     }
 
     /// Changes how links behave from now on.
@@ -85,6 +93,11 @@ impl Net {
         }
     }
 
+    /// Takes what other replicas say from a node, or gives it back.
+    pub fn deafen(&mut self, node: usize, deaf: bool) {
+        self.deaf[node] = deaf;
+    }
+
     fn joined_since(&self, before: &[Vec<bool>]) -> Vec<(usize, usize)> {
         let nodes = self.cut.len();
         let pairs = (0..nodes).flat_map(|a| (0..nodes).map(move |b| (a, b)));
@@ -102,7 +115,7 @@ impl Net {
     pub fn carry(&mut self, now_ms: u64, from: usize, to: usize, kind: Kind) -> Vec<u64> {
         let weather = self.weather;
         let lost = match kind {
-            Kind::Stream => self.cut[from][to] || self.rng.chance(weather.lost_per_mille),
+            Kind::Stream => self.cut[from][to] || self.deaf[to] || self.rng.chance(weather.lost_per_mille),
             Kind::Control => !self.joined(from, to),
         };
         if lost {

@@ -159,6 +159,11 @@ pub struct Node {
     pub idle_turns: u64,
     /// Most inputs that ever waited.
     pub most_waiting: usize,
+    /// Blocks that it sealed.
+    pub sealed: u64,
+    /// Times that it came upon a block that gives another result here, after one that did not.
+    pub disagreements: u64,
+    disagrees: bool,
 }
 
 impl Node {
@@ -185,6 +190,9 @@ impl Node {
             beginning,
             idle_turns: 0,
             most_waiting: 0,
+            sealed: 0,
+            disagreements: 0,
+            disagrees: false,
         }
     }
 
@@ -272,6 +280,21 @@ impl Node {
         true
     }
 
+    /// Loses the newer half of its journal; how many entries. The process must not run.
+    pub fn cut_journal(&mut self) -> u64 {
+        self.disk.cut()
+    }
+
+    /// Loses the newer half of the decided log and its newest vote; how many heights. The process must not run.
+    pub fn cut_decisions(&mut self) -> u64 {
+        self.files.cut_decisions()
+    }
+
+    /// Loses the decided log, its newest vote and the control state; how many heights. The process must not run.
+    pub fn lose_control_plane(&mut self) -> u64 {
+        self.files.lose_control_plane()
+    }
+
     /// Loses everything but the validator's keys. The process must not run.
     pub fn lose_disk(&mut self) {
         (self.disk, self.files, self.pruned) = (Disk::default(), Files::default(), 0);
@@ -336,6 +359,9 @@ impl Node {
             let progress = replica.poll(clock_ms, &mut || inbox.pop_front(), &mut || ready.pop_front(), edges);
             match progress {
                 Progress::Idle { wake_at_ms } => {
+                    let disagrees = replica.running().disagrees;
+                    self.disagreements += u64::from(disagrees && !self.disagrees);
+                    self.disagrees = disagrees;
                     let at = wake_at_ms.map_or(u64::MAX, |at| at.saturating_sub(ahead_ms));
                     if turn == 0 && asked && at <= now_ms {
                         self.idle_turns += 1;

@@ -4,29 +4,27 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, keccak256};
 use bytes::Bytes;
 use horae_control::Domain;
 use horae_node::council::{Report, TICK_MS};
-use horae_stages::genesis::GenesisAccount;
-use horae_stages::{ChainParams, Genesis, L1View};
 
+use super::beginning::{CHAIN_ID, START_MS, control_genesis, draw_params, genesis};
 use super::byzantine::{Lie, Mask};
 use super::clients::Clients;
-use super::engine::{Engine, beginning};
+use super::engine::Engine;
 use super::faults::{Fragile, Tally};
 use super::judge::{Judge, Violation};
 use super::l1::L1;
 use super::net::{Net, Weather};
 use super::node::{Beginning, Node, Running, signer_key};
+use super::outage::Rounds;
 use super::rng::Rng;
 
-const CHAIN_ID: u64 = 59_901;
 /// Stakes of the validators, in multiples of the least.
 const STAKES: [&[u64]; 5] = [&[1, 1, 1, 1], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]];
 /// Slots that an epoch lasts at least; none means that the first one lasts for ever.
 const EPOCH_SLOTS: [u64; 4] = [0, 0, 2, 6];
-const START_MS: u64 = 1_700_000_000_000;
 /// How often clients and the engine take a step, in milliseconds.
 const CLIENTS_MS: u64 = 25;
 const ENGINE_MS: u64 = 10;
@@ -159,11 +157,13 @@ pub struct World {
     next: u64,
     pub(super) out: Outcome,
     pub(super) fragile: Fragile,
+    pub(super) rounds: Rounds,
     pub(super) calm: bool,
     /// The agreed L1 view.
     pub(super) agreed: horae_control::L1View,
     /// The term that a registered incarnation is to close.
     pub(super) outdated: Option<u64>,
+    pub(super) clients_send: bool,
     plan: Plan,
     told_ms: u64,
 }
@@ -172,41 +172,31 @@ impl World {
     /// A world at its start.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        Self::with(plan, true)
+        Self::with(plan, true, *Rng::new(!plan.seed).pick(&EPOCH_SLOTS))
     }
 
     /// A world in which nothing goes wrong by itself.
     #[must_use]
     pub fn without_faults(plan: Plan) -> Self {
-        Self::with(plan, false)
+        Self::with(plan, false, 0)
     }
 
-    fn with(plan: Plan, faults: bool) -> Self {
+    /// The same, with epochs that last this many slots at least, and twice as many at most.
+    #[must_use]
+    pub fn without_faults_in_epochs(plan: Plan, epoch_slots: u64) -> Self {
+        Self::with(plan, false, epoch_slots)
+    }
+
+    fn with(plan: Plan, faults: bool, epoch_slots: u64) -> Self {
         let mut rng = Rng::new(plan.seed);
         let drawn = *rng.pick(&STAKES);
         let units: Vec<u64> = plan.nodes.map_or(drawn.to_vec(), |nodes| vec![1; nodes]);
-        let params = ChainParams {
-            heartbeat_ms: *rng.pick(&[100, 300]),
-            slot_ms: *rng.pick(&[300, 1_000, 3_000]),
-            slot_blocks: *rng.pick(&[4, 24, 200]),
-            window_blocks: *rng.pick(&[4, 16, 128]),
-            batch_interval_ms: *rng.pick(&[1_500, 4_000]),
-            batch_longest_interval_ms: 8_000,
-            ..ChainParams::devnet(CHAIN_ID)
-        };
+        let params = draw_params(&mut rng);
         let accounts = rng.between(2, 6) as usize;
         let clients = Clients::new(rng.fork(), accounts, CHAIN_ID);
-        let rich = GenesisAccount { balance: U256::from(10u128.pow(24)), ..GenesisAccount::default() };
-        let genesis = Genesis {
-            params: params.clone(),
-            timestamp_ms: START_MS,
-            l1_view: L1View { number: 1, hash: B256::repeat_byte(1) },
-            prevrandao: B256::ZERO,
-            alloc: clients.addresses().map(|address| (address, rich.clone())).collect(),
-        };
+        let genesis = genesis(&params, clients.addresses());
         let domain = Domain { chain_id: CHAIN_ID, locking: Address::repeat_byte(0x11) };
-        let epoch_slots = if faults { *Rng::new(!plan.seed).pick(&EPOCH_SLOTS) } else { 0 };
-        let control = beginning(&mut rng, &units, domain, &params, &genesis, epoch_slots);
+        let control = control_genesis(&mut rng, &units, domain, &genesis, epoch_slots);
         let set = control.epoch().set.clone();
         let beginning = Rc::new(Beginning { genesis, control: control.clone() });
         let skew_ms = params.drift_ms / 2;
@@ -233,9 +223,11 @@ impl World {
             next: 0,
             out: Outcome::default(),
             fragile,
+            rounds: Rounds::default(),
             calm: !faults,
             agreed,
             outdated: None,
+            clients_send: faults,
             plan,
             told_ms: 0,
         };
@@ -483,8 +475,7 @@ impl World {
             }
             Due::Applies { node } => self.apply(node)?,
             Due::Clients => {
-                let sending = !self.calm;
-                self.clients.step(self.now_ms, &mut self.nodes, &self.judge, sending)?;
+                self.clients.step(self.now_ms, &mut self.nodes, &self.judge, self.clients_send)?;
                 self.at(CLIENTS_MS, Due::Clients);
             }
             Due::Engine => {

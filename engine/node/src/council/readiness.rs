@@ -1,7 +1,8 @@
 //! Whether this node can take its turns, and saying so when something needs saying.
 //!
 //! It is ready when the open term is open here and it has not voted to close it, its head and what it has acked are near the
-//! highest block that it knows to be committed (not what some peer says), no block of the chain gives another result here, its
+//! highest block that it knows to be committed (not what some peer says), it has come to the slot that > 1/3 of the weights have
+//! stated, no block of the chain gives another result here, its
 //! L1 endpoint answers and has the agreed view, and the operator has not drained it. What is wrong, or right, for a moment only
 //! is not told. A node without shares of the group key takes its turns: it cannot sign batches, which it says in its log, but
 //! it can order and execute.
@@ -51,6 +52,11 @@ impl SelfCheck {
         let (head, committed) = (running.head, running.highest_committed);
         if committed.saturating_sub(head) > NEAR_BLOCKS {
             return Some(format!("the head is at block {head}, the others have committed block {committed}"));
+        }
+        // A node that hears no blocks knows of no commit either, but it hears what the others have stated.
+        let reached = state.roll_call().reached_slot(&state.epoch().set);
+        if reached > running.slot {
+            return Some(format!("the head is before slot {}, the others have come to slot {reached}", running.slot));
         }
         if running.voted_to_close {
             return Some("this node has voted to close the open term".to_owned());

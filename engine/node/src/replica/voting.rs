@@ -241,12 +241,14 @@ impl<S: StateSource> Replica<S> {
         NewestKnown { ack: self.newest_ack(validator), sealed: self.newest_block(validator) }
     }
 
-    /// The ack of a validator for the highest block: counted here, or in a certificate or commit held here.
+    /// The ack of a validator for the highest block: counted here, or in a certificate or commit held here or carried by a
+    /// recent block.
     fn newest_ack(&self, validator: &Address) -> Option<Ack> {
         let term = self.voter.term()?.number;
         let commit = self.commit_shown.as_ref();
         let certificates = [self.voter.certificate(), commit.map(|commit| &commit.certificate)];
-        let certified = certificates.into_iter().flatten().flat_map(Certificate::acks);
+        let carried = self.chain.blocks().filter_map(|held| held.carried.as_ref());
+        let certified = certificates.into_iter().flatten().chain(carried).flat_map(Certificate::acks);
         let committed = commit.into_iter().flat_map(|commit| commit.acks.iter().copied());
         let counted = self.tally.as_ref().and_then(|tally| tally.newest_ack(validator));
         let theirs = certified.chain(committed).filter(|ack| ack.validator == *validator && ack.term == term);

@@ -1,9 +1,9 @@
 //! One thing goes wrong, and nothing else: a validator dies and comes back, or lies.
 
-use super::byzantine::{Lie, Mask};
-use super::judge::Violation;
-use super::node::signer_key;
-use super::world::{Due, Plan, World};
+use crate::sim::byzantine::{Lie, Mask};
+use crate::sim::judge::Violation;
+use crate::sim::node::signer_key;
+use crate::sim::world::{Due, Plan, World};
 
 /// What the lies of one validator came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
