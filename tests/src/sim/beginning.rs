@@ -14,6 +14,7 @@ use crate::wallet::Wallet;
 
 /// The chain.
 pub const CHAIN_ID: u64 = 59_901;
+/// Unix time in milliseconds of block 0, and of simulated instant 0.
 pub const START_MS: u64 = 1_700_000_000_000;
 /// Writes slot 0 and reverts.
 pub const REVERTER: Address = Address::repeat_byte(0xe1);
