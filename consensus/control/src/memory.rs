@@ -161,7 +161,8 @@ impl Recall {
     /// What follows, once > 2/3 of the weights have answered.
     pub fn verdict(&self) -> Option<Recalled> {
         let weight = self.answered.iter().filter_map(|signer| self.set.get(signer)).map(|v| v.weight).sum();
-        if planted!(OldBackupSpeaks) || (planted!(MemoryOfTooFew) && self.answered.len() > 1) {
+        let of_few = planted!(MemoryOfTooFew) && self.answered.len() > 1;
+        if of_few || planted!(OldBackupSpeaks) {
             return Some(Recalled::Whole { incarnation: self.present });
         }
         if !self.set.is_quorum(weight) {

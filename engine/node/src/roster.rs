@@ -72,8 +72,8 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use horae_control::L1View;
     use horae_control::command::{Command, L1Event};
-    use horae_control::{ControlBlock, L1View};
 
     use super::*;
     use crate::genesis::testing::genesis;

@@ -453,8 +453,8 @@ impl Voter {
             return Err(Refused::NoVoice { validator, incarnation: self.incarnation, term: term.number });
         }
         let promises = self.promises.entry(term.number).or_default();
-        let later_slot = || promises.tip().is_some_and(|tip| tip.ends_slot);
-        let unbound = planted!(AckAfterClose) || (planted!(CloseForSlotOnly) && later_slot());
+        let later_slot = planted!(CloseForSlotOnly) && promises.tip().is_some_and(|tip| tip.ends_slot);
+        let unbound = later_slot || planted!(AckAfterClose);
         if promises.close.is_some() && !unbound {
             return Err(Refused::VotedToClose { term: term.number });
         }

@@ -5,8 +5,8 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use horae_control::limits::MIN_STAKE;
 use horae_control::{
     Ack, BlockFacts, BlockId, Candidate, Certificate, CertificateAck, CloseTerm, CloseVote, Command, Commit,
-    ControlBlock, ControlParams, ControlState, Decision, DkgCommitments, DkgConfirm, DkgShares, Domain, Effect,
-    Genesis, GroupKey, L1Event, L1View, Precommit, Signature, SignedBlock, SignerKey, Term,
+    ControlParams, ControlState, Decision, DkgCommitments, DkgConfirm, DkgShares, Domain, Effect, Genesis, GroupKey,
+    L1Event, L1View, Precommit, Signature, SignedBlock, SignerKey, Term,
 };
 use horae_stages::{Header, transactions_root};
 
