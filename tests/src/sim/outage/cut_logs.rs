@@ -47,13 +47,11 @@ impl World {
         self.wait_for("slot of its own", LIMIT_MS, |world| world.nodes[node].sealed > sealed)?;
         let (failovers, incarnations) = (self.failovers(), self.out.faults.reincarnations);
         self.nodes[node].crash(&mut self.rng);
+        // An ack that only one other knows of may be missing from the answers of > 2/3: it is one of those that may be faulty,
+        // and is held to what it says from now on.
+        self.judge.has_forgotten(self.nodes[node].address);
         let cut = match log {
-            CutLog::Journal => {
-                // An ack that only one other knows of may be missing from the answers of > 2/3: it is one of those that may be
-                // faulty, and is held to what it says from now on.
-                self.judge.has_forgotten(self.nodes[node].address);
-                self.nodes[node].cut_journal()
-            }
+            CutLog::Journal => self.nodes[node].cut_journal(),
             CutLog::Decisions => self.nodes[node].cut_decisions(),
             CutLog::ControlPlane => self.nodes[node].lose_control_plane(),
         };

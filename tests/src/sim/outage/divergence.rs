@@ -104,6 +104,7 @@ impl World {
 
         let sealed = self.nodes[node].sealed;
         self.nodes[node].crash(&mut self.rng);
+        self.judge.has_forgotten(self.nodes[node].address);
         self.nodes[node].lose_disk();
         self.at(1, Due::Starts { node });
         self.wait_for("slot of its own again", LIMIT_MS, |world| world.nodes[node].sealed > sealed + 1)?;

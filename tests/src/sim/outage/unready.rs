@@ -118,6 +118,7 @@ impl World {
             Unready::Behind | Unready::Deaf => self.net.deafen(node, false),
             Unready::OtherState => {
                 self.nodes[node].crash(&mut self.rng);
+                self.judge.has_forgotten(self.nodes[node].address);
                 self.nodes[node].lose_disk();
                 self.at(1, Due::Starts { node });
             }
