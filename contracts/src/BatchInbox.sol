@@ -16,7 +16,18 @@ contract BatchInbox is IBatchInbox {
     /// @notice Seconds between the start and the end of an emergency rotation.
     uint64 public immutable EMERGENCY_DELAY;
 
-    Head private _head;
+    /// @dev `Head` as it is stored: the time shares a word with the numbers, and so costs a batch nothing.
+    struct Accepted {
+        uint64 nextIndex;
+        uint64 lastBlock;
+        uint64 l1View;
+        uint64 at;
+        bytes32 digest;
+        bytes32 lastBlockHash;
+        bytes32 stateRoot;
+    }
+
+    Accepted private _head;
     GroupKey private _key;
     /// @inheritdoc IBatchInbox
     mapping(bytes32 digest => uint64) public emergencyStartedAt;
@@ -40,10 +51,11 @@ contract BatchInbox is IBatchInbox {
         bytes32 digest = batchDigest(batch);
         _requireGroupSignature(digest, signature);
 
-        _head = Head({
+        _head = Accepted({
             nextIndex: batch.index + 1,
             lastBlock: batch.lastBlock,
             l1View: batch.l1View,
+            at: uint64(block.timestamp),
             digest: digest,
             lastBlockHash: batch.lastBlockHash,
             stateRoot: batch.stateRoot
@@ -129,7 +141,19 @@ contract BatchInbox is IBatchInbox {
 
     /// @inheritdoc IBatchInbox
     function head() external view returns (Head memory) {
-        return _head;
+        return Head({
+            nextIndex: _head.nextIndex,
+            lastBlock: _head.lastBlock,
+            l1View: _head.l1View,
+            digest: _head.digest,
+            lastBlockHash: _head.lastBlockHash,
+            stateRoot: _head.stateRoot
+        });
+    }
+
+    /// @inheritdoc IBatchInbox
+    function lastAcceptedAt() external view returns (uint64) {
+        return _head.at;
     }
 
     /// @inheritdoc IBatchInbox
@@ -223,7 +247,10 @@ contract BatchInbox is IBatchInbox {
         bytes32 snapshotHash = Digests.snapshot(signers, weights);
         uint64 keyIndex = _key.index + 1;
         _key = GroupKey({px: px, parity: parity, index: keyIndex, snapshotHash: snapshotHash});
+        _head.at = uint64(block.timestamp);
         emit KeyInstalled(keyIndex, px, parity, snapshotHash, signers, weights);
+        // Exit delays count from here. A pool that was never connected has none to count.
+        if (address(POOL.inbox()) == address(this)) POOL.keyInstalled(keyIndex, signers);
     }
 
     /// @dev Otherwise an emergency quorum of the new key could be counted wrong, or never be reached.

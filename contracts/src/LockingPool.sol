@@ -2,48 +2,39 @@
 pragma solidity 0.8.30;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {Digests} from "./Digests.sol";
+import {Guarded} from "./Guarded.sol";
 import {LockingEscrow} from "./LockingEscrow.sol";
-import {Weights} from "./Weights.sol";
+import {IBatchInbox} from "./interfaces/IBatchInbox.sol";
 import {ILockingPool} from "./interfaces/ILockingPool.sol";
+import {Liability} from "./pool/Liability.sol";
 
 /// @title LockingPool
-/// @notice The list of validators and their stakes. `ILockingPool` is the manual.
-contract LockingPool is ILockingPool, Ownable2Step {
-    /// @notice Bounds of a validator's stake, in wei of METIS.
-    uint256 public constant MIN_LOCK = Weights.UNIT;
-    uint256 public constant MAX_LOCK = Weights.MAX * Weights.UNIT;
-    /// @notice Most active validators. At `Weights.MAX` shares each they hold the 200 that key generation is bounded to.
-    uint256 public constant MAX_VALIDATORS = 40;
-
-    LockingEscrow public immutable ESCROW;
-    /// @notice Seconds from `unlock` to `unlockClaim`.
-    uint64 public immutable EXIT_DELAY;
-
-    mapping(address owner => bool) public isWhitelisted;
-    /// @inheritdoc ILockingPool
-    mapping(address owner => uint64 id) public validatorOf;
-    /// @inheritdoc ILockingPool
-    mapping(address signer => uint64 id) public validatorOfSigner;
-    mapping(bytes32 nodeKey => bool) public isNodeKeyUsed;
-
-    mapping(uint64 id => Validator) private _validators;
-    uint64[] private _active;
-    uint64 private _lastId;
-
+/// @notice The list of validators and their stakes: what governance and the owners of validators do. `ILockingPool` is the
+/// manual; the rest is in `pool/`.
+contract LockingPool is Liability, Guarded {
     /// @param metis The METIS token.
-    /// @param owner Who keeps the whitelist.
+    /// @param owner Governance: keeps the whitelist and the parameters.
     /// @param exitDelay In seconds; 21 days.
     constructor(IERC20 metis, address owner, uint64 exitDelay) Ownable(owner) {
         ESCROW = new LockingEscrow(metis);
         EXIT_DELAY = exitDelay;
     }
 
-    /* WHITELIST */
+    /* GOVERNANCE */
+
+    /// @inheritdoc ILockingPool
+    function connect(IBatchInbox inbox_, address slasher_, address rewards_) external onlyOwner {
+        require(address(inbox) == address(0), AlreadyConnected());
+        require(address(inbox_.POOL()) == address(this), NotOurInbox(address(inbox_)));
+        uint64 keyIndex = inbox_.groupKey().index;
+        require(keyIndex == 0, InboxInUse(keyIndex));
+        (inbox, slasher, rewards) = (inbox_, slasher_, rewards_);
+        emit Connected(address(inbox_), slasher_, rewards_);
+    }
 
     /// @inheritdoc ILockingPool
     function setWhitelist(address owner, bool allowed) external onlyOwner {
@@ -51,68 +42,19 @@ contract LockingPool is ILockingPool, Ownable2Step {
         emit Whitelisted(owner, allowed);
     }
 
-    /* JOINING */
-
     /// @inheritdoc ILockingPool
-    function lockFor(address signer, bytes32 nodeKey, uint256 amount, bytes calldata proof)
-        external
-        returns (uint64 id)
-    {
-        require(isWhitelisted[msg.sender], NotWhitelisted(msg.sender));
-        require(validatorOf[msg.sender] == 0, AlreadyLocked(validatorOf[msg.sender]));
-        require(_active.length < MAX_VALIDATORS, PoolFull(MAX_VALIDATORS));
-        _requireStake(amount);
-
-        id = ++_lastId;
-        _bindSigner(id, signer, proof);
-        _bindNodeKey(nodeKey);
-        validatorOf[msg.sender] = id;
-        _active.push(id);
-        _validators[id] = Validator({
-            owner: msg.sender, signer: signer, nodeKey: nodeKey, stake: amount, claimableAt: 0, status: Status.Active
-        });
-
-        emit Locked(id, msg.sender, signer, nodeKey, amount);
-        ESCROW.deposit(msg.sender, amount);
-    }
-
-    /* WHILE ACTIVE */
-
-    /// @inheritdoc ILockingPool
-    function increaseStake(uint256 amount) external {
-        (uint64 id, Validator storage mine) = _activeOf(msg.sender);
-        uint256 stake = mine.stake + amount;
-        _requireStake(stake);
-        mine.stake = stake;
-
-        emit StakeChanged(id, mine.signer, stake);
-        ESCROW.deposit(msg.sender, amount);
+    function setMaxValidators(uint256 limit) external onlyOwner {
+        require(limit >= 1 && limit <= MAX_VALIDATORS, ParameterOutOfBounds(limit, 1, MAX_VALIDATORS));
+        maxValidators = limit;
+        emit MaxValidatorsChanged(limit);
+        _fill();
     }
 
     /// @inheritdoc ILockingPool
-    function updateSigner(address newSigner, bytes calldata proof) external {
-        (uint64 id, Validator storage mine) = _activeOf(msg.sender);
-        _bindSigner(id, newSigner, proof);
-        address oldSigner = mine.signer;
-        mine.signer = newSigner;
-
-        emit SignerUpdated(id, oldSigner, newSigner);
-    }
-
-    /// @inheritdoc ILockingPool
-    function updateNodeKey(bytes32 nodeKey) external {
-        (uint64 id, Validator storage mine) = _activeOf(msg.sender);
-        _bindNodeKey(nodeKey);
-        mine.nodeKey = nodeKey;
-
-        emit NodeKeyUpdated(id, mine.signer, nodeKey);
-    }
-
-    /* LEAVING */
-
-    /// @inheritdoc ILockingPool
-    function unlock() external {
-        _unlock(validatorOf[msg.sender]);
+    function setChangeInterval(uint64 interval) external onlyOwner {
+        require(interval <= MAX_CHANGE_INTERVAL, ParameterOutOfBounds(interval, 0, MAX_CHANGE_INTERVAL));
+        changeInterval = interval;
+        emit ChangeIntervalChanged(interval);
     }
 
     /// @inheritdoc ILockingPool
@@ -120,54 +62,217 @@ contract LockingPool is ILockingPool, Ownable2Step {
         _unlock(id);
     }
 
+    /* JOINING */
+
+    /// @inheritdoc ILockingPool
+    function lockFor(address signer, bytes32 nodeKey, uint256 amount, bytes calldata proof) external returns (uint64) {
+        return lockWithRewardRecipient(signer, msg.sender, nodeKey, amount, proof);
+    }
+
+    /// @inheritdoc ILockingPool
+    function lockWithRewardRecipient(
+        address signer,
+        address recipient,
+        bytes32 nodeKey,
+        uint256 amount,
+        bytes calldata proof
+    ) public nonReentrant whenNotPaused returns (uint64 id) {
+        _requireMayOwn(msg.sender);
+        _requireStake(amount);
+
+        id = ++_lastId;
+        _bindSigner(id, signer, proof);
+        _bindNodeKey(nodeKey);
+        validatorOf[msg.sender] = id;
+        Record storage mine = _records[id];
+        (mine.owner, mine.signer, mine.nodeKey, mine.stake) = (msg.sender, signer, nodeKey, amount);
+        _setRecipient(id, mine, recipient);
+        _enter(id);
+        ESCROW.deposit(msg.sender, amount);
+    }
+
+    /* WHILE LOCKED */
+
+    /// @inheritdoc ILockingPool
+    function increaseStake(uint256 amount) external nonReentrant whenNotPaused {
+        _increase(amount, 0);
+    }
+
+    /// @inheritdoc ILockingPool
+    function relock(uint256 amount, uint256 fromRewards) external nonReentrant whenNotPaused {
+        _increase(amount, fromRewards);
+    }
+
+    /// @inheritdoc ILockingPool
+    function withdraw(uint256 amount) external whenNotPaused {
+        (uint64 id, Record storage mine) = _memberOf(msg.sender);
+        require(mine.status == Status.Active, NotActive(id));
+        require(amount != 0, NothingToWithdraw(id));
+        _throttle(mine);
+        Withdrawal[] storage leaving = _withdrawals[id];
+        require(leaving.length < MAX_WITHDRAWALS, TooManyWithdrawals(id, MAX_WITHDRAWALS));
+        // More than there is counts as leaving nothing.
+        uint256 stake = amount < mine.stake ? mine.stake - amount : 0;
+        _requireStake(stake);
+
+        uint64 claimableAt = uint64(block.timestamp) + EXIT_DELAY;
+        // forge-lint: disable-next-line(unsafe-typecast): less than `MAX_LOCK`.
+        leaving.push(Withdrawal({amount: uint128(amount), claimableAt: claimableAt}));
+        _setStake(id, stake);
+        emit WithdrawalInitiated(id, amount, claimableAt);
+    }
+
+    /// @inheritdoc ILockingPool
+    function claimWithdrawals(uint64 id) external nonReentrant whenNotPaused {
+        address owner = _requireOwnerOf(id);
+        Withdrawal[] storage leaving = _withdrawals[id];
+        uint256 amount;
+        uint256 i;
+        bool any;
+        while (i < leaving.length) {
+            if (block.timestamp < leaving[i].claimableAt) {
+                i++;
+                continue;
+            }
+            amount += leaving[i].amount;
+            leaving[i] = leaving[leaving.length - 1];
+            leaving.pop();
+            any = true;
+        }
+        require(any, NothingClaimable(id));
+        emit WithdrawalClaimed(id, owner, amount);
+        ESCROW.pay(owner, amount);
+    }
+
+    /// @inheritdoc ILockingPool
+    function withdrawRewards(uint64 id) external nonReentrant whenNotPaused {
+        _requireOwnerOf(id);
+        Record storage mine = _records[id];
+        uint256 amount = mine.rewards;
+        require(amount != 0, NothingToWithdraw(id));
+        mine.rewards = 0;
+        emit RewardsWithdrawn(id, mine.rewardRecipient, amount);
+        ESCROW.pay(mine.rewardRecipient, amount);
+    }
+
+    /// @inheritdoc ILockingPool
+    function updateSigner(address newSigner, bytes calldata proof) external whenNotPaused {
+        (uint64 id, Record storage mine) = _memberOf(msg.sender);
+        _throttle(mine);
+        _bindSigner(id, newSigner, proof);
+        address oldSigner = mine.signer;
+        mine.signer = newSigner;
+        if (mine.status == Status.Active) emit SignerUpdated(id, oldSigner, newSigner);
+        else emit UnlistedSignerUpdated(id, oldSigner, newSigner);
+    }
+
+    /// @inheritdoc ILockingPool
+    function updateNodeKey(bytes32 nodeKey) external whenNotPaused {
+        (uint64 id, Record storage mine) = _memberOf(msg.sender);
+        _bindNodeKey(nodeKey);
+        mine.nodeKey = nodeKey;
+        emit NodeKeyUpdated(id, mine.signer, nodeKey);
+    }
+
+    /// @inheritdoc ILockingPool
+    function setRewardRecipient(address recipient) external {
+        (uint64 id, Record storage mine) = _holderOf(msg.sender);
+        _setRecipient(id, mine, recipient);
+    }
+
+    /// @inheritdoc ILockingPool
+    function proposeOwner(address newOwner) external whenNotPaused {
+        (uint64 id, Record storage mine) = _holderOf(msg.sender);
+        mine.proposedOwner = newOwner;
+        emit OwnerProposed(id, msg.sender, newOwner);
+    }
+
+    /// @inheritdoc ILockingPool
+    function acceptOwner(uint64 id) external whenNotPaused {
+        Record storage offered = _records[id];
+        require(offered.proposedOwner == msg.sender, NotProposed(id, msg.sender));
+        _requireMayOwn(msg.sender);
+        address oldOwner = offered.owner;
+        offered.owner = msg.sender;
+        delete offered.proposedOwner;
+        delete validatorOf[oldOwner];
+        validatorOf[msg.sender] = id;
+        emit OwnerChanged(id, oldOwner, msg.sender);
+    }
+
+    /// @inheritdoc ILockingPool
+    function release() external whenNotPaused {
+        uint64 id = validatorOf[msg.sender];
+        Record storage mine = _records[id];
+        require(mine.status == Status.Jailed, NotJailed(id));
+        require(block.timestamp >= mine.jailedUntil, JailRunning(mine.jailedUntil));
+        // Governance has the last word on who comes back.
+        require(isWhitelisted[msg.sender], NotWhitelisted(msg.sender));
+        _requireStake(mine.stake);
+        emit Released(id);
+        _enter(id);
+    }
+
+    /* LEAVING */
+
+    /// @inheritdoc ILockingPool
+    /// @dev Not stopped by a pause: nothing is paid yet, and a delay that cannot start would only grow.
+    function unlock() external {
+        _unlock(validatorOf[msg.sender]);
+    }
+
     /// @inheritdoc ILockingPool
     /// @dev Not tied to the whitelist: whoever has joined can get its money out.
-    function unlockClaim() external {
+    function unlockClaim() external nonReentrant whenNotPaused {
         uint64 id = validatorOf[msg.sender];
-        Validator storage mine = _validators[id];
+        Record storage mine = _records[id];
         require(mine.status == Status.Unlocking, NotUnlocking(id));
-        require(block.timestamp >= mine.claimableAt, ExitDelayRunning(mine.claimableAt));
+        uint64 claimableAt = _claimableAt(id);
+        require(block.timestamp >= claimableAt, ExitDelayRunning(claimableAt));
         uint256 stake = mine.stake;
         mine.stake = 0;
         mine.status = Status.Claimed;
+        delete mine.proposedOwner;
         delete validatorOf[msg.sender];
 
         emit Claimed(id, msg.sender, stake);
         ESCROW.pay(msg.sender, stake);
     }
 
+    /* REWARDS */
+
+    /// @inheritdoc ILockingPool
+    function creditRewards(uint64[] calldata ids, uint256[] calldata amounts) external nonReentrant {
+        require(msg.sender == rewards, NotConnected(msg.sender));
+        require(ids.length == amounts.length, WrongLengths(ids.length, amounts.length));
+        uint256 sum;
+        for (uint256 i = 0; i < ids.length; i++) {
+            // Also of who has left: what was earned is owed.
+            require(_records[ids[i]].status != Status.Unknown, NotLocked(ids[i]));
+            _records[ids[i]].rewards += amounts[i];
+            sum += amounts[i];
+            emit RewardsCredited(ids[i], amounts[i]);
+        }
+        ESCROW.deposit(msg.sender, sum);
+    }
+
     /* VIEWS */
 
     /// @inheritdoc ILockingPool
-    function validators() external view returns (Entry[] memory entries) {
-        entries = new Entry[](_active.length);
-        for (uint256 i = 0; i < entries.length; i++) {
-            uint64 id = _active[i];
-            Validator storage v = _validators[id];
-            entries[i] = Entry({id: id, owner: v.owner, signer: v.signer, nodeKey: v.nodeKey, stake: v.stake});
-        }
-    }
-
-    /// @inheritdoc ILockingPool
-    function snapshot() external view returns (address[] memory signers, uint64[] memory weights) {
-        signers = new address[](_active.length);
-        uint256[] memory stakes = new uint256[](_active.length);
-        for (uint256 i = 0; i < signers.length; i++) {
-            Validator storage v = _validators[_active[i]];
-            uint256 place = i;
-            for (; place > 0 && signers[place - 1] > v.signer; place--) {
-                signers[place] = signers[place - 1];
-                stakes[place] = stakes[place - 1];
-            }
-            signers[place] = v.signer;
-            stakes[place] = v.stake;
-        }
-        weights = Weights.weigh(stakes);
-    }
-
-    /// @inheritdoc ILockingPool
     function validator(uint64 id) external view returns (Validator memory) {
-        return _validators[id];
+        Record storage v = _records[id];
+        return Validator({
+            owner: v.owner,
+            signer: v.signer,
+            nodeKey: v.nodeKey,
+            stake: v.stake,
+            claimableAt: v.status == Status.Unlocking ? _claimableAt(id) : 0,
+            status: v.status,
+            rewardRecipient: v.rewardRecipient,
+            rewards: v.rewards,
+            jailedUntil: v.jailedUntil,
+            lastKey: v.lastKey
+        });
     }
 
     /// @inheritdoc ILockingPool
@@ -181,10 +286,56 @@ contract LockingPool is ILockingPool, Ownable2Step {
         require(stake >= MIN_LOCK && stake <= MAX_LOCK, StakeOutOfBounds(stake, MIN_LOCK, MAX_LOCK));
     }
 
-    function _activeOf(address owner) private view returns (uint64 id, Validator storage mine) {
+    function _requireMayOwn(address owner) private view {
+        require(isWhitelisted[owner], NotWhitelisted(owner));
+        require(validatorOf[owner] == 0, AlreadyLocked(validatorOf[owner]));
+    }
+
+    function _requireOwnerOf(uint64 id) private view returns (address owner) {
+        owner = _records[id].owner;
+        require(owner == msg.sender, NotOwnerOf(id, msg.sender));
+    }
+
+    /// @dev Whose stake is here, also while it is leaving.
+    function _holderOf(address owner) private view returns (uint64 id, Record storage mine) {
         id = validatorOf[owner];
-        mine = _validators[id];
-        require(mine.status == Status.Active, NotActive(id));
+        require(id != 0, NotLocked(id));
+        mine = _records[id];
+    }
+
+    /// @dev Who is listed, waits or is in jail, and so may come to validate.
+    function _memberOf(address owner) private view returns (uint64 id, Record storage mine) {
+        id = validatorOf[owner];
+        mine = _records[id];
+        bool member = mine.status == Status.Active || mine.status == Status.Waiting || mine.status == Status.Jailed;
+        require(member, NotActive(id));
+    }
+
+    /// @dev One key may follow another, and one withdrawal another, only at a pace that epochs can follow.
+    function _throttle(Record storage mine) private {
+        uint64 allowedFrom = mine.changedAt == 0 ? 0 : mine.changedAt + changeInterval;
+        require(block.timestamp >= allowedFrom, ChangedTooSoon(allowedFrom));
+        mine.changedAt = uint64(block.timestamp);
+    }
+
+    function _setRecipient(uint64 id, Record storage mine, address recipient) private {
+        require(recipient != address(0), RecipientZero());
+        mine.rewardRecipient = recipient;
+        emit RewardRecipientChanged(id, recipient);
+    }
+
+    function _increase(uint256 amount, uint256 fromRewards) private {
+        (uint64 id, Record storage mine) = _memberOf(msg.sender);
+        require(amount + fromRewards != 0, NothingToAdd(id));
+        require(fromRewards <= mine.rewards, RewardsTooFew(id, mine.rewards, fromRewards));
+        uint256 stake = mine.stake + amount + fromRewards;
+        _requireStake(stake);
+        _setStake(id, stake);
+        if (fromRewards != 0) {
+            mine.rewards -= fromRewards;
+            emit RewardsLocked(id, fromRewards);
+        }
+        if (amount != 0) ESCROW.deposit(msg.sender, amount);
     }
 
     /// @dev The proof is by the caller's name, so that nobody can join with a signer that means to serve another.
@@ -202,23 +353,14 @@ contract LockingPool is ILockingPool, Ownable2Step {
     }
 
     function _unlock(uint64 id) private {
-        Validator storage leaving = _validators[id];
-        require(leaving.status == Status.Active, NotActive(id));
-        leaving.status = Status.Unlocking;
-        leaving.claimableAt = uint64(block.timestamp) + EXIT_DELAY;
-        _removeActive(id);
-
-        emit UnlockInitiated(id, leaving.signer, leaving.stake, leaving.claimableAt);
-    }
-
-    function _removeActive(uint64 id) private {
-        uint256 last = _active.length - 1;
-        for (uint256 i = 0; i < last; i++) {
-            if (_active[i] == id) {
-                _active[i] = _active[last];
-                break;
-            }
-        }
-        _active.pop();
+        Record storage leaving = _records[id];
+        Status status = leaving.status;
+        bool member = status == Status.Active || status == Status.Waiting || status == Status.Jailed;
+        require(member, NotActive(id));
+        leaving.unlockedAt = uint64(block.timestamp);
+        uint64 claimableAt = _announcedClaim(id);
+        if (_leave(id, Status.Unlocking)) emit UnlockInitiated(id, leaving.signer, leaving.stake, claimableAt);
+        else emit UnlistedUnlockInitiated(id, leaving.signer, leaving.stake, claimableAt);
+        _fill();
     }
 }

@@ -88,7 +88,7 @@ contract LockingPoolTest is Fixture {
 
     function test_aSignerKeyThatWasReplacedServesNoMore() public {
         join(1, LEAST);
-        _updateSigner(1, 9);
+        changeSigner(1, 9);
         fund(2, LEAST);
         bytes memory proof = ecdsa(signerSecret(1), pool.signerDigest(ownerOf(2), signerOf(1)));
         vm.expectRevert(abi.encodeWithSelector(ILockingPool.SignerUsed.selector, signerOf(1)));
@@ -140,24 +140,6 @@ contract LockingPoolTest is Fixture {
         pool.lockFor(signerOf(1), nodeKeyOf(1), LEAST, proof);
     }
 
-    function test_thePoolIsBounded() public {
-        uint256 limit = pool.MAX_VALIDATORS();
-        for (uint256 n = 0; n < limit; n++) {
-            join(n, LEAST);
-        }
-        fund(limit, LEAST);
-        bytes memory proof = _proof(limit);
-        vm.expectRevert(abi.encodeWithSelector(ILockingPool.PoolFull.selector, limit));
-        vm.prank(ownerOf(limit));
-        pool.lockFor(signerOf(limit), nodeKeyOf(limit), LEAST, proof);
-
-        vm.prank(ownerOf(3));
-        pool.unlock();
-        vm.prank(ownerOf(limit));
-        pool.lockFor(signerOf(limit), nodeKeyOf(limit), LEAST, proof);
-        assertEq(pool.validators().length, limit);
-    }
-
     /* WHILE ACTIVE */
 
     function test_increasingTheStake() public {
@@ -179,7 +161,7 @@ contract LockingPoolTest is Fixture {
         join(1, LEAST);
         vm.expectEmit(address(pool));
         emit ILockingPool.SignerUpdated(1, signerOf(1), signerOf(9));
-        _updateSigner(1, 9);
+        changeSigner(1, 9);
         assertEq(pool.validator(1).signer, signerOf(9));
         assertEq(pool.validatorOfSigner(signerOf(1)), 1, "the old key remains answerable");
         assertEq(pool.validatorOfSigner(signerOf(9)), 1);
@@ -364,11 +346,5 @@ contract LockingPoolTest is Fixture {
         vm.expectRevert(reason);
         vm.prank(ownerOf(1));
         pool.lockFor(signerOf(1), nodeKeyOf(1), amount, proof);
-    }
-
-    function _updateSigner(uint256 n, uint256 to) private {
-        bytes memory proof = ecdsa(signerSecret(to), pool.signerDigest(ownerOf(n), signerOf(to)));
-        vm.prank(ownerOf(n));
-        pool.updateSigner(signerOf(to), proof);
     }
 }

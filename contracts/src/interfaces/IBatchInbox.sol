@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Frost} from "../Frost.sol";
+import {ILockingPool} from "./ILockingPool.sol";
 
 /// @title IBatchInbox
 /// @notice Where batches of L2 blocks reach L1. It checks who signed a batch, not who carries it: the signature is
@@ -138,6 +139,12 @@ interface IBatchInbox {
 
     /// @notice The last accepted batch.
     function head() external view returns (Head memory);
+
+    /// @notice Second at which the last batch or key was accepted: a group that is silent for long is gone.
+    function lastAcceptedAt() external view returns (uint64);
+
+    /// @notice The pool whose validators install the first key, and whose exit delays count from rotations here.
+    function POOL() external view returns (ILockingPool);
 
     /// @notice The group key in force.
     function groupKey() external view returns (GroupKey memory);

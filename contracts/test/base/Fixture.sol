@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {BatchInbox} from "../../src/BatchInbox.sol";
+import {Frost} from "../../src/Frost.sol";
 import {LockingPool} from "../../src/LockingPool.sol";
 import {TestMetis} from "../../src/devnet/TestMetis.sol";
 import {IBatchInbox} from "../../src/interfaces/IBatchInbox.sol";
@@ -17,6 +18,10 @@ abstract contract Fixture is Signing {
     BatchInbox internal inbox = new BatchInbox(pool, EMERGENCY_DELAY);
 
     mapping(address signer => uint256) private _secrets;
+
+    constructor() {
+        pool.connect(inbox, makeAddr("slasher"), makeAddr("rewards"));
+    }
 
     function ownerOf(uint256 n) internal pure returns (address) {
         return address(uint160(0xA11CE000 + n));
@@ -62,6 +67,42 @@ abstract contract Fixture is Signing {
         for (uint256 i = 0; i < signers.length; i++) {
             if (absent & (1 << i) == 0) given[i] = ecdsa(_secrets[signers[i]], digest);
         }
+    }
+
+    /// @dev Owner `n` changes its validator's signer key to that of `to`.
+    function changeSigner(uint256 n, uint256 to) internal {
+        bytes memory proof = ecdsa(signerSecret(to), pool.signerDigest(ownerOf(n), signerOf(to)));
+        _secrets[signerOf(to)] = signerSecret(to);
+        vm.prank(ownerOf(n));
+        pool.updateSigner(signerOf(to), proof);
+    }
+
+    /// @dev Earns rewards for validator `id`, as the reward schedule would.
+    function earn(uint64 id, uint256 amount) internal {
+        (uint64[] memory ids, uint256[] memory amounts) = (new uint64[](1), new uint256[](1));
+        (ids[0], amounts[0]) = (id, amount);
+        address payer = pool.rewards();
+        metis.mint(payer, amount);
+        vm.startPrank(payer);
+        metis.approve(address(pool.ESCROW()), amount);
+        pool.creditRewards(ids, amounts);
+        vm.stopPrank();
+    }
+
+    /// @dev Puts `next` in force, signed by `key`, for those that the pool lists now.
+    function rotate(Key memory key, Key memory next) internal {
+        (address[] memory signers, uint64[] memory weights) = pool.snapshot();
+        uint64 keyIndex = inbox.groupKey().index + 1;
+        bytes32 hash = keccak256(abi.encode(signers, weights));
+        bytes32 digest = inbox.rotationDigest(keyIndex, next.px, next.parity, hash);
+        inbox.rotate(next.px, next.parity, signers, weights, groupSign(key, digest));
+    }
+
+    function submit(Key memory key) internal {
+        IBatchInbox.Batch memory batch = nextBatch(10, "data");
+        Frost.Signature memory signature = groupSign(key, inbox.batchDigest(batch));
+        vm.prank(address(0xB0B), address(0xB0B));
+        inbox.submit(batch, signature, "data");
     }
 
     function installFirstKey(Key memory key) internal {

@@ -100,8 +100,30 @@ fn of_pool(event: LockingPoolEvents) -> Option<L1Event> {
         LockingPoolEvents::StakeChanged(e) => Some(L1Event::StakeChanged { id: e.id, stake: e.stake }),
         LockingPoolEvents::SignerUpdated(e) => Some(L1Event::SignerChanged { id: e.id, signer: e.newSigner }),
         LockingPoolEvents::UnlockInitiated(e) => Some(L1Event::ValidatorLeaving { id: e.id }),
-        // Links follow the node key that a validator joined with; the rest moves money and permissions only.
+        LockingPoolEvents::Jailed(e) => e.wasListed.then_some(L1Event::ValidatorLeaving { id: e.id }),
+        // Links follow the node key that a validator joined with; of those that are not on the list the control plane knows
+        // nothing yet; the rest moves money and permissions only.
         LockingPoolEvents::NodeKeyUpdated(_)
+        | LockingPoolEvents::Queued(_)
+        | LockingPoolEvents::UnlistedStakeChanged(_)
+        | LockingPoolEvents::UnlistedSignerUpdated(_)
+        | LockingPoolEvents::UnlistedUnlockInitiated(_)
+        | LockingPoolEvents::Slashed(_)
+        | LockingPoolEvents::Released(_)
+        | LockingPoolEvents::WithdrawalInitiated(_)
+        | LockingPoolEvents::WithdrawalClaimed(_)
+        | LockingPoolEvents::RewardsCredited(_)
+        | LockingPoolEvents::RewardsLocked(_)
+        | LockingPoolEvents::RewardsWithdrawn(_)
+        | LockingPoolEvents::RewardRecipientChanged(_)
+        | LockingPoolEvents::OwnerProposed(_)
+        | LockingPoolEvents::OwnerChanged(_)
+        | LockingPoolEvents::Connected(_)
+        | LockingPoolEvents::MaxValidatorsChanged(_)
+        | LockingPoolEvents::ChangeIntervalChanged(_)
+        | LockingPoolEvents::GuardianChanged(_)
+        | LockingPoolEvents::Paused(_)
+        | LockingPoolEvents::Unpaused(_)
         | LockingPoolEvents::Whitelisted(_)
         | LockingPoolEvents::Claimed(_)
         | LockingPoolEvents::OwnershipTransferStarted(_)

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import {LockingEscrow} from "../src/LockingEscrow.sol";
+import {LockingPool} from "../src/LockingPool.sol";
+import {Signing} from "./base/Signing.sol";
+
+/// @notice A token as METIS must never become: whoever is named is called in the middle of each transfer. It can also keep
+/// a part of what is sent.
+contract HostileToken is ERC20("Hostile", "HOST") {
+    address public called;
+    bytes public call;
+    bytes public answer;
+    bool public went;
+    uint256 public fee;
+
+    function mint(address to, uint256 amount) external {
+        _mint(to, amount);
+    }
+
+    function attack(address called_, bytes calldata call_) external {
+        (called, call) = (called_, call_);
+    }
+
+    function charge(uint256 fee_) external {
+        fee = fee_;
+    }
+
+    function _update(address from, address to, uint256 amount) internal override {
+        super._update(from, to, amount);
+        if (fee != 0 && from != address(0)) super._update(to, address(0xFEE), fee);
+        if (called != address(0) && from != address(0)) {
+            (went, answer) = called.call(call);
+        }
+    }
+}
+
+/// @notice The owner of a validator that is a contract, and is called back when it is paid.
+contract HostileOwner {
+    function act(address target, bytes calldata data) external returns (bytes memory) {
+        (bool good, bytes memory answer) = target.call(data);
+        if (!good) {
+            assembly ("memory-safe") {
+                revert(add(answer, 32), mload(answer))
+            }
+        }
+        return answer;
+    }
+}
+
+contract ReentrancyTest is Signing {
+    uint256 private constant LEAST = 20_000e18;
+    uint256 private constant SECRET = 0x51;
+
+    HostileToken private token = new HostileToken();
+    LockingPool private pool = new LockingPool(token, address(this), 21 days);
+    HostileOwner private owner = new HostileOwner();
+    address private escrow = address(pool.ESCROW());
+
+    function setUp() public {
+        // Owner and governance in one, so that nothing but the guard stands in the way.
+        pool.setWhitelist(address(owner), true);
+        token.mint(address(owner), 10 * LEAST);
+        owner.act(address(token), abi.encodeCall(token.approve, (escrow, type(uint256).max)));
+    }
+
+    /// @dev Whatever is tried from inside a transfer, of a deposit or of a payment, the guard refuses it.
+    function test_fromInsideATransferNothingIsPossible() public {
+        bytes[] memory tried = new bytes[](5);
+        tried[0] = abi.encodeCall(pool.increaseStake, (1));
+        tried[1] = abi.encodeCall(pool.relock, (1, 0));
+        tried[2] = abi.encodeCall(pool.unlockClaim, ());
+        tried[3] = abi.encodeCall(pool.claimWithdrawals, (1));
+        tried[4] = abi.encodeCall(pool.withdrawRewards, (1));
+        _act(abi.encodeCall(pool.lockFor, (vm.addr(SECRET), bytes32("key"), 2 * LEAST, _proof())));
+        _act(abi.encodeCall(pool.withdraw, (LEAST)));
+        for (uint256 i = 0; i < tried.length; i++) {
+            token.attack(address(owner), abi.encodeCall(owner.act, (address(pool), tried[i])));
+            uint256 stake = pool.validator(1).stake;
+            _act(abi.encodeCall(pool.increaseStake, (1)));
+            assertEq(pool.validator(1).stake, stake + 1);
+            _assertRefused();
+        }
+        _act(abi.encodeCall(pool.unlock, ()));
+        skip(21 days);
+        for (uint256 i = 0; i < tried.length; i++) {
+            uint256 before = vm.snapshotState();
+            token.attack(address(owner), abi.encodeCall(owner.act, (address(pool), tried[i])));
+            _act(abi.encodeCall(pool.unlockClaim, ()));
+            _assertRefused();
+            _act(abi.encodeCall(pool.claimWithdrawals, (1)));
+            _assertRefused();
+            assertEq(token.balanceOf(address(owner)), 10 * LEAST);
+            assertEq(pool.ESCROW().owed(), 0);
+            vm.revertToState(before);
+        }
+    }
+
+    /// @dev What needs no guard changes nothing that the payment has not changed before.
+    function test_unlockingFromInsideADepositIsAnOrdinaryUnlock() public {
+        token.attack(address(owner), abi.encodeCall(owner.act, (address(pool), abi.encodeCall(pool.unlock, ()))));
+        _act(abi.encodeCall(pool.lockFor, (vm.addr(SECRET), bytes32("key"), LEAST, _proof())));
+        assertTrue(token.went());
+        assertEq(pool.validators().length, 0);
+        assertEq(pool.ESCROW().owed(), LEAST);
+        assertEq(token.balanceOf(escrow), LEAST);
+    }
+
+    function test_aTokenThatKeepsAPartIsRefused() public {
+        token.charge(1);
+        bytes memory lock = abi.encodeCall(pool.lockFor, (vm.addr(SECRET), bytes32("key"), LEAST, _proof()));
+        vm.expectRevert(abi.encodeWithSelector(LockingEscrow.WrongAmountReceived.selector, LEAST - 1, LEAST));
+        _act(lock);
+    }
+
+    function _act(bytes memory call) private {
+        owner.act(address(pool), call);
+    }
+
+    function _assertRefused() private view {
+        assertFalse(token.went());
+        assertEq(bytes4(token.answer()), ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
+    }
+
+    function _proof() private view returns (bytes memory) {
+        return ecdsa(SECRET, pool.signerDigest(address(owner), vm.addr(SECRET)));
+    }
+}
