@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IBatchInbox} from "./interfaces/IBatchInbox.sol";
+import {IRewardSchedule} from "./interfaces/IRewardSchedule.sol";
 
 /// @title Digests
 /// @notice Every digest that someone signs for L1 to check. Each binds its kind, the L1 chain and the contract it is
@@ -12,6 +13,7 @@ library Digests {
     bytes32 internal constant ROTATION = keccak256("horae.v1.rotation");
     bytes32 internal constant INSTALLATION = keccak256("horae.v1.installation");
     bytes32 internal constant SIGNER = keccak256("horae.v1.signer");
+    bytes32 internal constant SETTLEMENT = keccak256("horae.v1.settlement");
 
     /// @notice What a group key stands for: the next key's index, the key, the validators whose weights it follows,
     /// and the batch it comes after (zero before the first).
@@ -46,5 +48,16 @@ library Digests {
     /// @notice The digest that a signer key signs to join `pool` under `owner`.
     function signer(uint256 chainId, address pool, address owner, address signer_) internal pure returns (bytes32) {
         return keccak256(abi.encode(SIGNER, chainId, pool, owner, signer_));
+    }
+
+    /// @notice The message that the group signs for a settlement. The split is hashed by itself, as a snapshot is.
+    function settlement(uint256 chainId, address schedule, IRewardSchedule.Settlement calldata given)
+        internal
+        pure
+        returns (bytes32)
+    {
+        bytes32 split = keccak256(abi.encode(given.ids, given.blocks));
+        return
+            keccak256(abi.encode(SETTLEMENT, chainId, schedule, given.index, given.firstBlock, given.lastBlock, split));
     }
 }

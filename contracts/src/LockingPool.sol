@@ -276,6 +276,11 @@ contract LockingPool is Liability, Guarded {
     }
 
     /// @inheritdoc ILockingPool
+    function validatorCount() external view returns (uint64) {
+        return _lastId;
+    }
+
+    /// @inheritdoc ILockingPool
     function signerDigest(address owner, address signer) public view returns (bytes32) {
         return Digests.signer(block.chainid, address(this), owner, signer);
     }

@@ -4,9 +4,12 @@ pragma solidity 0.8.30;
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
+import {BatchInbox} from "../src/BatchInbox.sol";
 import {LockingEscrow} from "../src/LockingEscrow.sol";
 import {LockingPool} from "../src/LockingPool.sol";
-import {Signing} from "./base/Signing.sol";
+import {Slasher} from "../src/Slasher.sol";
+import {ISlasher} from "../src/interfaces/ISlasher.sol";
+import {Offences} from "./base/Offences.sol";
 
 /// @notice A token as METIS must never become: whoever is named is called in the middle of each transfer. It can also keep
 /// a part of what is sent.
@@ -51,7 +54,7 @@ contract HostileOwner {
     }
 }
 
-contract ReentrancyTest is Signing {
+contract ReentrancyTest is Offences {
     uint256 private constant LEAST = 20_000e18;
     uint256 private constant SECRET = 0x51;
 
@@ -109,11 +112,33 @@ contract ReentrancyTest is Signing {
         assertEq(token.balanceOf(escrow), LEAST);
     }
 
+    /// @dev The reporter is called back when it is paid, and posts the same proof again.
+    function test_aReporterThatCallsBackIsPaidOnce() public {
+        ISlasher.Penalty memory cost =
+            ISlasher.Penalty({fraction: 1_000, reporterShare: 500, jailTime: 0, treasury: address(0x7EA)});
+        Slasher slasher = new Slasher(pool, L2_CHAIN_ID, address(this), cost);
+        pool.connect(new BatchInbox(pool, 0), address(slasher), address(1));
+        _act(abi.encodeCall(pool.lockFor, (vm.addr(SECRET), bytes32("key"), LEAST, _proof())));
+        ISlasher.Proof memory proof = _proofOf(SECRET, _blockAt(1, "a"), _blockAt(1, "b"));
+        token.attack(address(slasher), abi.encodeCall(slasher.report, (proof, address(owner))));
+        uint256 before = token.balanceOf(address(owner));
+        assertEq(slasher.report(proof, address(owner)), LEAST / 10);
+        assertFalse(token.went());
+        bytes memory again = abi.encodeWithSelector(ISlasher.AlreadyConvicted.selector, 1, EPOCH, TERM);
+        assertEq(token.answer(), again);
+        assertEq(token.balanceOf(address(owner)) - before, LEAST / 200);
+        assertEq(pool.ESCROW().owed(), LEAST * 9 / 10);
+    }
+
     function test_aTokenThatKeepsAPartIsRefused() public {
         token.charge(1);
         bytes memory lock = abi.encodeCall(pool.lockFor, (vm.addr(SECRET), bytes32("key"), LEAST, _proof()));
         vm.expectRevert(abi.encodeWithSelector(LockingEscrow.WrongAmountReceived.selector, LEAST - 1, LEAST));
         _act(lock);
+    }
+
+    function _locking() internal view override returns (address) {
+        return address(pool);
     }
 
     function _act(bytes memory call) private {

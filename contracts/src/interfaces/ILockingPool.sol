@@ -277,6 +277,9 @@ interface ILockingPool {
     /// @notice Validator `id`; `Status.Unknown` if there never was one.
     function validator(uint64 id) external view returns (Validator memory);
 
+    /// @notice How many validators there ever were; the last one's `id`.
+    function validatorCount() external view returns (uint64);
+
     /// @notice What validator `id` is withdrawing.
     function withdrawals(uint64 id) external view returns (Withdrawal[] memory);
 

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {BatchInbox} from "../src/BatchInbox.sol";
+import {Frost} from "../src/Frost.sol";
+import {LockingPool} from "../src/LockingPool.sol";
+import {RewardSchedule} from "../src/RewardSchedule.sol";
+import {TestMetis} from "../src/devnet/TestMetis.sol";
+import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
+import {IRewardSchedule} from "../src/interfaces/IRewardSchedule.sol";
+import {Fixture} from "./base/Fixture.sol";
+import {Signing} from "./base/Signing.sol";
+
+/// @notice A group that signs whatever split it likes, whenever it likes, and a fund that is filled now and then. Keeps
+/// its own account of what the schedule allows: rate x stake x seconds, step by step.
+contract Greedy is Signing {
+    uint256 private constant YEAR = 365 days;
+
+    TestMetis private immutable METIS;
+    LockingPool private immutable POOL;
+    RewardSchedule private immutable SCHEDULE;
+    uint256 private immutable BEGUN_AT;
+    Key private _key;
+
+    uint256 public ceiling;
+    uint256 public settled;
+    uint256 public funded;
+
+    constructor(TestMetis metis, LockingPool pool, RewardSchedule schedule, Key memory key) {
+        (METIS, POOL, SCHEDULE, _key, BEGUN_AT) = (metis, pool, schedule, key, block.timestamp);
+        metis.approve(address(schedule), type(uint256).max);
+    }
+
+    function wait(uint256 time) external {
+        time = bound(time, 1, 40 days);
+        uint256 end = BEGUN_AT + YEAR;
+        uint256 rate;
+        if (block.timestamp + time <= end) {
+            rate = 2_000 * time;
+        } else if (block.timestamp >= end) {
+            rate = SCHEDULE.rate() * time;
+        } else {
+            rate = 2_000 * (end - block.timestamp) + SCHEDULE.rate() * (block.timestamp + time - end);
+        }
+        // Kept in wei x 1 / 10,000 x seconds, so that nothing is lost here by rounding.
+        ceiling += _listed() * rate;
+        // Mixed rates are exact only from one reckoning to the next.
+        SCHEDULE.checkpoint();
+        skip(time);
+        SCHEDULE.checkpoint();
+    }
+
+    function setRate(uint16 rate) external {
+        address governance = SCHEDULE.owner();
+        vm.prank(governance);
+        SCHEDULE.setRate(uint16(bound(rate, 0, 2_000)));
+    }
+
+    function settle(uint64 blocks, uint64 mine) external {
+        IRewardSchedule.Settlement memory next;
+        (uint64 last, uint64 accepted) = (SCHEDULE.lastSettled(), SCHEDULE.INBOX().head().lastBlock);
+        if (last + 2 > accepted) return;
+        blocks = uint64(bound(blocks, 2, accepted - last));
+        (next.index, next.firstBlock, next.lastBlock) = (SCHEDULE.nextIndex(), last + 1, last + blocks);
+        (next.ids, next.blocks) = (new uint64[](2), new uint64[](2));
+        (next.ids[0], next.ids[1]) = (1, 2);
+        next.blocks[0] = uint64(bound(mine, 1, blocks - 1));
+        next.blocks[1] = blocks - next.blocks[0];
+        bytes32 digest = SCHEDULE.settlementDigest(next);
+        uint256 before = SCHEDULE.owed() + _rewards();
+        SCHEDULE.settle(next, groupSign(_key, digest));
+        settled += SCHEDULE.owed() + _rewards() - before;
+    }
+
+    function fund(uint256 amount) external {
+        amount = bound(amount, 1, 2_000e18);
+        METIS.mint(address(this), amount);
+        SCHEDULE.fund(amount);
+        funded += amount;
+    }
+
+    function pay() external {
+        uint64[] memory ids = new uint64[](2);
+        (ids[0], ids[1]) = (1, 2);
+        if (SCHEDULE.owed() == 0 || METIS.balanceOf(address(SCHEDULE)) == 0) return;
+        SCHEDULE.pay(ids);
+    }
+
+    function changeStake(uint256 who, uint256 amount) external {
+        uint64 id = uint64(1 + who % 2);
+        ILockingPool.Validator memory v = POOL.validator(id);
+        if (v.stake == POOL.MAX_LOCK()) return;
+        amount = bound(amount, 1, POOL.MAX_LOCK() - v.stake);
+        METIS.mint(v.owner, amount);
+        vm.prank(v.owner);
+        POOL.increaseStake(amount);
+    }
+
+    function _listed() private view returns (uint256 sum) {
+        ILockingPool.Entry[] memory entries = POOL.validators();
+        for (uint256 i = 0; i < entries.length; i++) {
+            sum += entries[i].stake;
+        }
+    }
+
+    function _rewards() private view returns (uint256) {
+        return POOL.validator(1).rewards + POOL.validator(2).rewards;
+    }
+}
+
+contract RewardScheduleInvariantTest is Fixture {
+    uint256 private constant LEAST = 20_000e18;
+
+    RewardSchedule private schedule;
+    Greedy private greedy;
+
+    function setUp() public {
+        vm.warp(1_700_000_000);
+        pool = new LockingPool(metis, address(this), EXIT_DELAY);
+        inbox = new BatchInbox(pool, EMERGENCY_DELAY);
+        schedule = new RewardSchedule(pool, inbox, address(this));
+        pool.connect(inbox, makeAddr("slasher"), address(schedule));
+        Key memory key = keyOf(0xC0FFEE);
+        join(1, LEAST);
+        join(2, 3 * LEAST);
+        installFirstKey(key);
+        for (uint256 i = 0; i < 40; i++) {
+            submit(key);
+        }
+        schedule.begin();
+        greedy = new Greedy(metis, pool, schedule, key);
+        bytes4[] memory selectors = new bytes4[](6);
+        (selectors[0], selectors[1], selectors[2]) =
+        (Greedy.wait.selector, Greedy.settle.selector, Greedy.fund.selector);
+        (selectors[3], selectors[4], selectors[5]) =
+        (Greedy.pay.selector, Greedy.changeStake.selector, Greedy.setRate.selector);
+        targetSelector(FuzzSelector(address(greedy), selectors));
+        targetContract(address(greedy));
+    }
+
+    /// @dev No payout, and no debt, above the schedule.
+    function invariant_neverMoreThanTheScheduleAllows() public view {
+        uint256 ceiling = greedy.ceiling() / 10_000 / 365 days;
+        assertLe(greedy.settled() + schedule.allowed(), ceiling);
+    }
+
+    /// @dev What was earned is paid or owed; what was paid came out of the fund, and no stake was touched.
+    function invariant_rewardsComeFromTheFundAlone() public view {
+        uint256 rewards = pool.validator(1).rewards + pool.validator(2).rewards;
+        assertEq(greedy.settled(), rewards + schedule.owed());
+        assertEq(metis.balanceOf(address(schedule)), greedy.funded() - rewards);
+        assertEq(schedule.owed(), schedule.owedTo(1) + schedule.owedTo(2));
+        uint256 stakes = pool.validator(1).stake + pool.validator(2).stake;
+        assertEq(metis.balanceOf(address(pool.ESCROW())), stakes + rewards);
+    }
+
+    function test_theHandlerGetsSomewhere() public {
+        greedy.wait(10 days);
+        greedy.settle(5, 2);
+        assertGt(greedy.settled(), 0);
+        greedy.fund(1_000e18);
+        greedy.pay();
+        greedy.changeStake(1, 5);
+        greedy.setRate(100);
+        assertGt(pool.validator(1).rewards, 0);
+    }
+}
