@@ -231,7 +231,6 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         questions,
         entrance: entrance.clone(),
         forgotten: forgotten.clone(),
-        retained_blocks: settings.retention.blocks,
     };
     let restoring = Restoring {
         config: ReplicaConfig {
