@@ -39,7 +39,7 @@ pub enum ConfigError {
     Genesis(#[from] GenesisError),
     /// The chain of the home is being made again.
     #[error(
-        "{} is there: `horae node rejoin` did not come to its end; run it again, or remove that directory with control.state and state.redb",
+        "{} is there: `horae node rejoin` did not come to its end; run it again",
         .0.display()
     )]
     Rejoining(PathBuf),
