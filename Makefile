@@ -15,9 +15,10 @@ chaos: tools
 	target/release/chaos $(ARGS)
 
 ## The long run of the simulator, some fifty minutes on two cores; the outcome is kept in tests/simulated.json, with the commit that it is of.
+SEEDS ?= 10000
 simulate-long:
 	$(CARGO) build --release --locked --workspace --bins --test simulator
-	target/release/simulate --seeds 10000 --events 20000 --json > target/simulated.json
+	target/release/simulate --seeds $(SEEDS) --events 20000 --json > target/simulated.json
 	node -p 'JSON.stringify({commit: "'$$(git rev-parse HEAD)'", ...JSON.parse(require("fs").readFileSync("target/simulated.json"))}, null, 2)' > tests/simulated.json
 
 ## The binary.

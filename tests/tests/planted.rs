@@ -45,9 +45,9 @@ const FAULTS: [(Fault, Look); 28] = [
     (Fault::CloseForSlotOnly, From(0)),
     (Fault::NothingListed, From(0)),
     (Fault::EarlierCertificate, From(0)),
-    (Fault::HeadByLongestChain, From(35)), // 36 seeds from 0 on: takes a sequencer that seals twice
+    (Fault::HeadByLongestChain, From(264)), // at most 265 seeds from 0 on: takes a sequencer that seals twice
     (Fault::HeadByAcksAlone, From(0)),
-    (Fault::PhantomHead, From(53)), // 54 seeds from 0 on: takes a liar that lists phantoms in a slot of its own
+    (Fault::PhantomHead, From(264)), // at most 265 seeds from 0 on: takes a liar that lists phantoms in a slot of its own
     (Fault::HeadFromTheFuture, Liar(Lie::SealsInTheFuture)),
     (Fault::NoFence, From(15)), // 16 seeds from 0 on
     (Fault::WindowStaysShut, From(0)),

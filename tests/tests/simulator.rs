@@ -3,6 +3,7 @@
 //! `HORAE_SIM_SEEDS` says how many seeds are run (200 by default), `HORAE_SIM_FIRST` where they begin, `HORAE_SIM_EVENTS` how
 //! long each is; a failure names its seed.
 
+use horae_node::config::RetentionSettings;
 use horae_tests::sim::{Lie, Many, Plan, World};
 
 fn number(name: &str, otherwise: u64) -> u64 {
@@ -63,4 +64,18 @@ fn a_sequencer_that_seals_twice_is_convicted() {
         assert!(conviction.jailed && conviction.passed_over, "seed {seed}: {conviction:?}");
         assert!(conviction.blocks_after > 50, "seed {seed}: {conviction:?}");
     }
+}
+
+/// A validator that was away for an hour catches up from the others by itself and takes its turns again; what it missed is less
+/// than nodes keep unless told otherwise.
+#[test]
+fn a_validator_that_was_away_for_an_hour_catches_up_by_itself() {
+    let plan = Plan { seed: 4_000, events: u64::MAX, nodes: Some(4), loud: false };
+    let (dies_ms, away_ms) = (15_000, 3_600_000);
+    let outage = World::without_faults(plan).outage(2, dies_ms, dies_ms + away_ms, dies_ms + away_ms + 240_000);
+    let outage = outage.unwrap_or_else(|why| panic!("{why:?}"));
+    println!("{outage:?}");
+    assert!(outage.takes_turns && outage.blocks > 50 && outage.missed_blocks > 3_600, "{outage:?}");
+    let kept = RetentionSettings::default();
+    assert!(outage.missed_blocks < kept.blocks && outage.missed_heights < kept.control_heights, "{outage:?}");
 }

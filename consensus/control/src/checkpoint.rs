@@ -1,8 +1,6 @@
 //! A control state that a stranger shows, and why to believe it: the decision above it names its hash, and the set that
 //! decided is the one that L1 has in force. So a node that lost its disk needs to trust no peer.
 
-use borsh::{BorshDeserialize, BorshSerialize};
-
 use crate::command::ControlBlock;
 use crate::decision::Decision;
 use crate::l1::InstalledKey;
@@ -10,7 +8,7 @@ use crate::state::{ControlState, Genesis};
 use crate::statement::StatementError;
 
 /// A control state and the decision at the height above it.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The state.
     pub state: ControlState,

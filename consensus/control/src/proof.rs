@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | double block | block, block | one number, two hashes |
 //! | double ack | ack, ack | one number, two hashes |
-//! | double close vote | close vote, close vote | they differ |
+//! | double close vote | close vote, close vote | their words differ |
 //! | unlisted ack | ack, close vote | the ack's number is above `certNumber` and the ack's block is not in the list |
 //! | higher certificate | ack, close vote | the ack's `certNumber` is above the vote's |
 //! | double vote, double proposal | Tendermint, Tendermint | one step, height and round; value or `pol` differ |
@@ -230,7 +230,15 @@ impl Proof {
                 }
                 _ => {}
             }
-            if recover(statement.said.digest(self, &term.domain), &statement.signature) != Some(validator) {
+        }
+        let statements = [&self.first, &self.second];
+        let digests = statements.map(|statement| statement.said.digest(self, &term.domain));
+        // No certificate and one of block 0 without a hash are the same words: what was signed once contradicts nothing.
+        if digests[0] == digests[1] {
+            return Err(NotEvidence::NoContradiction);
+        }
+        for (statement, digest) in statements.into_iter().zip(digests) {
+            if recover(digest, &statement.signature) != Some(validator) {
                 return Err(StatementError::BadSignature { validator }.into());
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy_primitives::Bytes;
-use horae_control::{Checkpoint, ControlState};
+use horae_control::Checkpoint;
 use horae_node::{
     config::{ConfigError, Settings},
     edges::l1::L1,
@@ -12,7 +12,6 @@ use horae_node::{
     rejoin::{Progress, Source, rejoin},
 };
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
@@ -80,18 +79,10 @@ struct Other {
     rpc: Rpc,
 }
 
-/// What of `horae_controlState` is used.
-#[derive(Debug, Deserialize)]
-struct ControlReport {
-    state: Bytes,
-}
-
 impl Source for Other {
     async fn checkpoint(&self) -> Result<Checkpoint, String> {
         let failed = |why: CliError| why.to_string();
-        let report: ControlReport = self.rpc.ask("horae_controlState", []).await.map_err(failed)?;
-        let state: ControlState =
-            borsh::from_slice(&report.state).map_err(|why| format!("its control state is unreadable: {why}"))?;
+        let state = self.rpc.control_state().await.map_err(failed)?;
         let next = state.height().saturating_add(1);
         let until = tokio::time::Instant::now() + DECISION_PATIENCE;
         loop {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, U64};
+use horae_control::ControlState;
 use jsonrpsee::{
     core::{
         client::{ClientT, Error},
@@ -169,6 +170,17 @@ impl Rpc {
     /// `horae_status`.
     pub async fn status(&self) -> Result<Status, CliError> {
         self.ask("horae_status", []).await
+    }
+
+    /// The control state that the node has by its own word.
+    pub async fn control_state(&self) -> Result<ControlState, CliError> {
+        #[derive(Deserialize)]
+        struct Report {
+            state: Bytes,
+        }
+        let report: Report = self.ask("horae_controlState", []).await?;
+        borsh::from_slice(&report.state)
+            .map_err(|why| CliError::because(format!("the control state of {} is unreadable", self.url), why))
     }
 
     fn explain(&self, method: &str, error: &Error) -> CliError {

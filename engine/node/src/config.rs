@@ -22,7 +22,7 @@ use crate::{
 pub const PEERS_MAX: usize = 64;
 /// What `transactions.waiting_ms` may be: longer than a failover, no longer than an hour.
 const WAITING_MS: std::ops::RangeInclusive<u64> = 5_000..=3_600_000;
-/// Fewest committed blocks kept in the journal below the finalized head: what `horae_block` and a lagging peer may ask for.
+/// Fewest committed blocks kept in the store: what `horae_block` and a lagging peer may ask for.
 pub const RETAIN_BLOCKS_MIN: u64 = 1_024;
 
 /// Why a node cannot start with what its home holds.
@@ -39,7 +39,7 @@ pub enum ConfigError {
     Genesis(#[from] GenesisError),
     /// The chain of the home is being made again.
     #[error(
-        "{} is there: `horae node rejoin` did not come to its end; run it again, or remove that directory with control.state and state.redb",
+        "{} is there: `horae node rejoin` did not come to its end; run it again",
         .0.display()
     )]
     Rejoining(PathBuf),
@@ -189,9 +189,10 @@ pub enum RecoveryBackend {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionSettings {
-    /// Blocks that stay in the journal below the finalized head.
+    /// Committed blocks that stay in the store: what a lagging peer, a client or a reader of the feed may ask for. The default is an
+    /// hour of blocks every 20 ms.
     pub blocks: u64,
-    /// Decided control heights that stay in the log below the finalized head's.
+    /// Decided control heights that stay in the log: how far behind a peer may be and still catch up by itself.
     pub control_heights: u64,
 }
 
@@ -254,7 +255,7 @@ impl RecoverySettings {
 
 impl Default for RetentionSettings {
     fn default() -> Self {
-        Self { blocks: 65_536, control_heights: 16_384 }
+        Self { blocks: 200_000, control_heights: 16_384 }
     }
 }
 

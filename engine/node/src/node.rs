@@ -11,6 +11,8 @@
 //!  L1 ───────────┘ └─ batches, signing                   events ─ keeper ─ store ─ JSON-RPC
 //! ```
 
+mod error;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +26,6 @@ use horae_runtime::{
 use horae_stages::{Decode, DecodePolicy, Dedup, L1View, Recover, StateSource, limits};
 use horae_tendermint as tendermint;
 use horae_tuning::{Idle, Profile, WorkerName};
-use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -32,11 +33,11 @@ use crate::chain_view::{self, KeeperOptions, SigningFaults};
 use crate::config::NodeConfig;
 use crate::council::task::{CouncilEdges, CouncilInputs, CouncilTask};
 use crate::council::{self, CouncilError, CouncilParts, Ended, Inbox, WatchFrom, watch_l1};
-use crate::edges::admin::{self, Admin, AdminError};
-use crate::edges::journal::{self, Journal, JournalError};
-use crate::edges::l1::{L1, L1Error, Sender};
+use crate::edges::admin::{self, Admin};
+use crate::edges::journal::{self, Journal};
+use crate::edges::l1::{L1, Sender};
 use crate::edges::peers::{self, PeerAddress, Peers, PeersError};
-use crate::edges::rpc::{self, RpcError, RpcOptions};
+use crate::edges::rpc::{self, RpcOptions};
 use crate::edges::store::{LatestState, Store, StoreError, StoreOptions};
 use crate::edges::{metrics, quic_ingest, tcp_ingest};
 use crate::feed::Decisions;
@@ -50,6 +51,8 @@ use crate::replica::{ControlUpdate, Received, Replica, ReplicaConfig, ReplicaInb
 use crate::roster::Roster;
 use crate::{clock, serving, status};
 
+pub use error::NodeError;
+
 /// Hashes that may wait to be let through the duplicate check again.
 const FORGOTTEN: usize = 16_384;
 /// Questions for stored blocks that may wait.
@@ -58,87 +61,6 @@ const STORED_QUESTIONS: usize = 64;
 const L1_NEWS: usize = 64;
 /// How long the edges have to finish when the node stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
-
-/// Why a node did not start, or stopped.
-#[derive(Debug, Error)]
-pub enum NodeError {
-    /// No runtime for the edges.
-    #[error("cannot start threads for the edges: {0}")]
-    Runtime(#[source] std::io::Error),
-    /// The machine profile.
-    #[error(transparent)]
-    Profile(#[from] horae_tuning::ProfileError),
-    /// The profile lacks a worker, or names one that is not there.
-    #[error("the profile {profile} must name the worker {worker} in one of its [[threads]]")]
-    Worker {
-        /// The profile.
-        profile: String,
-        /// The worker.
-        worker: WorkerName,
-    },
-    /// The recovery backend that `node.toml` asks for.
-    #[error("node.toml: `recovery.backend` is \"vector\", but {0}; choose \"auto\"")]
-    Recovery(#[from] horae_recovery::NoVectors),
-    /// The validators of the genesis file.
-    #[error("the validators of genesis.json are no set: {0}")]
-    Validators(#[from] horae_control::set::SetError),
-    /// The genesis file and L1.
-    #[error(transparent)]
-    Genesis(#[from] crate::genesis::GenesisError),
-    /// L1.
-    #[error(transparent)]
-    L1(#[from] L1Error),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The journal.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A record of the journal.
-    #[error("a record of the journal at {at} is not of this version: {why}")]
-    Record {
-        /// Where.
-        at: u64,
-        /// What is wrong.
-        why: String,
-    },
-    /// The query side.
-    #[error(transparent)]
-    Keeper(#[from] chain_view::KeeperError),
-    /// What was on disk.
-    #[error(transparent)]
-    Restore(#[from] RestoreError),
-    /// The peer edge.
-    #[error(transparent)]
-    Peers(#[from] PeersError),
-    /// The Tendermint engine.
-    #[error(transparent)]
-    Tendermint(#[from] tendermint::StartError),
-    /// The council.
-    #[error(transparent)]
-    Council(#[from] CouncilError),
-    /// JSON-RPC.
-    #[error(transparent)]
-    Rpc(#[from] RpcError),
-    /// The framed TCP edge.
-    #[error(transparent)]
-    Tcp(#[from] tcp_ingest::StartError),
-    /// The QUIC edge.
-    #[error(transparent)]
-    Quic(#[from] quic_ingest::StartError),
-    /// The operator's socket.
-    #[error(transparent)]
-    Admin(#[from] AdminError),
-    /// The metrics edge.
-    #[error("cannot serve metrics: {0}")]
-    Metrics(String),
-    /// The workers' threads.
-    #[error(transparent)]
-    Crew(#[from] horae_runtime::CrewError),
-    /// A worker or edge could not go on.
-    #[error("{0}")]
-    Stopped(StopReason),
-}
 
 /// Done when the node has been asked to stop. Boxed, so that everything below is compiled in this crate, with its optimisation.
 pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -231,7 +153,6 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         questions,
         entrance: entrance.clone(),
         forgotten: forgotten.clone(),
-        retained_blocks: settings.retention.blocks,
     };
     let restoring = Restoring {
         config: ReplicaConfig {

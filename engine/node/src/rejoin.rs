@@ -2,8 +2,8 @@
 //! state from L1 alone, the control state from any node, believed for what L1 and > 2/3 of the validators say of it
 //! ([`Checkpoint`]).
 //!
-//! Everything is made in `HOME/rejoining` and moved to its place in the end. While that directory is there no node starts, and
-//! the next attempt begins afresh. What was signed before is forgotten: the node finds that out when it starts, as after any
+//! Everything is made in `HOME/rejoining` and moved to its place in the end. While that directory is there no node starts; the
+//! next attempt begins afresh, or moves what was whole already. What was signed before is forgotten: the node finds that out when it starts, as after any
 //! lost disk, and speaks on under a new incarnation.
 
 use std::fs;
@@ -23,7 +23,7 @@ use crate::derive::{DeriveError, Step, derive};
 use crate::edges::l1::{L1, L1Error};
 use crate::edges::store::{CommittedBlock, PRUNED_AT_ONCE, Store, StoreError, StoreOptions};
 use crate::genesis::GenesisFile;
-use crate::home::{Home, HomeError};
+use crate::home::{Home, HomeError, write_atomic};
 
 /// How long an epoch that ends is waited for: longer than L1 takes to make a rotation final.
 const EPOCH_PATIENCE: Duration = Duration::from_secs(45 * 60);
@@ -161,18 +161,16 @@ pub async fn rejoin(
     if l1.inbox_state().await?.key.index == 0 {
         return Err(RejoinError::NotBegun);
     }
-    let making = home.rejoining();
-    if making.exists() {
-        // What an earlier attempt had moved to its place already came from there.
-        remove(&home.state())?;
-        remove(&home.control())?;
-        fs::remove_dir_all(&making).map_err(|source| RejoinError::Io { path: making.clone(), source })?;
+    let making = Home::new(home.rejoining());
+    if whole(&making).exists() {
+        install(home, &making)?;
+    } else if making.root().exists() {
+        fs::remove_dir_all(making.root()).map_err(io(making.root()))?;
     }
     let set_aside = clear(home, set_aside)?;
-    fs::create_dir(&making).map_err(|source| RejoinError::Io { path: making.clone(), source })?;
-    let (state_file, control_file) = (making.join("state.redb"), making.join("control.state"));
+    fs::create_dir(making.root()).map_err(io(making.root()))?;
 
-    let store = Store::open(&state_file, &genesis.l2, StoreOptions::default())?;
+    let store = Store::open(&making.state(), &genesis.l2, StoreOptions::default())?;
     let (mut batches, mut digests) = (0, Vec::new());
     let derived = derive(l1, genesis, |step| {
         batches += 1;
@@ -201,8 +199,9 @@ pub async fn rejoin(
     {
         return Err(RejoinError::OtherL1 { index: agreed.index, agreed: agreed.digest, shown: *shown });
     }
-    save_state(&control_file, &control)?;
-    install(home, &making, &state_file, &control_file)?;
+    save_state(&making.control(), &control)?;
+    write_atomic(&whole(&making), b"").map_err(io(making.root()))?;
+    install(home, &making)?;
     Ok(Rejoined {
         head: derived.head().number,
         head_hash: derived.head_hash(),
@@ -267,33 +266,34 @@ fn clear(home: &Home, set_aside: bool) -> Result<Option<PathBuf>, RejoinError> {
     }
     let aside = (1..).map(|n| home.root().join(format!("aside-{n}"))).find(|path| !path.exists());
     let aside = aside.expect("there are more numbers than directories");
-    fs::create_dir(&aside).map_err(|source| RejoinError::Io { path: aside.clone(), source })?;
+    fs::create_dir(&aside).map_err(io(&aside))?;
     for path in &found {
         let to = aside.join(path.file_name().unwrap_or_default());
-        fs::rename(path, to).map_err(|source| RejoinError::Io { path: path.clone(), source })?;
+        fs::rename(path, to).map_err(io(path))?;
     }
     home.create_directories()?;
     Ok(Some(aside))
 }
 
-/// Moves what was made to its place. A crash in between leaves `making`, and so a home that no node starts on.
-fn install(home: &Home, making: &Path, state_file: &Path, control_file: &Path) -> Result<(), RejoinError> {
-    let step = |path: &Path, outcome: io::Result<()>| {
-        outcome.map_err(|source| RejoinError::Io { path: path.to_path_buf(), source })
-    };
-    let sync = |path: &Path| step(path, fs::File::open(path).and_then(|file| file.sync_all()));
-    step(state_file, fs::rename(state_file, home.state()))?;
-    step(control_file, fs::rename(control_file, home.control()))?;
-    sync(home.root())?;
-    step(making, fs::remove_dir(making))?;
-    sync(home.root())
+/// There once everything in `making` is whole and on stable storage.
+fn whole(making: &Home) -> PathBuf {
+    making.root().join("whole")
 }
 
-fn remove(path: &Path) -> Result<(), RejoinError> {
-    match fs::remove_file(path) {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => {
-            Err(RejoinError::Io { path: path.to_path_buf(), source: why })
+/// Moves what was made to its place, as far as that was not done before a crash.
+fn install(home: &Home, making: &Home) -> Result<(), RejoinError> {
+    let sync = || fs::File::open(home.root()).and_then(|file| file.sync_all()).map_err(io(home.root()));
+    for (from, to) in [(making.state(), home.state()), (making.control(), home.control())] {
+        if from.exists() {
+            fs::rename(&from, to).map_err(io(&from))?;
         }
-        _ => Ok(()),
     }
+    sync()?;
+    fs::remove_dir_all(making.root()).map_err(io(making.root()))?;
+    sync()
+}
+
+fn io(path: &Path) -> impl FnOnce(io::Error) -> RejoinError {
+    let path = path.to_path_buf();
+    |source| RejoinError::Io { path, source }
 }

@@ -96,7 +96,8 @@ impl World {
                         (from..from + BLOCKS_PER_ANSWER).map_while(|number| store.0.borrow().block(number)).collect();
                     let to = self.nodes.iter().position(|other| other.address == to);
                     if let Some(to) = to.filter(|_| !blocks.is_empty()) {
-                        self.say(node, to, PeerMessage::Blocks { blocks, commit: None })?;
+                        let commit = store.0.borrow().commit(from + blocks.len() as u64 - 1);
+                        self.say(node, to, PeerMessage::Blocks { blocks, commit })?;
                     }
                 }
             }

@@ -144,6 +144,10 @@ impl CouncilIo for CouncilSide {
         OwnVotes { decided_height: self.files.decided, newest: self.files.voted }
     }
 
+    fn oldest_kept(&self) -> Option<u64> {
+        None
+    }
+
     fn newest_of(&self, validator: Address) -> Option<SignedEngineStatement> {
         let known = [&self.heard, &self.files.shown].into_iter().filter_map(|known| known.get(&validator));
         known.max_by_key(|shown| shown.statement.place()).copied()

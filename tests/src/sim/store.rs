@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use horae_control::{BlockId, Certificate, Signature, SignedBlock};
+use horae_control::{BlockId, Certificate, Commit, Signature, SignedBlock};
 use horae_node::chain_view::ChainEvent;
 use horae_node::council::BatchHead;
 use horae_node::council::batches::CompleteBatch;
@@ -26,6 +26,7 @@ struct Stored {
     executed: Arc<ExecutedBlock>,
     signature: Option<Signature>,
     certificate: Option<Certificate>,
+    commit: Option<Commit>,
 }
 
 /// What a bad store answers otherwise than it should.
@@ -122,6 +123,13 @@ impl Store {
         Some((block, self.certificate(number - 1)))
     }
 
+    /// The lowest commit at or above a block.
+    #[must_use]
+    pub fn commit(&self, number: u64) -> Option<Commit> {
+        let from = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.blocks.get(from..)?.iter().find_map(|stored| stored.commit.clone())
+    }
+
     /// A stored block as it was executed.
     #[must_use]
     pub fn executed(&self, number: u64) -> Option<Arc<ExecutedBlock>> {
@@ -216,6 +224,7 @@ pub struct View {
     blocks: VecDeque<Stored>,
     committed: u64,
     certificates: BTreeMap<u64, Certificate>,
+    commits: BTreeMap<u64, Commit>,
     awaited: Option<BlockId>,
 }
 
@@ -231,6 +240,7 @@ impl View {
             blocks: VecDeque::new(),
             committed: height,
             certificates: BTreeMap::new(),
+            commits: BTreeMap::new(),
             awaited: None,
         }
     }
@@ -263,7 +273,8 @@ impl View {
                     return Err(format!("block {} executed on top of {}", header.number, self.head));
                 }
                 self.head = BlockId { number: header.number, hash: block.hash };
-                self.blocks.push_back(Stored { executed: block.clone(), signature: *signature, certificate: None });
+                let executed = block.clone();
+                self.blocks.push_back(Stored { executed, signature: *signature, certificate: None, commit: None });
                 self.settle()
             }
             ChainEvent::RolledBack { to } => {
@@ -282,6 +293,7 @@ impl View {
             }
             ChainEvent::Committed(commit) => {
                 self.certificates.insert(commit.block().number, commit.certificate.clone());
+                self.commits.insert(commit.block().number, (**commit).clone());
                 self.commit(commit.block())
             }
             ChainEvent::CommittedByDecision(id) => self.commit(*id),
@@ -318,6 +330,7 @@ impl View {
             };
             let number = block.executed.block.header.number;
             block.certificate = self.certificates.remove(&number).filter(|c| c.block.hash == block.executed.hash);
+            block.commit = self.commits.remove(&number).filter(|c| c.block().hash == block.executed.hash);
             self.store.0.borrow_mut().take(block);
         }
         self.blocks.front().is_some_and(|block| block.executed.block.header.number <= self.committed)

@@ -36,8 +36,7 @@ fn checkpoint(state: &ControlState, block: &ControlBlock, count: usize) -> Check
 fn the_decision_above_vouches_for_the_state() {
     let state = opened();
     let good = checkpoint(&state, &state.next_block(vec![]), 3);
-    let read: Checkpoint = borsh::from_slice(&borsh::to_vec(&good).unwrap()).unwrap();
-    assert_eq!(read.verify(&genesis(&[1, 1, 1, 1], 8), &in_force(&state)).unwrap(), state);
+    assert_eq!(good.verify(&genesis(&[1, 1, 1, 1], 8), &in_force(&state)).unwrap(), state);
 }
 
 #[test]

@@ -76,6 +76,21 @@ fn statements_that_an_honest_validator_makes_convict_nobody() {
 }
 
 #[test]
+fn one_close_vote_written_in_two_ways_convicts_nobody() {
+    let term = term(&[1, 1, 1, 1], 8);
+    let me = &keys_of(&term.set)[0];
+    let vote = close_vote(&term, None, chain(&term, 1, 4), me);
+    let other = close_vote(&term, None, vec![], me);
+    let two = Evidence::DoubleClose { first: Box::new(vote), second: Box::new(other) }.proof(&term).unwrap();
+    assert_eq!(two.verify(&term), Ok(Offence::DoubleClose));
+    let mut again = Proof { second: two.first.clone(), ..two };
+    let Said::Close { certificate, .. } = &mut again.second.said else { panic!("a close vote") };
+    assert_eq!(certificate.replace(BlockId { number: 0, hash: B256::ZERO }), None);
+    assert_ne!(again.first.said, again.second.said);
+    assert_eq!(again.verify(&term), Err(NotEvidence::NoContradiction), "the same words, signed once");
+}
+
+#[test]
 fn an_older_or_newer_incarnation_is_void() {
     let term = term(&[1, 1, 1, 1], 8);
     let mut reborn = term.clone();

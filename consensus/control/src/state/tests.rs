@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::command::CloseTerm;
-use crate::dkg::{DkgError, DkgPhase};
+use crate::dkg::{DkgError, DkgPhase, GroupKey};
 use crate::failover::CloseError;
 use crate::l1::L1Error;
 use crate::statement::{CloseVote, SignedBlock};

@@ -6,11 +6,9 @@ mod shown;
 
 use std::time::Duration;
 
-use alloy_primitives::Bytes;
 use horae_control::ControlState;
 use horae_node::feed::{Item, Verifier};
 use horae_node::genesis::GenesisFile;
-use serde::Deserialize;
 
 use crate::{args::FeedOptions, error::CliError, rpc::Rpc, signals::asked_to_stop};
 use link::{Broken, Link};
@@ -22,12 +20,6 @@ const TRIES: u32 = 10;
 const WAIT: Duration = Duration::from_millis(200);
 /// Longest such wait.
 const WAIT_LONGEST: Duration = Duration::from_secs(5);
-
-/// What of `horae_controlState` is used.
-#[derive(Deserialize)]
-struct ControlReport {
-    state: Bytes,
-}
 
 /// Follows the feed until it is told to stop, has come as far as asked, or something does not hold.
 pub async fn run(options: &FeedOptions) -> Result<(), CliError> {
@@ -144,9 +136,7 @@ impl Reader {
 /// A verifier that believes the node's own control state, and the first block that it can judge by it.
 async fn trusting(options: &FeedOptions) -> Result<(Verifier, u64), CliError> {
     let rpc = Rpc::new(&link::http(&options.rpc))?;
-    let report: ControlReport = rpc.ask("horae_controlState", []).await?;
-    let state: ControlState = borsh::from_slice(&report.state)
-        .map_err(|why| CliError::because("the node's control state is unreadable", why))?;
+    let state = rpc.control_state().await?;
     let term = state.open_term().ok_or_else(|| CliError::new("no term is open yet: the chain has not begun"))?;
     let lowest = term.parent.id.number + 1;
     let first = match options.from {

@@ -65,6 +65,9 @@ pub trait CouncilIo {
     /// What the engine's files said at the start that this node signed.
     fn own_votes(&self) -> OwnVotes;
 
+    /// The lowest control height whose decision some peer keeps, as far as they have said.
+    fn oldest_kept(&self) -> Option<u64>;
+
     /// The newest Tendermint statement of a validator that came by.
     fn newest_of(&self, validator: Address) -> Option<SignedEngineStatement>;
 

@@ -34,8 +34,6 @@ use crate::keys::{KeyError, Vault};
 use crate::replica::{Input, NewestKnown, NewestQuestion, ReplicaInbox, RunningSlot};
 use crate::roster::Roster;
 
-/// How long no peer may keep what this node needs before an operator is told, and told again, in milliseconds.
-const CUT_OFF_MS: u64 = 10_000;
 /// Reports of work done beside the task that may wait.
 const REPORTS: usize = 256;
 
@@ -94,8 +92,6 @@ pub struct CouncilTask {
     council: Council,
     io: NodeIo,
     reports: mpsc::Receiver<Report>,
-    /// Since when no peer keeps what this node needs; or when that was said last.
-    cut_off_ms: u64,
 }
 
 struct NodeIo {
@@ -113,7 +109,7 @@ impl CouncilTask {
         let (reports, received) = mpsc::channel(REPORTS);
         let mut io = NodeIo { edges, rng: OsRng, reports };
         let council = Council::new(parts, &mut io)?;
-        Ok(Self { council, io, reports: received, cut_off_ms: clock::now_ms() })
+        Ok(Self { council, io, reports: received })
     }
 
     /// Runs until the engine or the node stops.
@@ -132,35 +128,12 @@ impl CouncilTask {
                 Some(news) = inputs.news.recv() => self.council.l1_news(news, clock::now_ms(), &mut self.io),
                 Some(command) = inputs.commands.recv() => self.council.speak(command, &mut self.io),
                 Some(report) = self.reports.recv() => self.council.report(report, clock::now_ms(), &mut self.io),
-                _ = tick.tick() => {
-                    self.council.tick(clock::now_ms(), &mut self.io)?;
-                    self.look_for_history(clock::now_ms());
-                }
+                _ = tick.tick() => self.council.tick(clock::now_ms(), &mut self.io)?,
             }
             if let Some(ended) = self.council.ended()? {
                 return Ok(ended);
             }
         }
-    }
-
-    /// Tells an operator, now and then, that no peer keeps what this node would need to catch up.
-    fn look_for_history(&mut self, now_ms: u64) {
-        let next = self.council.state().height() + 1;
-        let Some(oldest) = self.io.edges.engine.oldest_kept().filter(|oldest| *oldest > next) else {
-            self.cut_off_ms = now_ms;
-            return;
-        };
-        if now_ms < self.cut_off_ms.saturating_add(CUT_OFF_MS) {
-            return;
-        }
-        self.cut_off_ms = now_ms;
-        counter!("horae_cut_off").increment(1);
-        let why = format!(
-            "the peers keep decisions from control height {oldest} on, and this node needs {next}: it was away for too long; stop it and run \
-             `horae node rejoin --home HOME --from URL --set-aside`"
-        );
-        error!("{why}");
-        self.io.show_trouble(Some(why));
     }
 
     async fn engine_event(&mut self, event: Event) -> Result<(), CouncilError> {
@@ -260,6 +233,10 @@ impl CouncilIo for NodeIo {
 
     fn own_votes(&self) -> OwnVotes {
         self.edges.engine.own_votes()
+    }
+
+    fn oldest_kept(&self) -> Option<u64> {
+        self.edges.engine.oldest_kept()
     }
 
     fn newest_of(&self, validator: Address) -> Option<SignedEngineStatement> {

@@ -157,16 +157,22 @@ impl Arrivals {
         }
     }
 
-    /// Takes the child of a block; of several the one that leads to `goal`, as far as that can be seen here.
+    /// Takes the child of a block; of several the one that leads to `goal`, as far as that can be seen here, or else one that
+    /// others stand on.
     fn take_child(&mut self, of: &BlockId, goal: Option<BlockId>) -> Option<Arrived> {
-        let leads = goal.and_then(|goal| self.leads_from(of.number + 1, goal));
-        let here = self.waiting.get_mut(&(of.number + 1))?;
-        let is_child = |arrived: &Arrived| arrived.parent() == of.hash;
-        let leading = here.iter().position(|arrived| is_child(arrived) && Some(arrived.hash) == leads);
-        let at = leading.or_else(|| here.iter().position(is_child))?;
+        let number = of.number + 1;
+        let leads = goal.and_then(|goal| self.leads_from(number, goal));
+        let here = self.waiting.get(&number)?;
+        let child = |wanted: &dyn Fn(&Arrived) -> bool| {
+            here.iter().position(|arrived| arrived.parent() == of.hash && wanted(arrived))
+        };
+        let at = child(&|arrived| Some(arrived.hash) == leads)
+            .or_else(|| child(&|arrived| self.has_child(&arrived.id())))
+            .or_else(|| child(&|_| true))?;
+        let here = self.waiting.get_mut(&number)?;
         let arrived = here.swap_remove(at);
         if here.is_empty() {
-            self.waiting.remove(&(of.number + 1));
+            self.waiting.remove(&number);
         }
         Some(arrived)
     }
@@ -275,8 +281,7 @@ impl<S: StateSource> Replica<S> {
         let mut worked = false;
         for _ in 0..FOLLOW_BURST {
             let head = self.head();
-            let goal = self.voter.term().map(|term| term.parent.id).filter(|parent| parent.number > head.number);
-            let Some(arrived) = self.arrivals.take_child(&head, goal) else { break };
+            let Some(arrived) = self.arrivals.take_child(&head, self.goal()) else { break };
             match self.turn_of(&arrived) {
                 Turn::Execute => {
                     self.execute_arrived(now_ms, arrived, io);
@@ -299,13 +304,26 @@ impl<S: StateSource> Replica<S> {
         worked
     }
 
-    /// The open term stands on a block that is not held, and what comes next does not extend the head: what was executed
-    /// here above the last commit is not of the final chain.
+    /// The highest block above the head that is known to be of the chain: the parent of the open term, or one that is
+    /// committed or certified.
+    fn goal(&self) -> Option<BlockId> {
+        let parent = self.voter.term().map(|term| term.parent.id);
+        let committed = self.commit_ahead.as_ref().map(Commit::block);
+        let certified = self.voter.certificate().map(|certificate| certificate.block);
+        let known = [parent, committed, certified].into_iter().flatten();
+        known.filter(|id| id.number > self.head().number).max()
+    }
+
+    /// The chain goes on to a block that is not held, and what comes next, signed by its sequencer, does not extend the head:
+    /// what was executed here above the last commit may be of another branch.
     fn leave_side_chain(&mut self, io: &mut impl ReplicaIo) {
         let head = self.head();
-        let lacks_parent = self.voter.term().is_some_and(|term| term.parent.id.number > head.number);
-        let next_elsewhere = self.arrivals.waiting.contains_key(&(head.number + 1)) && !self.arrivals.has_child(&head);
-        if lacks_parent && head.number > self.committed && next_elsewhere {
+        if head.number <= self.committed || self.goal().is_none() || self.arrivals.has_child(&head) {
+            return;
+        }
+        let Some(term) = self.voter.term() else { return };
+        let mut next = self.arrivals.waiting.get(&(head.number + 1)).into_iter().flatten();
+        if next.any(|arrived| self.check_signature(&arrived.signed(), term).is_ok()) {
             self.roll_back(self.committed, io);
         }
     }
@@ -423,10 +441,11 @@ impl<S: StateSource> Replica<S> {
         let behind = self.arrivals.highest.is_some_and(|(_, highest)| highest > head) && silent;
         let behind =
             behind || (self.arrivals.answered && self.arrivals.highest().is_some_and(|highest| highest > head));
-        let lacks_head = self.voter.term().is_some_and(|term| term.parent.id.number > head);
+        let lacks_parent = self.voter.term().is_some_and(|term| term.parent.id.number > head);
+        let lacks_goal = self.goal().is_some();
         let lacking = self.lowest_lacking();
-        if !(gap || behind || lacks_head || lacking.is_some()) {
-            let told_of_more = self.arrivals.highest().is_some_and(|highest| highest > head);
+        if !(gap || behind || lacks_parent || (lacks_goal && silent) || lacking.is_some()) {
+            let told_of_more = lacks_goal || self.arrivals.highest().is_some_and(|highest| highest > head);
             self.arrivals.due_ms = told_of_more.then_some(self.arrivals.executed_ms.saturating_add(SILENT_MS));
             return;
         }

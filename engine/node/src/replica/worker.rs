@@ -28,6 +28,9 @@ pub const ENTRY_KIND: u8 = 1;
 const EVENTS_WAITING: usize = 1_024;
 /// Journal records that may wait for the disk before the replica stops working until it catches up.
 const RECORDS_WAITING: usize = 1_024;
+/// Blocks that stay in the journal below those that the store has made durable. The journal is read whole at a start, and what
+/// peers may ask for is in the store.
+const JOURNAL_BLOCKS: u64 = 1_024;
 /// Blocks between two prunings of the journal.
 const PRUNE_EVERY_BLOCKS: u64 = 2_048;
 
@@ -65,7 +68,6 @@ pub struct NodeIo {
     forgotten: Forgotten,
     /// Transactions that found no room in the pipeline, to be put into it later.
     resubmitted: VecDeque<Vec<u8>>,
-    retained_blocks: u64,
     failure: Option<String>,
 }
 
@@ -89,15 +91,12 @@ pub struct NodeEdges {
     pub entrance: Entrance,
     /// The pipeline's duplicate check.
     pub forgotten: Forgotten,
-    /// Blocks that stay in the journal below the store's.
-    pub retained_blocks: u64,
 }
 
 impl NodeIo {
     /// Edges for one replica.
     pub fn new(edges: NodeEdges) -> Self {
-        let NodeEdges { journal, view, feed, peers, roster, council, questions, entrance, forgotten, retained_blocks } =
-            edges;
+        let NodeEdges { journal, view, feed, peers, roster, council, questions, entrance, forgotten } = edges;
         Self {
             durable: journal.durable(),
             appended: journal.next().0,
@@ -118,7 +117,6 @@ impl NodeIo {
             entrance,
             forgotten,
             resubmitted: VecDeque::new(),
-            retained_blocks,
             failure: None,
         }
     }
@@ -168,7 +166,7 @@ impl NodeIo {
         if let Some((_, below)) = self.pruning.take_if(|(after, _)| self.durable.lsn().0 >= *after) {
             self.journal.prune_below(below);
         }
-        let needed = self.view.durable_height().saturating_sub(self.retained_blocks);
+        let needed = self.view.durable_height().saturating_sub(JOURNAL_BLOCKS);
         if needed < self.pruned.saturating_add(PRUNE_EVERY_BLOCKS) {
             return;
         }

@@ -27,6 +27,10 @@ pub struct Outage {
     pub takes_turns: bool,
     /// Terms that closed after it came back.
     pub terms_after: u64,
+    /// Blocks committed while it was away.
+    pub missed_blocks: u64,
+    /// Control heights decided while it was away.
+    pub missed_heights: u64,
     /// Blocks committed after it came back.
     pub blocks: u64,
 }
@@ -69,14 +73,24 @@ impl World {
         let skipped = |world: &Self| world.engine.state().open_term().map_or(0, |term| term.skips.latest().len());
         self.run_to(dies_ms)?;
         let before = open(&self);
+        let (blocks_before, heights_before) = (self.judge.committed(), self.engine.state().height());
         self.nodes[node].crash(&mut self.rng);
         self.run_to(back_ms)?;
+        let missed_heights = self.engine.state().height() - heights_before;
         let (after, passed_over) = (open(&self), skipped(&self));
         let committed = self.judge.committed();
         self.at(0, Due::Starts { node });
         self.run_to(ends_ms)?;
         let takes_turns = skipped(&self) == 0;
         let blocks = self.judge.committed() - committed;
-        Ok(Outage { failovers: after - before, passed_over, takes_turns, terms_after: open(&self) - after, blocks })
+        Ok(Outage {
+            failovers: after - before,
+            passed_over,
+            takes_turns,
+            terms_after: open(&self) - after,
+            missed_blocks: committed - blocks_before,
+            missed_heights,
+            blocks,
+        })
     }
 }
