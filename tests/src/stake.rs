@@ -3,7 +3,7 @@
 use std::fs;
 
 use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
+use alloy_primitives::{Address, U256, hex};
 use horae_contracts::{LockingPool, TestMetis};
 use horae_control::SignerKey;
 use horae_node::{
@@ -76,7 +76,7 @@ pub fn leave(devnet: &Devnet, node: usize) {
 }
 
 fn send(owner: &Sender, to: Address, call: &impl SolCall) {
-    let sent = runtime().block_on(owner.send(TxKind::Call(to), Bytes::from(call.abi_encode()), U256::ZERO));
+    let sent = runtime().block_on(owner.call(to, call));
     sent.unwrap_or_else(|why| panic!("L1: {why}"));
 }
 
@@ -85,12 +85,13 @@ fn owner(devnet: &Devnet, node: usize) -> (Sender, Deployment) {
     let Contracts { metis, locking, inbox } = serde_json::from_str(&text).expect("its contracts");
     let genesis = GenesisFile::load(&devnet.nodes[node].home.join("genesis.json")).expect("the genesis");
     let l1 = L1::new(&[devnet.l1_url()], &genesis.l1).expect("an endpoint");
-    let escrow = runtime().block_on(async {
-        let provider = alloy::providers::ProviderBuilder::new().connect_http(devnet.l1_url().parse().expect("a URL"));
-        LockingPool::new(locking, provider).ESCROW().call().await.expect("the pool has an escrow")
+    let (escrow, slasher, rewards) = runtime().block_on(async {
+        let escrow = l1.view(locking, LockingPool::ESCROWCall {}).await.expect("the pool has an escrow");
+        let slasher = l1.view(locking, LockingPool::slasherCall {}).await.expect("the pool has a slasher");
+        (escrow, slasher, l1.view(locking, LockingPool::rewardsCall {}).await.expect("the pool has rewards"))
     });
     let signer = key(&keys_of(&devnet.nodes[node]).signer.to_secret_bytes());
-    (Sender::new(l1, signer), Deployment { metis, locking, escrow, inbox })
+    (Sender::new(l1, signer), Deployment { metis, locking, escrow, inbox, slasher, rewards })
 }
 
 fn keys_of(node: &Node) -> Keys {

@@ -36,9 +36,9 @@ use alloy_primitives::{Address, B256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{Domain, Kind, digest};
+use crate::digest::{Domain, Kind, digest, word, words};
 use crate::sign::{Signature, recover};
-use crate::statement::{BlockId, EngineStatement, StatementError, Step, ack_content, close_content};
+use crate::statement::{BlockId, EngineStatement, StatementError, Step};
 use crate::term::Term;
 
 /// What a validator did that no honest one does.
@@ -159,17 +159,52 @@ pub enum NotEvidence {
 }
 
 impl Said {
-    fn digest(&self, proof: &Proof, domain: &Domain) -> B256 {
-        let (kind, slot, content) = match self {
-            Self::Block { slot, block } => (Kind::Block, *slot, block.content()),
-            Self::Ack { slot, block, certificate } => (Kind::Ack, *slot, ack_content(block, certificate.as_ref())),
-            Self::Close { certificate, listed, attached } => {
-                (Kind::Close, 0, close_content(certificate.as_ref(), listed.iter(), *attached))
-            }
-            Self::Engine(statement) => return statement.digest(domain, proof.incarnation, proof.epoch),
-        };
-        digest(domain, kind, proof.incarnation, proof.epoch, proof.term, slot, content)
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Block { .. } => Kind::Block,
+            Self::Ack { .. } => Kind::Ack,
+            Self::Close { .. } => Kind::Close,
+            Self::Engine(EngineStatement { step: Step::Proposal, .. }) => Kind::Proposal,
+            Self::Engine(_) => Kind::Vote,
+        }
     }
+
+    /// Slot that its digest names.
+    pub fn slot(&self) -> u64 {
+        match self {
+            Self::Block { slot, .. } | Self::Ack { slot, .. } => *slot,
+            Self::Close { .. } | Self::Engine(_) => 0,
+        }
+    }
+
+    /// The words whose keccak256 is its content: those in the table above.
+    pub fn words(&self) -> Vec<B256> {
+        match self {
+            Self::Block { block, .. } => of_block(Some(block)).to_vec(),
+            Self::Ack { block, certificate, .. } => [of_block(Some(block)), of_block(certificate.as_ref())].concat(),
+            Self::Close { certificate, attached, .. } => {
+                [of_block(certificate.as_ref()).as_slice(), &[words(&self.listed()), *attached]].concat()
+            }
+            Self::Engine(statement) => statement.words().to_vec(),
+        }
+    }
+
+    /// Number and hash of each block that a close vote lists.
+    pub fn listed(&self) -> Vec<B256> {
+        match self {
+            Self::Close { listed, .. } => listed.iter().flat_map(|block| of_block(Some(block))).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn digest(&self, proof: &Proof, domain: &Domain) -> B256 {
+        let content = words(&self.words());
+        digest(domain, self.kind(), proof.incarnation, proof.epoch, proof.term, self.slot(), content)
+    }
+}
+
+fn of_block(block: Option<&BlockId>) -> [B256; 2] {
+    block.map_or([B256::ZERO; 2], |block| [word(block.number), block.hash])
 }
 
 impl Proof {

@@ -28,9 +28,28 @@ pub mod escrow {
     );
 }
 
+pub mod slasher {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        Slasher,
+        "../artifacts/Slasher.json"
+    );
+}
+
+pub mod rewards {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        RewardSchedule,
+        "../artifacts/RewardSchedule.json"
+    );
+}
+
 pub mod metis {
     alloy::sol!(
         #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
         TestMetis,
         "../artifacts/TestMetis.json"
     );

@@ -16,9 +16,13 @@ pub use bindings::inbox::{
     IBatchInbox::{Batch, GroupKey, Head},
 };
 pub use bindings::pool::{
-    ILockingPool::{Entry, Validator},
+    ILockingPool::{Entry, Validator, Withdrawal},
     LockingPool,
 };
-pub use bindings::{escrow::LockingEscrow, metis::TestMetis};
+pub use bindings::slasher::{
+    ISlasher::{Penalty, Proof, Statement},
+    Slasher,
+};
+pub use bindings::{escrow::LockingEscrow, metis::TestMetis, rewards::RewardSchedule};
 pub use digest::{Succession, batch_digest, installation_digest, rotation_digest, signer_digest, snapshot_hash};
 pub use point::{PointError, group_key, group_signature, recoverable};

@@ -2,11 +2,12 @@
 
 use alloy::primitives::keccak256;
 use alloy::sol_types::{SolCall, SolEvent};
-use horae_contracts::{BatchInbox, LockingEscrow, LockingPool, TestMetis};
+use horae_contracts::{BatchInbox, LockingEscrow, LockingPool, RewardSchedule, Slasher, TestMetis};
 
 #[test]
 fn every_contract_has_deploy_bytecode() {
-    for bytecode in [&BatchInbox::BYTECODE, &LockingPool::BYTECODE, &LockingEscrow::BYTECODE, &TestMetis::BYTECODE] {
+    let all = [&BatchInbox::BYTECODE, &LockingPool::BYTECODE, &LockingEscrow::BYTECODE, &TestMetis::BYTECODE];
+    for bytecode in all.into_iter().chain([&Slasher::BYTECODE, &RewardSchedule::BYTECODE]) {
         assert!(bytecode.len() > 1_000);
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand};
 
-use crate::logs::LogFormat;
+use crate::{logs::LogFormat, slash::SlashCommand, stake::args::StakeCommand};
 
 /// Where a devnet keeps everything unless told otherwise.
 pub const DEVNET_HOME: &str = "target/devnet";
@@ -50,6 +50,18 @@ pub enum Command {
     },
     /// List the validators of the epoch.
     Validators(RpcOptions),
+    /// Lock stake for a validator on L1, and do what its owner does with it.
+    Stake {
+        /// What to do.
+        #[command(subcommand)]
+        command: StakeCommand,
+    },
+    /// Show offences, and report them to L1.
+    Slash {
+        /// What to do.
+        #[command(subcommand)]
+        command: SlashCommand,
+    },
     /// Show the public keys of a home.
     Keys(KeysOptions),
     /// Follow the chain as it is made: blocks, certificates, commits, decisions.
@@ -264,6 +276,9 @@ pub struct KeysOptions {
     /// Home directory.
     #[arg(long, value_name = "DIR")]
     pub home: PathBuf,
+    /// Print what this owner needs to lock stake for these keys: they, and the signer's proof that it serves the owner. Secrets stay here.
+    #[arg(long, value_name = "ADDRESS", requires = "json")]
+    pub owner: Option<Address>,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,

@@ -1,14 +1,15 @@
-//! `horae keys`: the public halves of what a home holds.
+//! `horae keys`: the public halves of what a home holds, and the signer's word that it serves an owner.
 
 use alloy_primitives::hex;
 use horae_node::{
     config::Settings,
+    genesis::GenesisFile,
     home::Home,
     keys::{Keys, Vault, address_of},
 };
 use serde_json::json;
 
-use crate::{args::KeysOptions, error::CliError};
+use crate::{args::KeysOptions, error::CliError, plan::print_json, stake::Registration};
 
 /// Opens the vault and prints public keys; no secret leaves it.
 pub fn run(options: &KeysOptions) -> Result<(), CliError> {
@@ -16,6 +17,10 @@ pub fn run(options: &KeysOptions) -> Result<(), CliError> {
     let settings = Settings::load(&home.settings())?;
     let vault = Vault::open(&home, &settings.keys)?;
     let keys = Keys::load(&vault)?;
+    if let Some(owner) = options.owner {
+        let chain = GenesisFile::load(&home.genesis())?.l1;
+        return print_json(&Registration::of(&keys, owner, chain.chain_id, chain.locking)?);
+    }
     let node_key = hex::encode(keys.node_key());
     let sealed = vault.names()?;
     if options.json {

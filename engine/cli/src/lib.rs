@@ -1,4 +1,4 @@
-//! `horae`: runs a node, a whole devnet, a load; shows slots, epochs and validators; follows and
+//! `horae`: runs a node, a whole devnet, a load; shows slots, epochs and validators; locks stake and reports offences on L1; follows and
 //! verifies the feed; rebuilds the chain from L1. A library, so that `horae-planted` of the tests is the same program but for its faults.
 
 mod admin;
@@ -6,15 +6,19 @@ mod args;
 mod derive;
 mod devnet;
 mod error;
+mod ethereum;
 mod feed;
 mod init;
 mod keys;
 mod load;
 mod logs;
 mod node;
+mod plan;
 mod rejoin;
 mod rpc;
 mod signals;
+mod slash;
+mod stake;
 mod status;
 mod under;
 
@@ -67,6 +71,8 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             },
             Command::Epoch { command } => status::epoch(&command).await.map(done),
             Command::Validators(options) => status::validators(&options).await.map(done),
+            Command::Stake { command } => stake::run(&command).await.map(done),
+            Command::Slash { command } => slash::run(&command).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),
             Command::Feed(options) => feed::run(&options).await.map(done),
             Command::Load(options) => load::run(options).await,

@@ -68,7 +68,7 @@ impl Ack {
 }
 
 /// [`Ack::content`] of its parts.
-pub(crate) fn ack_content(block: &BlockId, certificate: Option<&BlockId>) -> B256 {
+fn ack_content(block: &BlockId, certificate: Option<&BlockId>) -> B256 {
     let (number, hash) = certificate.map_or((0, B256::ZERO), |named| (named.number, named.hash));
     words(&[word(block.number), block.hash, word(number), hash])
 }

@@ -106,11 +106,7 @@ impl CloseVote {
 }
 
 /// [`CloseVote::content`] of its parts.
-pub(crate) fn close_content<'a>(
-    certificate: Option<&BlockId>,
-    listed: impl Iterator<Item = &'a BlockId>,
-    attached: B256,
-) -> B256 {
+fn close_content<'a>(certificate: Option<&BlockId>, listed: impl Iterator<Item = &'a BlockId>, attached: B256) -> B256 {
     let (number, hash) = certificate.map_or((0, B256::ZERO), |c| (c.number, c.hash));
     let list: Vec<B256> = listed.flat_map(|block| [word(block.number), block.hash]).collect();
     words(&[word(number), hash, words(&list), attached])

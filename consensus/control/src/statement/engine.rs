@@ -37,8 +37,13 @@ impl EngineStatement {
     /// `keccak256(abi.encode(uint64 step, uint64 height, uint64 round, bytes32 value, uint64 pol))`: step 0 is a prevote, 1 a
     /// precommit, 2 a proposal; `pol` is 0 without a proof-of-lock round, else that round plus one (0 in votes).
     pub fn content(&self) -> B256 {
+        words(&self.words())
+    }
+
+    /// The words of [`Self::content`].
+    pub(crate) fn words(&self) -> [B256; 5] {
         let pol = self.pol_round.map_or(0, |round| u64::from(round) + 1);
-        words(&[word(self.step as u64), word(self.height), word(self.round.into()), self.value, word(pol)])
+        [word(self.step as u64), word(self.height), word(self.round.into()), self.value, word(pol)]
     }
 
     /// What its author signs. Term and slot are zero: a control height belongs to neither.

@@ -10,11 +10,9 @@ mod readiness;
 use alloy_primitives::Address;
 
 pub use ack::Ack;
-pub(crate) use ack::ack_content;
 pub use block::{BlockFacts, BlockId, SignedBlock};
 pub use certificate::{Certificate, CertificateAck, Commit};
 pub use close::CloseVote;
-pub(crate) use close::close_content;
 pub use engine::{EngineStatement, SignedEngineStatement, Step};
 pub use readiness::Readiness;
 

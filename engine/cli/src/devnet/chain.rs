@@ -8,7 +8,7 @@ use horae_node::{
     config::{IngestSettings, LinkSettings, MetricsSettings, PeerSettings, Settings},
     edges::l1::{
         L1, Sender,
-        deploy::{Deployment, deploy, mint_and_lock, whitelist},
+        deploy::{Delays, Deployment, deploy, mint_and_lock, whitelist},
     },
     genesis::{GenesisFile, GenesisValidator, L1Genesis, ViewDepth},
     home::write_atomic,
@@ -35,7 +35,7 @@ const VALIDATOR_ETHER: u128 = 1_000 * WEI;
 const TEST_BALANCE: u128 = 10_000 * WEI;
 /// Accounts that send the load.
 pub const TRAFFIC_ACCOUNTS: u32 = 64;
-/// Seconds from unlocking to claiming, and of an emergency rotation.
+/// Seconds from leaving to claiming, of an emergency rotation, and in jail.
 const DELAY_S: u64 = 60;
 /// The first accounts of the mnemonic that all Ethereum development tools share. Anybody has these keys.
 const TEST_KEYS: [&str; 5] = [
@@ -95,7 +95,8 @@ impl Chain {
         let nowhere = l1_genesis(Address::ZERO, Address::ZERO, 0, B256::ZERO);
         let l1 = L1::new(&[l1_url.to_owned()], &nowhere)?;
         let deployer = Sender::new(l1.clone(), test_key(0)?);
-        let deployment = deploy(&deployer, DELAY_S, DELAY_S).await?;
+        let delays = Delays { exit_s: DELAY_S, emergency_s: DELAY_S, jail_s: DELAY_S };
+        let deployment = deploy(&deployer, L2_CHAIN_ID, delays).await?;
         for index in 0..ground.nodes() {
             let keys = new_home(ground, index)?;
             if index < ground.validators() {

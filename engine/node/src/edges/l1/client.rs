@@ -16,7 +16,7 @@ use alloy::{
     transports::{RpcError, TransportError, http::reqwest::Url},
 };
 use alloy_primitives::{Address, B256, Bytes, U64};
-use horae_contracts::{BatchInbox, LockingPool};
+use horae_contracts::{BatchInbox, LockingPool, RewardSchedule, Slasher, TestMetis};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
 
@@ -235,7 +235,11 @@ impl Refusal {
 /// An error of one of our contracts, by name and with its values.
 fn contract_error(data: &[u8]) -> Option<String> {
     let inbox = BatchInbox::BatchInboxErrors::abi_decode(data).map(|e| format!("{e:?}"));
-    let error = inbox.or_else(|_| LockingPool::LockingPoolErrors::abi_decode(data).map(|e| format!("{e:?}")));
+    let error = inbox
+        .or_else(|_| LockingPool::LockingPoolErrors::abi_decode(data).map(|e| format!("{e:?}")))
+        .or_else(|_| Slasher::SlasherErrors::abi_decode(data).map(|e| format!("{e:?}")))
+        .or_else(|_| RewardSchedule::RewardScheduleErrors::abi_decode(data).map(|e| format!("{e:?}")))
+        .or_else(|_| TestMetis::TestMetisErrors::abi_decode(data).map(|e| format!("{e:?}")));
     error.ok().map(|text| inner_of(&text))
 }
 

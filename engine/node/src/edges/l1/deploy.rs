@@ -1,11 +1,18 @@
 //! Putting the contracts on an L1 and locking stake: what a devnet and the tests begin with, and a validator does once.
 
-use alloy::sol_types::{SolCall, SolConstructor};
+use alloy::sol_types::SolConstructor;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use horae_contracts::{BatchInbox, LockingPool, TestMetis, recoverable, signer_digest};
+use horae_contracts::{
+    BatchInbox, LockingPool, Penalty, RewardSchedule, Slasher, TestMetis, recoverable, signer_digest,
+};
 use horae_control::SignerKey;
 
 use super::{L1Error, Sender};
+
+/// What an offence costs at first, of all stake that is liable, in 1 / 10,000.
+const SLASHED_FRACTION: u16 = 1_000;
+/// What of it goes to whoever reports the offence, in 1 / 10,000.
+const REPORTER_SHARE: u16 = 1_000;
 
 /// Where a chain's contracts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,20 +25,45 @@ pub struct Deployment {
     pub escrow: Address,
     /// The BatchInbox.
     pub inbox: Address,
+    /// The Slasher.
+    pub slasher: Address,
+    /// The RewardSchedule.
+    pub rewards: Address,
 }
 
-/// Deploys a test METIS token, the LockingPool (owned by the sender) and the BatchInbox. Delays are in seconds.
+/// Delays of the contracts, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Delays {
+    /// From the rotation that leaves a validator out until it can claim its stake.
+    pub exit_s: u64,
+    /// Of an emergency rotation.
+    pub emergency_s: u64,
+    /// That an offender stays in jail.
+    pub jail_s: u64,
+}
+
+/// Deploys a test METIS token and the contracts for an L2 with this id, all owned by the sender, which also gets what is slashed,
+/// and connects them.
 ///
 /// # Errors
 /// Those of [`Sender::send`].
-pub async fn deploy(sender: &Sender, exit_delay_s: u64, emergency_delay_s: u64) -> Result<Deployment, L1Error> {
+pub async fn deploy(sender: &Sender, l2_chain_id: u64, delays: Delays) -> Result<Deployment, L1Error> {
+    let owner = sender.address();
     let metis = create(sender, &TestMetis::BYTECODE, Vec::new()).await?;
-    let pool = LockingPool::constructorCall { metis, owner: sender.address(), exitDelay: exit_delay_s };
+    let pool = LockingPool::constructorCall { metis, owner, exitDelay: delays.exit_s };
     let locking = create(sender, &LockingPool::BYTECODE, pool.abi_encode()).await?;
-    let escrow = sender.l1().view_call(locking, LockingPool::ESCROWCall {}, "latest").await?;
-    let inbox = BatchInbox::constructorCall { pool: locking, emergencyDelay: emergency_delay_s };
+    let escrow = sender.l1().view(locking, LockingPool::ESCROWCall {}).await?;
+    let inbox = BatchInbox::constructorCall { pool: locking, emergencyDelay: delays.emergency_s };
     let inbox = create(sender, &BatchInbox::BYTECODE, inbox.abi_encode()).await?;
-    Ok(Deployment { metis, locking, escrow, inbox })
+    let penalty =
+        Penalty { fraction: SLASHED_FRACTION, reporterShare: REPORTER_SHARE, jailTime: delays.jail_s, treasury: owner };
+    let slasher = Slasher::constructorCall { pool: locking, l2ChainId: l2_chain_id, owner, penalty_: penalty };
+    let slasher = create(sender, &Slasher::BYTECODE, slasher.abi_encode()).await?;
+    let rewards = RewardSchedule::constructorCall { pool: locking, inbox, owner };
+    let rewards = create(sender, &RewardSchedule::BYTECODE, rewards.abi_encode()).await?;
+    let connect = LockingPool::connectCall { inbox_: inbox, slasher_: slasher, rewards_: rewards };
+    sender.call(locking, &connect).await?;
+    Ok(Deployment { metis, locking, escrow, inbox, slasher, rewards })
 }
 
 /// Lets `owner` join. Only the LockingPool's owner may.
@@ -39,7 +71,7 @@ pub async fn deploy(sender: &Sender, exit_delay_s: u64, emergency_delay_s: u64) 
 /// # Errors
 /// Those of [`Sender::send`].
 pub async fn whitelist(sender: &Sender, locking: Address, owner: Address) -> Result<(), L1Error> {
-    call(sender, locking, LockingPool::setWhitelistCall { owner, allowed: true }).await
+    sender.call(locking, &LockingPool::setWhitelistCall { owner, allowed: true }).await.map(drop)
 }
 
 /// Mints devnet METIS to the sender and locks it for the validator with these keys; the sender becomes its owner and must be
@@ -55,20 +87,20 @@ pub async fn mint_and_lock(
     stake: U256,
 ) -> Result<(), L1Error> {
     let owner = sender.address();
-    call(sender, deployment.metis, TestMetis::mintCall { to: owner, amount: stake }).await?;
-    call(sender, deployment.metis, TestMetis::approveCall { spender: deployment.escrow, value: stake }).await?;
-    let digest = signer_digest(sender.l1().chain_id(), deployment.locking, owner, signer.address());
-    let proof = recoverable(&signer.sign(digest).0);
+    sender.call(deployment.metis, &TestMetis::mintCall { to: owner, amount: stake }).await?;
+    sender.call(deployment.metis, &TestMetis::approveCall { spender: deployment.escrow, value: stake }).await?;
+    let proof = signer_proof(sender.l1().chain_id(), deployment.locking, owner, signer);
     let lock = LockingPool::lockForCall { signer: signer.address(), nodeKey: node_key.into(), amount: stake, proof };
-    call(sender, deployment.locking, lock).await
+    sender.call(deployment.locking, &lock).await.map(drop)
+}
+
+/// What a signer key signs to serve an owner's validator.
+pub fn signer_proof(l1_chain_id: u64, locking: Address, owner: Address, signer: &SignerKey) -> Bytes {
+    recoverable(&signer.sign(signer_digest(l1_chain_id, locking, owner, signer.address())).0)
 }
 
 async fn create(sender: &Sender, code: &Bytes, arguments: Vec<u8>) -> Result<Address, L1Error> {
     let input = [code.as_ref(), &arguments].concat();
     let included = sender.send(TxKind::Create, input.into(), U256::ZERO).await?;
     included.contract.ok_or(L1Error::Nonsense { what: "receipt", problem: "it names no new contract".to_owned() })
-}
-
-async fn call<C: SolCall>(sender: &Sender, to: Address, call: C) -> Result<(), L1Error> {
-    sender.send(TxKind::Call(to), call.abi_encode().into(), U256::ZERO).await.map(|_| ())
 }

@@ -9,6 +9,7 @@ mod client;
 pub mod deploy;
 mod error;
 mod events;
+pub mod evidence;
 pub mod limits;
 mod read;
 mod send;

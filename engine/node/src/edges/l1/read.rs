@@ -136,6 +136,14 @@ impl L1 {
         Ok(InboxState { head, key })
     }
 
+    /// Calls a view function as of the head of L1.
+    ///
+    /// # Errors
+    /// [`L1Error::Unreachable`], [`L1Error::Reverted`], [`L1Error::Nonsense`].
+    pub async fn view<C: SolCall>(&self, to: Address, call: C) -> Result<C::Return, L1Error> {
+        self.view_call(to, call, "latest").await
+    }
+
     /// Calls a view function as of a block.
     pub(super) async fn view_call<C, B>(&self, to: Address, call: C, block: B) -> Result<C::Return, L1Error>
     where

@@ -105,8 +105,7 @@ impl Sender {
     /// # Errors
     /// [`L1Error::Reverted`] if the inbox would refuse it (`WrongIndex`: another node was first), and all others of sending.
     pub async fn submit_batch(&self, batch: Batch, signature: Signature, data: Bytes) -> Result<Included, L1Error> {
-        let call = BatchInbox::submitCall { batch, signature, data };
-        self.send(TxKind::Call(self.l1.inbox()), call.abi_encode().into(), U256::ZERO).await
+        self.call(self.l1.inbox(), &BatchInbox::submitCall { batch, signature, data }).await
     }
 
     /// Installs the first group key and waits until that is in a block. `signatures` in the order of `signers`, 65 bytes each with
@@ -123,7 +122,7 @@ impl Sender {
         signatures: Vec<Bytes>,
     ) -> Result<Included, L1Error> {
         let call = BatchInbox::installFirstKeyCall { px, parity, signers, weights, signatures };
-        self.send(TxKind::Call(self.l1.inbox()), call.abi_encode().into(), U256::ZERO).await
+        self.call(self.l1.inbox(), &call).await
     }
 
     /// Puts the next group key in force, under the signature of the present one, and waits until that is in a block.
@@ -138,8 +137,23 @@ impl Sender {
         weights: Vec<u64>,
         signature: Signature,
     ) -> Result<Included, L1Error> {
-        let call = BatchInbox::rotateCall { px, parity, signers, weights, signature };
-        self.send(TxKind::Call(self.l1.inbox()), call.abi_encode().into(), U256::ZERO).await
+        self.call(self.l1.inbox(), &BatchInbox::rotateCall { px, parity, signers, weights, signature }).await
+    }
+
+    /// Calls a contract and waits until that is in a block.
+    ///
+    /// # Errors
+    /// Those of [`Self::send`].
+    pub async fn call(&self, to: Address, call: &impl SolCall) -> Result<Included, L1Error> {
+        self.send(TxKind::Call(to), call.abi_encode().into(), U256::ZERO).await
+    }
+
+    /// What a transaction would cost in gas, with some to spare; an error if it would revert. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`L1Error::Reverted`], [`L1Error::NoFunds`], [`L1Error::Unreachable`].
+    pub async fn try_out(&self, to: TxKind, input: &Bytes) -> Result<u64, L1Error> {
+        self.gas(to, input, U256::ZERO).await
     }
 
     /// Sends any transaction, with `value` in wei, and waits until it is in a block. It is tried against L1's head first, and not sent if it

@@ -16,11 +16,13 @@ use horae_stages::L1View;
 
 use super::{
     L1, L1Error, Sender,
-    deploy::{Deployment, deploy, mint_and_lock, whitelist},
+    deploy::{Delays, Deployment, deploy, mint_and_lock, whitelist},
 };
 use crate::genesis::{L1Genesis, ViewDepth};
 
 const CHAIN_ID: u64 = 31_337;
+const L2_CHAIN_ID: u64 = 7;
+const DELAYS: Delays = Delays { exit_s: 60, emergency_s: 60, jail_s: 60 };
 /// The first account of anvil's mnemonic.
 const RICH: [u8; 32] = alloy_primitives::hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 
@@ -85,7 +87,7 @@ fn stake(units: u64) -> U256 {
 async fn chain(anvil: &Anvil) -> (L1, Sender, Deployment) {
     let plain = l1(&anvil.url, None);
     let rich = Sender::new(plain.clone(), SignerKey::from_bytes(&RICH).unwrap());
-    let deployment = deploy(&rich, 60, 60).await.unwrap();
+    let deployment = deploy(&rich, L2_CHAIN_ID, DELAYS).await.unwrap();
     for seed in 1..=4 {
         let owner = Sender::new(plain.clone(), key(seed));
         rich.send(alloy_primitives::TxKind::Call(owner.address()), Bytes::new(), U256::from(10).pow(U256::from(18)))
@@ -292,7 +294,7 @@ async fn errors_say_what_is_wrong_with_the_l1() {
     let empty = l1(&anvil.url, None).check().await.unwrap_err();
     assert!(matches!(empty, L1Error::NoContract { name: "l1.locking", .. }), "{empty}");
     let poor = Sender::new(l1(&anvil.url, None), key(9));
-    let error = deploy(&poor, 1, 1).await.unwrap_err();
+    let error = deploy(&poor, L2_CHAIN_ID, DELAYS).await.unwrap_err();
     assert!(matches!(error, L1Error::NoFunds { address, .. } if address == poor.address()), "{error}");
     assert!(matches!(L1::new(&["not a url".to_owned()], &genesis()), Err(L1Error::BadUrl { .. })));
 }
