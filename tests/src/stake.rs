@@ -1,4 +1,5 @@
-//! What the owner of a validator does on the L1 of a devnet: raise its stake, lock stake for a new one, leave.
+//! What the owner of a validator does on the L1 of a devnet, by the command line: raise its stake, lock stake for a new one,
+//! leave, ask. METIS is minted before, and an owner whitelisted, by the accounts that may.
 
 use std::fs;
 
@@ -7,35 +8,35 @@ use alloy_primitives::{Address, U256, hex};
 use horae_contracts::{LockingPool, TestMetis};
 use horae_control::SignerKey;
 use horae_node::{
-    edges::l1::{
-        L1, Sender,
-        deploy::{Deployment, mint_and_lock, whitelist},
-    },
+    edges::l1::{L1, Sender},
     genesis::GenesisFile,
     home::Home,
     keys::{KeySource, Keys, Vault},
 };
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::{Devnet, Node, rpc::runtime, wallet::TEST_KEYS};
+use crate::{Devnet, Node, node::command, rpc::runtime, wallet::TEST_KEYS};
 
-/// The minimum lock in wei METIS: weight 1.
-pub const UNIT: u128 = 20_000 * 1_000_000_000_000_000_000;
+/// The minimum lock in METIS: weight 1.
+pub const UNIT_METIS: u128 = 20_000;
+/// Wei in one METIS.
+pub const WEI: u128 = 1_000_000_000_000_000_000;
 
 #[derive(Deserialize)]
 struct Contracts {
     metis: Address,
     locking: Address,
-    inbox: Address,
 }
 
-/// The signer address of a node, validator or not.
+/// The signer address of a node, validator or not. In a devnet it owns the node's stake, too.
 ///
 /// # Panics
 /// If its vault does not open.
 #[must_use]
 pub fn signer_of(node: &Node) -> Address {
-    keys_of(node).signer_address()
+    let vault = Vault::open(&Home::new(&node.home), &KeySource::Devnet).expect("the vault of a devnet's node");
+    Keys::load(&vault).expect("its keys").signer_address()
 }
 
 /// Adds one unit to the stake of a node's validator.
@@ -43,11 +44,8 @@ pub fn signer_of(node: &Node) -> Address {
 /// # Panics
 /// If L1 does not take it.
 pub fn raise(devnet: &Devnet, node: usize) {
-    let (owner, deployment) = owner(devnet, node);
-    let amount = U256::from(UNIT);
-    send(&owner, deployment.metis, &TestMetis::mintCall { to: owner.address(), amount });
-    send(&owner, deployment.metis, &TestMetis::approveCall { spender: deployment.escrow, value: amount });
-    send(&owner, deployment.locking, &LockingPool::increaseStakeCall { amount });
+    mint(devnet, node);
+    stake(devnet, node, &["relock", "--amount", &UNIT_METIS.to_string()]);
 }
 
 /// Locks one unit for a node that is no validator.
@@ -55,15 +53,15 @@ pub fn raise(devnet: &Devnet, node: usize) {
 /// # Panics
 /// If L1 does not take it.
 pub fn join(devnet: &Devnet, node: usize) {
-    let (owner, deployment) = owner(devnet, node);
-    let keys = keys_of(&devnet.nodes[node]);
-    let deployer = Sender::new(owner.l1().clone(), key(&hex::decode(TEST_KEYS[0]).expect("a key in hex")));
-    runtime().block_on(async {
-        whitelist(&deployer, deployment.locking, owner.address()).await.expect("the pool's owner may");
-        let signer = key(&keys.signer.to_secret_bytes());
-        let locked = mint_and_lock(&owner, &deployment, &signer, keys.node_key(), U256::from(UNIT)).await;
-        locked.expect("whoever is whitelisted may lock");
-    });
+    let owner = signer_of(&devnet.nodes[node]);
+    let lock = ["lock", "--amount", &UNIT_METIS.to_string()];
+    let (ok, _, why) = run(devnet, node, &[&lock[..], &["--yes"]].concat());
+    assert!(!ok && why.contains("governance has to whitelist it first"), "{why}");
+    mint(devnet, node);
+    send(devnet, contracts(devnet).locking, &LockingPool::setWhitelistCall { owner, allowed: true });
+    let (ok, plan, why) = run(devnet, node, &[&lock[..], &["--dry-run"]].concat());
+    assert!(ok && plan.contains("lock 20000 METIS") && plan.contains("nothing was sent"), "{plan}{why}");
+    stake(devnet, node, &lock);
 }
 
 /// Takes the validator of a node off the list.
@@ -71,34 +69,47 @@ pub fn join(devnet: &Devnet, node: usize) {
 /// # Panics
 /// If L1 does not take it.
 pub fn leave(devnet: &Devnet, node: usize) {
-    let (owner, deployment) = owner(devnet, node);
-    send(&owner, deployment.locking, &LockingPool::unlockCall {});
+    stake(devnet, node, &["unlock"]);
 }
 
-fn send(owner: &Sender, to: Address, call: &impl SolCall) {
-    let sent = runtime().block_on(owner.call(to, call));
+/// A node's validator as the LockingPool has it.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn show(devnet: &Devnet, node: usize) -> Value {
+    let (ok, said, why) = run(devnet, node, &["show", "--json"]);
+    assert!(ok, "{why}");
+    serde_json::from_str(&said).expect("a JSON object")
+}
+
+fn stake(devnet: &Devnet, node: usize, arguments: &[&str]) {
+    let (ok, said, why) = run(devnet, node, &[arguments, &["--yes", "--json"]].concat());
+    let sent: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{why}"));
+    assert!(ok && sent["sent"].as_array().is_some_and(|sent| !sent.is_empty()), "{said}{why}");
+}
+
+fn run(devnet: &Devnet, node: usize, arguments: &[&str]) -> (bool, String, String) {
+    let home = devnet.nodes[node].home.display().to_string();
+    command(&[&["stake"], arguments, &["--home", &home]].concat(), &[])
+}
+
+fn mint(devnet: &Devnet, node: usize) {
+    let (to, amount) = (signer_of(&devnet.nodes[node]), U256::from(UNIT_METIS * WEI));
+    send(devnet, contracts(devnet).metis, &TestMetis::mintCall { to, amount });
+}
+
+/// Sends as the account that owns the contracts.
+fn send(devnet: &Devnet, to: Address, call: &impl SolCall) {
+    let genesis = GenesisFile::load(&devnet.nodes[0].home.join("genesis.json")).expect("the genesis");
+    let l1 = L1::new(&[devnet.l1_url()], &genesis.l1).expect("an endpoint");
+    let key = hex::decode_to_array(TEST_KEYS[0]).expect("a key in hex");
+    let deployer = Sender::new(l1, SignerKey::from_bytes(&key).expect("a key"));
+    let sent = runtime().block_on(deployer.call(to, call));
     sent.unwrap_or_else(|why| panic!("L1: {why}"));
 }
 
-fn owner(devnet: &Devnet, node: usize) -> (Sender, Deployment) {
+fn contracts(devnet: &Devnet) -> Contracts {
     let text = fs::read_to_string(devnet.root().join("chain.json")).expect("what the devnet remembers");
-    let Contracts { metis, locking, inbox } = serde_json::from_str(&text).expect("its contracts");
-    let genesis = GenesisFile::load(&devnet.nodes[node].home.join("genesis.json")).expect("the genesis");
-    let l1 = L1::new(&[devnet.l1_url()], &genesis.l1).expect("an endpoint");
-    let (escrow, slasher, rewards) = runtime().block_on(async {
-        let escrow = l1.view(locking, LockingPool::ESCROWCall {}).await.expect("the pool has an escrow");
-        let slasher = l1.view(locking, LockingPool::slasherCall {}).await.expect("the pool has a slasher");
-        (escrow, slasher, l1.view(locking, LockingPool::rewardsCall {}).await.expect("the pool has rewards"))
-    });
-    let signer = key(&keys_of(&devnet.nodes[node]).signer.to_secret_bytes());
-    (Sender::new(l1, signer), Deployment { metis, locking, escrow, inbox, slasher, rewards })
-}
-
-fn keys_of(node: &Node) -> Keys {
-    let vault = Vault::open(&Home::new(&node.home), &KeySource::Devnet).expect("the vault of a devnet's node");
-    Keys::load(&vault).expect("its keys")
-}
-
-fn key(secret: &[u8]) -> SignerKey {
-    SignerKey::from_bytes(secret.try_into().expect("32 bytes")).expect("a key")
+    serde_json::from_str(&text).expect("its contracts")
 }

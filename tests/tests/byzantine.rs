@@ -10,7 +10,8 @@ use horae_tests::{
     l1::inbox_head,
     node::command,
     programs::{horae, horae_planted},
-    step,
+    stake, step,
+    wallet::TEST_KEYS,
 };
 use serde_json::{Value, json};
 
@@ -73,6 +74,39 @@ fn an_equivocating_sequencer_is_jailed_and_the_chain_goes_on() {
         let hashes: Vec<_> = others.clone().map(|node| devnet.nodes[node].hash(number)).collect();
         assert!(hashes[0].is_some() && hashes.iter().all(|hash| *hash == hashes[0]), "block {number}: {hashes:?}");
     }
+
+    step("a stranger reports it to L1, which cuts its stake and jails it there");
+    a_stranger_reports(&devnet, own);
+    let shown = stake::show(&devnet, offender);
+    let stake = stake::UNIT_METIS * stake::WEI;
+    assert_eq!(shown["status"], json!("jailed"), "{shown}");
+    assert_eq!(shown["stake"], json!(alloy_primitives::U256::from(stake - stake / 10)), "{shown}");
+
+    step("the next epoch is without it");
+    devnet.watch("three validators", 2 * LIMIT, || {
+        devnet.trickle(0);
+        let list = devnet.nodes[0].rpc.try_ask("horae_validators", &json!([])).ok()?;
+        list.as_array().filter(|list| list.len() == 3 && list.iter().all(|v| v["signer"] != json!(own))).map(drop)
+    });
+}
+
+/// Reports the offence of a validator with an account that has nothing to do with the chain.
+fn a_stranger_reports(devnet: &Devnet, offender: Address) {
+    let genesis = devnet.nodes[0].home.join("genesis.json").display().to_string();
+    let (l1, rpc, offender) = (devnet.l1_url(), devnet.nodes[0].rpc.url(), offender.to_string());
+    let slash = |arguments: &[&str]| {
+        let chain = ["--rpc", rpc, "--genesis", &genesis, "--l1", &l1];
+        command(&[&["slash"], arguments, &chain].concat(), &[("HORAE_KEY", TEST_KEYS[2])])
+    };
+    let (ok, shown, why) = slash(&["show"]);
+    assert!(ok && shown.contains("double-block") && shown.contains("not reported"), "{shown}{why}");
+    let submit = ["submit", "--validator", &offender, "--yes"];
+    let (ok, said, why) = slash(&submit);
+    assert!(ok && said.contains("10.00 % of 20000 METIS"), "{said}{why}");
+    let (ok, _, why) = slash(&submit);
+    assert!(!ok && why.contains("L1 has punished this offence already"), "{why}");
+    let (_, shown, _) = slash(&["show"]);
+    assert!(shown.contains("; punished on L1"), "{shown}");
 }
 
 fn a_silent_and_a_lying_signer_stop_no_batch() {

@@ -72,6 +72,9 @@ fn sets_weights_and_keys_change_while_blocks_flow_and_batches_are_in_flight() {
     let head = devnet.nodes[0].committed();
     devnet.wait_for_head(LEAVER, head, EPOCH_LIMIT);
     assert_eq!(devnet.nodes[LEAVER].status().own, None, "it is no validator any more");
+    let at_pool = stake::show(&devnet, LEAVER);
+    assert!(at_pool["status"] == "unlocking" && at_pool["liable"] == at_pool["stake"], "{at_pool}");
+    assert!(at_pool["claimableAt"].as_u64() > Some(0), "the key without it is in force: {at_pool}");
     let second_gap = longest_gap(&devnet, from, head);
     println!("  longest gap between blocks: {first_gap} ms at the first change, {second_gap} ms at the last");
     assert!(first_gap <= GAP_MS && second_gap <= GAP_MS, "{first_gap} and {second_gap} ms");
