@@ -1,6 +1,8 @@
 //! What a proof convicts of, what it does not, and that its words are all that a contract needs.
 
+use alloy_primitives::hex;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::digest::{word, words};
@@ -127,6 +129,45 @@ fn a_list_longer_than_the_window_is_refused_before_it_is_hashed() {
     let Said::Close { listed, .. } = &mut proof.second.said else { panic!("a close vote") };
     *listed = (0..3).map(|n| BlockId { number: n, hash: B256::ZERO }).collect();
     assert_eq!(proof.verify(&term), Err(NotEvidence::TooLong(3)));
+}
+
+const VECTORS: &str = include_str!("../../../../tests/vectors/evidence.json");
+
+fn vectors() -> serde_json::Value {
+    let term = term(&[1, 1, 1, 1], 8);
+    let statement = |signed: &SaidAndSigned| {
+        let kind = [Kind::Block, Kind::Ack, Kind::Close, Kind::Vote, Kind::Proposal];
+        json!({
+            "kind": kind.iter().position(|kind| *kind == signed.said.kind()),
+            "slot": signed.said.slot(),
+            "words": signed.said.words(),
+            "listed": signed.said.listed(),
+            "signature": hex::encode_prefixed(signed.signature.0),
+        })
+    };
+    let of = |(offence, proof): (Offence, Proof)| {
+        json!({
+            "offence": offence as u8,
+            "validator": proof.validator,
+            "incarnation": proof.incarnation,
+            "epoch": proof.epoch,
+            "term": proof.term,
+            "first": statement(&proof.first),
+            "second": statement(&proof.second),
+        })
+    };
+    let cases: Vec<_> = proofs(&term).into_iter().map(of).collect();
+    json!({
+        "about": "Proofs of offences, `consensus/control/src/proof.rs` and `contracts/src/Slasher.sol`. Kinds and offences as `ISlasher` counts them.",
+        "chainId": term.domain.chain_id,
+        "locking": term.domain.locking,
+        "cases": cases,
+    })
+}
+
+#[test]
+fn what_is_shown_to_the_contract_is_in_the_shared_vectors() {
+    assert_eq!(vectors(), serde_json::from_str::<serde_json::Value>(VECTORS).unwrap(), "{}", vectors());
 }
 
 /// What a contract does with the words of a proof, written out: eight words under one keccak256, and `ecrecover`.
