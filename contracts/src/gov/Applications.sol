@@ -91,8 +91,12 @@ contract Applications is IApplications, Ownable2Step, ReentrancyGuardTransient {
     function withdraw(uint64 id) external nonReentrant {
         Record storage mine = _openRecord(id);
         require(mine.applicant == msg.sender, NotApplicant(id, msg.sender));
+        Status status = _status(id);
+        // The governor would cancel also what was rejected, and so give back what is lost.
+        bool open = status == Status.Pending || status == Status.Approved || status == Status.Queued;
         // Who runs from a vote would otherwise never pay for having called it.
-        bool voting = _status(id) == Status.Voting;
+        bool voting = status == Status.Voting;
+        require(open || voting, AlreadyDecided(id, status));
         mine.withdrawn = true;
         emit Withdrawn(id, msg.sender);
         (address[] memory targets, uint256[] memory values, bytes[] memory calldatas, string memory text) =

@@ -79,13 +79,14 @@ interface IApplications {
     error NotApplicant(uint64 id, address caller);
     error AlreadySettled(uint64 id);
     error NotDecided(uint64 id, Status status);
+    error AlreadyDecided(uint64 id, Status status);
     error WrongAmountReceived(uint256 received, uint256 expected);
     error BondOutOfBounds(uint256 given, uint256 least, uint256 most);
 
     /// @notice Applies for the caller, and takes the bond, which is approved to this contract. One at a time of each kind.
     function applyFor(IRules.Kind kind, Profile calldata profile) external returns (uint64 id);
 
-    /// @notice Takes the caller's application back, until it is executed, and cancels its proposal.
+    /// @notice Takes the caller's application back, until it is executed or rejected, and cancels its proposal.
     function withdraw(uint64 id) external;
 
     /// @notice Closes an application that is decided, and pays its bond. Anyone may call.

@@ -55,7 +55,7 @@ interface IRules {
     /// @notice Sets how providers are approved. @dev Only by a proposal.
     function setLiquidStaking(Approval calldata approval) external;
 
-    /// @notice What proposals of a kind need, if they are made now. What needs most is shown for `General` as it was set.
+    /// @notice What was set for a kind. A general proposal needs at least what is set for each of the others too.
     function rule(Kind kind) external view returns (Rule memory);
 
     /// @notice What a proposal needs; zeros if there is none.

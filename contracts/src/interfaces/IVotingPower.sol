@@ -13,7 +13,7 @@ import {IERC5805} from "@openzeppelin/contracts/interfaces/IERC5805.sol";
 /// `delegateBySig` are refused here.
 ///
 /// A source that is added votes instead of the stake that it has locked itself: the shares of a vault vote, the vault does
-/// not. It counts from the second at which it was added until the second at which it is removed, by the proposal's
+/// not (and it must not name a delegate at `StakeVotes`, or its stake would vote beside them). It counts from the second at which it was added until the second at which it is removed, by the proposal's
 /// snapshot, so neither changes a vote under way.
 interface IVotingPower is IERC5805 {
     struct Source {
