@@ -6,6 +6,8 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 
+import {stdError} from "forge-std/StdError.sol";
+
 import {LockingEscrow} from "../src/LockingEscrow.sol";
 import {HoraeGovernor} from "../src/gov/HoraeGovernor.sol";
 import {Timelock} from "../src/gov/Timelock.sol";
@@ -290,6 +292,17 @@ contract HoraeGovernorTest is Government {
         vm.expectRevert(stranger);
         governor.setProposalThreshold(0);
         vm.stopPrank();
+    }
+
+    /// @dev Anyone may execute at the timelock, but what changes the governor only by the governor.
+    function test_theTimelockAloneDoesNotChangeTheGovernor() public {
+        Proposal memory p = proposal(address(governor), abi.encodeCall(governor.setProposalThreshold, (0)), "threshold");
+        carry(p);
+        bytes32 salt = bytes20(address(governor)) ^ keccak256(bytes(p.description));
+        vm.expectRevert(stdError.popError);
+        timelock.executeBatch(p.targets, p.values, p.calldatas, 0, salt);
+        execute(p);
+        assertEq(governor.proposalThreshold(), 0);
     }
 
     /// @dev Else 20,000 METIS could do with the pool what needs 50,000.
