@@ -11,6 +11,7 @@ import {LockingEscrow} from "./LockingEscrow.sol";
 import {IBatchInbox} from "./interfaces/IBatchInbox.sol";
 import {ILockingPool} from "./interfaces/ILockingPool.sol";
 import {Liability} from "./pool/Liability.sol";
+import {StakeVotes} from "./pool/StakeVotes.sol";
 
 /// @title LockingPool
 /// @notice The list of validators and their stakes: what governance and the owners of validators do. `ILockingPool` is the
@@ -21,6 +22,7 @@ contract LockingPool is Liability, Guarded {
     /// @param exitDelay In seconds; 21 days.
     constructor(IERC20 metis, address owner, uint64 exitDelay) Ownable(owner) {
         ESCROW = new LockingEscrow(metis);
+        VOTES = new StakeVotes();
         EXIT_DELAY = exitDelay;
     }
 
@@ -197,6 +199,7 @@ contract LockingPool is Liability, Guarded {
         delete offered.proposedOwner;
         delete validatorOf[oldOwner];
         validatorOf[msg.sender] = id;
+        VOTES.pass(oldOwner, msg.sender);
         emit OwnerChanged(id, oldOwner, msg.sender);
     }
 

@@ -5,6 +5,7 @@ import {LockingEscrow} from "../LockingEscrow.sol";
 import {Weights} from "../Weights.sol";
 import {IBatchInbox} from "../interfaces/IBatchInbox.sol";
 import {ILockingPool} from "../interfaces/ILockingPool.sol";
+import {StakeVotes} from "./StakeVotes.sol";
 
 /// @title PoolStorage
 /// @notice What the parts of `LockingPool` share: its bounds, its books, and the contracts that it works with.
@@ -40,6 +41,8 @@ abstract contract PoolStorage is ILockingPool {
     uint64 public constant MAX_CHANGE_INTERVAL = 7 days;
 
     LockingEscrow public immutable ESCROW;
+    /// @notice How much stake votes for whom, now and in the past.
+    StakeVotes public immutable VOTES;
     /// @notice Seconds that stake stays liable after it has left.
     uint64 public immutable EXIT_DELAY;
 

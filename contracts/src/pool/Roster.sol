@@ -50,12 +50,13 @@ abstract contract Roster is ExitClock {
 
     /// @dev Puts a validator on the list, or at the end of a full list's queue.
     function _enter(uint64 id) internal {
+        Record storage v = _records[id];
+        VOTES.set(v.owner, v.stake);
         if (_active.length < maxValidators) {
             _list(id);
             return;
         }
         require(_waiting.length < MAX_WAITING, QueueFull(MAX_WAITING));
-        Record storage v = _records[id];
         v.status = Status.Waiting;
         _waiting.push(id);
         emit Queued(id, v.owner, v.signer, v.nodeKey, v.stake);
@@ -72,6 +73,8 @@ abstract contract Roster is ExitClock {
             _remove(_waiting, id);
         }
         v.status = status;
+        // An owner has one validator at a time, so this is all that it has.
+        VOTES.set(v.owner, 0);
     }
 
     /// @dev Gives the places that are free to those who wait, most stake first, the lowest id among equals.
@@ -94,6 +97,7 @@ abstract contract Roster is ExitClock {
         bool listed = v.status == Status.Active;
         if (listed) _addListed(stake, v.stake);
         v.stake = stake;
+        if (listed || v.status == Status.Waiting) VOTES.set(v.owner, stake);
         if (listed) emit StakeChanged(id, v.signer, stake);
         else emit UnlistedStakeChanged(id, v.signer, stake);
     }
