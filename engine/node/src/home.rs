@@ -8,6 +8,8 @@ use std::{
         unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     },
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use thiserror::Error;
@@ -16,6 +18,10 @@ use thiserror::Error;
 const DIRECTORY_MODE: u32 = 0o700;
 /// Mode of files: the owner only.
 const FILE_MODE: u32 = 0o600;
+/// A process that was killed may be gone before the kernel has let go of its files (io_uring closes them later): how long its
+/// lock is waited for, and how often it is looked at.
+const RELEASE_LIMIT: Duration = Duration::from_secs(10);
+const RELEASE_LOOK: Duration = Duration::from_millis(20);
 
 /// Why a home directory cannot be used.
 #[derive(Debug, Error)]
@@ -153,7 +159,7 @@ impl Home {
 
     /// Checks that this is a node's home and takes it for this process. Directories that are missing are made again.
     ///
-    /// The lock is the operating system's: it goes with the process, however that ends.
+    /// The lock is the operating system's: it goes with the process, however that ends, if only a moment later.
     ///
     /// # Errors
     /// [`HomeError::NotAHome`], [`HomeError::InUse`] with the holder's process id, [`HomeError::Io`].
@@ -179,11 +185,16 @@ impl Home {
             .mode(FILE_MODE)
             .open(&path)
             .map_err(|source| HomeError::io("opening", &path, source))?;
-        if let Err(error) = file.try_lock() {
-            return Err(match error {
-                fs::TryLockError::WouldBlock => HomeError::InUse { path: self.root.clone(), pid: read_pid(&mut file) },
-                fs::TryLockError::Error(source) => HomeError::io("locking", &path, source),
-            });
+        let began = Instant::now();
+        while let Err(error) = file.try_lock() {
+            let pid = match error {
+                fs::TryLockError::WouldBlock => read_pid(&mut file),
+                fs::TryLockError::Error(source) => return Err(HomeError::io("locking", &path, source)),
+            };
+            if lives(&pid) || began.elapsed() >= RELEASE_LIMIT {
+                return Err(HomeError::InUse { path: self.root.clone(), pid });
+            }
+            thread::sleep(RELEASE_LOOK);
         }
         let write = |file: &mut File| -> io::Result<()> {
             file.set_len(0)?;
@@ -227,10 +238,20 @@ impl HomeLock {
 
 fn read_pid(file: &mut File) -> String {
     let mut pid = String::new();
-    match file.take(16).read_to_string(&mut pid) {
+    match file.rewind().and_then(|()| file.take(16).read_to_string(&mut pid)) {
         Ok(_) if !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()) => pid,
         _ => "unknown".to_owned(),
     }
+}
+
+/// Whether a process runs. One that ended and was not asked about yet, a zombie, does not; one without a number may.
+fn lives(pid: &str) -> bool {
+    if pid.parse::<u32>().is_err() {
+        return true;
+    }
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // `pid (name) state ..`, and the name may hold anything.
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// Replaces `path` by `bytes` so that after a crash there is either the old file or the new one: a neighbour is written,
@@ -274,6 +295,21 @@ mod tests {
         }
         drop(held);
         home.lock().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_a_dead_process_still_holds_is_waited_for() {
+        let (_dir, home) = home();
+        let held = home.lock().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        assert!(lives(&std::process::id().to_string()));
+        let pid = child.id().to_string();
+        child.wait().unwrap();
+        assert!(!lives(&pid));
+        fs::write(home.lock_file(), pid).unwrap();
+        let waiting = thread::spawn(move || home.lock().map(drop));
+        drop(held);
+        waiting.join().unwrap().unwrap();
     }
 
     #[test]
