@@ -122,7 +122,10 @@ pub fn metis(wei: U256) -> String {
 
 /// An amount of METIS on the command line, in wei.
 pub fn parse_metis(text: &str) -> Result<U256, String> {
-    let wei = utils::parse_ether(text).map_err(|_| "is not an amount of METIS, such as 20000 or 0.5".to_owned())?;
+    let is_amount = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    // The library reads a negative number as a very large one.
+    let wei = Some(text).filter(|_| is_amount).and_then(|text| utils::parse_ether(text).ok());
+    let wei = wei.ok_or("is not an amount of METIS, such as 20000 or 0.5")?;
     if wei.is_zero() { Err("must be above zero".to_owned()) } else { Ok(wei) }
 }
 
