@@ -4,7 +4,6 @@ pragma solidity 0.8.30;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
-import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {LockingPool} from "../src/LockingPool.sol";
@@ -13,32 +12,7 @@ import {IApplications} from "../src/interfaces/IApplications.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {IRules} from "../src/interfaces/IRules.sol";
 import {Approvals, Government} from "./base/Government.sol";
-
-/// @notice METIS as it must never become: it calls whoever it is told to in the middle of a transfer, or keeps a part.
-contract HostileMetis is ERC20("Hostile", "HOST") {
-    address public called;
-    bytes public call;
-    bytes public answer;
-    uint256 public fee;
-
-    function mint(address to, uint256 amount) external {
-        _mint(to, amount);
-    }
-
-    function attack(address called_, bytes calldata call_) external {
-        (called, call) = (called_, call_);
-    }
-
-    function charge(uint256 fee_) external {
-        fee = fee_;
-    }
-
-    function _update(address from, address to, uint256 amount) internal override {
-        super._update(from, to, amount);
-        if (fee != 0 && from != address(0)) super._update(to, address(0xFEE), fee);
-        if (called != address(0) && from != address(0)) (, answer) = called.call(call);
-    }
-}
+import {HostileToken} from "./base/HostileToken.sol";
 
 /// @notice Applying: one whole life, every other end of it, the bond in each, and what is refused.
 contract ApplicationsTest is Government {
@@ -456,7 +430,7 @@ contract ApplicationsTest is Government {
     /* HOSTILE TOKEN */
 
     function test_aHostileTokenGetsNoSecondBond() public {
-        (HostileMetis hostile, HoraeGovernor other) = _hostile();
+        (HostileToken hostile, HoraeGovernor other) = _hostile();
         // While the bond comes in: closing, or applying again.
         applications = other.APPLICATIONS();
         _hostileBond(hostile);
@@ -475,7 +449,7 @@ contract ApplicationsTest is Government {
     }
 
     function test_aBondArrivesWhole() public {
-        (HostileMetis hostile, HoraeGovernor other) = _hostile();
+        (HostileToken hostile, HoraeGovernor other) = _hostile();
         applications = other.APPLICATIONS();
         _hostileBond(hostile);
         hostile.charge(1);
@@ -487,13 +461,13 @@ contract ApplicationsTest is Government {
 
     /* HELPERS */
 
-    function _hostile() private returns (HostileMetis hostile, HoraeGovernor other) {
-        hostile = new HostileMetis();
+    function _hostile() private returns (HostileToken hostile, HoraeGovernor other) {
+        hostile = new HostileToken();
         LockingPool pool_ = new LockingPool(hostile, address(timelock), EXIT_DELAY);
         other = new HoraeGovernor(power, timelock, pool_, HoraeGovernor.Setup(VOTING_DELAY, VOTING_PERIOD, 0, BOND));
     }
 
-    function _hostileBond(HostileMetis hostile) private {
+    function _hostileBond(HostileToken hostile) private {
         hostile.mint(ownerOf(1), BOND);
         vm.prank(ownerOf(1));
         hostile.approve(address(applications), BOND);

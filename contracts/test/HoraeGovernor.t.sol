@@ -445,12 +445,7 @@ contract HoraeGovernorTest is Government {
         handOver();
         Proposal memory p = proposal(address(pool), abi.encodeCall(pool.setGuardian, (ALICE)), "Another guardian");
         add(p, address(pool), abi.encodeCall(pool.unpause, ()));
-        uint256 id = propose(p);
-        toVote();
-        vote(WHALE, id, 1);
-        afterVote();
-        queue(p);
-        skip(DELAY);
+        carry(p);
         vm.prank(GUARDIAN);
         pool.pause();
         execute(p);

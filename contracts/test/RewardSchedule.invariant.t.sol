@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {BatchInbox} from "../src/BatchInbox.sol";
 import {Frost} from "../src/Frost.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {RewardSchedule} from "../src/RewardSchedule.sol";
 import {TestMetis} from "../src/devnet/TestMetis.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {IRewardSchedule} from "../src/interfaces/IRewardSchedule.sol";
-import {Fixture} from "./base/Fixture.sol";
+import {Rewarding} from "./base/Rewarding.sol";
 import {Signing} from "./base/Signing.sol";
 
 /// @notice A group that signs whatever split it likes, whenever it likes, and a fund that is filled now and then. Keeps
@@ -108,22 +107,11 @@ contract Greedy is Signing {
     }
 }
 
-contract RewardScheduleInvariantTest is Fixture {
-    uint256 private constant LEAST = 20_000e18;
-
-    RewardSchedule private schedule;
+contract RewardScheduleInvariantTest is Rewarding {
     Greedy private greedy;
 
-    function setUp() public {
-        vm.warp(1_700_000_000);
-        pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = new BatchInbox(pool, EMERGENCY_DELAY);
-        schedule = new RewardSchedule(pool, inbox, address(this));
-        pool.connect(inbox, makeAddr("slasher"), address(schedule));
-        Key memory key = keyOf(0xC0FFEE);
-        join(1, LEAST);
-        join(2, 3 * LEAST);
-        installFirstKey(key);
+    function setUp() public override {
+        super.setUp();
         for (uint256 i = 0; i < 40; i++) {
             submit(key);
         }

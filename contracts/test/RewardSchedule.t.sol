@@ -5,30 +5,17 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
 import {BatchInbox} from "../src/BatchInbox.sol";
 import {Frost} from "../src/Frost.sol";
-import {LockingPool} from "../src/LockingPool.sol";
 import {RewardSchedule} from "../src/RewardSchedule.sol";
 import {IRewardSchedule} from "../src/interfaces/IRewardSchedule.sol";
-import {Fixture} from "./base/Fixture.sol";
+import {Rewarding} from "./base/Rewarding.sol";
 
 /// @notice The schedule: what it allows, how it is split, and what is refused.
-contract RewardScheduleTest is Fixture {
-    uint256 private constant LEAST = 20_000e18;
+contract RewardScheduleTest is Rewarding {
     uint64 private constant YEAR = 365 days;
     uint256 private constant FUND = 4_600_000e18;
 
-    RewardSchedule private schedule;
-    Key private key;
-
-    function setUp() public {
-        vm.warp(1_700_000_000);
-        pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = new BatchInbox(pool, EMERGENCY_DELAY);
-        schedule = new RewardSchedule(pool, inbox, address(this));
-        pool.connect(inbox, makeAddr("slasher"), address(schedule));
-        key = keyOf(0xC0FFEE);
-        join(1, LEAST);
-        join(2, 3 * LEAST);
-        installFirstKey(key);
+    function setUp() public override {
+        super.setUp();
         schedule.begin();
     }
 

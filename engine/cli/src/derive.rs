@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::{
     args::DeriveOptions,
     error::CliError,
+    json,
     rpc::{BlockReport, Rpc, value},
 };
 
@@ -87,9 +88,7 @@ pub async fn run(options: &DeriveOptions) -> Result<ExitCode, CliError> {
 
 fn print(outcome: &Outcome, json: bool) -> Result<(), CliError> {
     if json {
-        let text = serde_json::to_string(outcome).map_err(|e| CliError::because("cannot print the outcome", e))?;
-        println!("{text}");
-        return Ok(());
+        return json::print(outcome);
     }
     println!("head        block {} {}", outcome.head, outcome.head_hash);
     println!("state root  {}", outcome.state_root);

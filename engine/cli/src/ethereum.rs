@@ -1,6 +1,6 @@
 //! The L1 that a command speaks to, and the account that it speaks for.
 
-use std::{fs, path::PathBuf};
+use std::{fmt::Display, fs, path::PathBuf};
 
 use alloy_primitives::hex;
 use clap::Args;
@@ -35,8 +35,8 @@ pub struct SendOptions {
     /// The chain.
     #[command(flatten)]
     pub l1: L1Options,
-    /// File with the private key (hex) of the account that sends.
-    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    /// File with the private key (hex) of the account that sends; goes before --key and HORAE_KEY.
+    #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// That key itself; from the environment rather than the command line. Without either, the signer key of the home sends.
     #[arg(long, value_name = "HEX", env = "HORAE_KEY", hide_env_values = true)]
@@ -85,10 +85,10 @@ impl SendOptions {
     fn account(&self) -> Result<SignerKey, CliError> {
         if let Some(file) = &self.key_file {
             let text = fs::read_to_string(file).map_err(|why| CliError::because(file.display(), why))?;
-            return parse_key(text.trim()).map_err(|why| CliError::because(file.display(), why));
+            return parse_key(file.display(), &text);
         }
         if let Some(text) = &self.key {
-            return parse_key(text).map_err(|why| CliError::because("the key (HORAE_KEY)", why));
+            return parse_key("HORAE_KEY (--key)", text);
         }
         match &self.l1.home {
             Some(home) => signer_key(&keys_of(&Home::new(home))?),
@@ -108,8 +108,24 @@ pub fn signer_key(keys: &Keys) -> Result<SignerKey, CliError> {
     SignerKey::from_bytes(&keys.signer.to_secret_bytes()).map_err(|why| CliError::because("the signer key", why))
 }
 
-fn parse_key(text: &str) -> Result<SignerKey, String> {
-    let bytes = hex::decode(text).map_err(|_| "is not a private key in hex".to_owned())?;
-    let bytes: [u8; 32] = bytes.try_into().map_err(|_| "is not a private key of 32 bytes".to_owned())?;
-    SignerKey::from_bytes(&bytes).map_err(|why| why.to_string())
+/// A private key in hex, with or without `0x`; `from` says where it stands.
+pub fn parse_key(from: impl Display, text: &str) -> Result<SignerKey, CliError> {
+    let bad = || CliError::new(format!("{from} is no private key: 64 hexadecimal digits"));
+    let secret: [u8; 32] = hex::decode_to_array(text.trim()).map_err(|_| bad())?;
+    SignerKey::from_bytes(&secret).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_with_and_without_its_prefix() {
+        let hex = "ab".repeat(32);
+        assert_eq!(parse_key("it", &hex).unwrap().address(), parse_key("it", &format!("0x{hex}\n")).unwrap().address());
+        for bad in ["", "0x12", &"zz".repeat(32)] {
+            assert!(parse_key("it", bad).is_err(), "{bad}");
+        }
+    }
 }

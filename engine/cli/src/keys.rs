@@ -9,7 +9,7 @@ use horae_node::{
 };
 use serde_json::json;
 
-use crate::{args::KeysOptions, error::CliError, plan::print_json, stake::Registration};
+use crate::{args::KeysOptions, error::CliError, json, stake::Registration};
 
 /// Opens the vault and prints public keys; no secret leaves it.
 pub fn run(options: &KeysOptions) -> Result<(), CliError> {
@@ -19,14 +19,15 @@ pub fn run(options: &KeysOptions) -> Result<(), CliError> {
     let keys = Keys::load(&vault)?;
     if let Some(owner) = options.owner {
         let chain = GenesisFile::load(&home.genesis())?.l1;
-        return print_json(&Registration::of(&keys, owner, chain.chain_id, chain.locking)?);
+        return json::print(&Registration::of(&keys, owner, chain.chain_id, chain.locking)?);
     }
     let node_key = hex::encode(keys.node_key());
     let sealed = vault.names()?;
     if options.json {
         let signer = keys.signer_address();
-        println!("{}", json!({ "signer": signer, "node_key": node_key, "l1": address_of(&keys.l1), "sealed": sealed }));
-        return Ok(());
+        return json::print(
+            &json!({ "signer": signer, "node_key": node_key, "l1": address_of(&keys.l1), "sealed": sealed }),
+        );
     }
     println!("signer    {}", keys.signer_address());
     println!("node key  {node_key}");

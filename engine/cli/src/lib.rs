@@ -2,6 +2,7 @@
 //! verifies the feed; rebuilds the chain from L1. A library, so that `horae-planted` of the tests is the same program but for its faults.
 
 mod admin;
+mod amount;
 mod args;
 mod derive;
 mod devnet;
@@ -9,6 +10,7 @@ mod error;
 mod ethereum;
 mod feed;
 mod init;
+mod json;
 mod keys;
 mod load;
 mod logs;

@@ -3,12 +3,11 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, Bytes, TxKind, U256, utils};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
 use horae_node::edges::l1::{Included, L1Error, Sender};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::{error::CliError, ethereum::SendOptions};
+use crate::{error::CliError, ethereum::SendOptions, json};
 
 /// What will be done, in words, and the calls that do it.
 pub struct Plan {
@@ -59,14 +58,15 @@ impl Plan {
             match sender.try_out(TxKind::Call(call.to), &call.input).await {
                 // What the call before it allows.
                 Err(L1Error::Reverted { reason }) if reason.starts_with("ERC20InsufficientAllowance") => {}
-                tried => drop(tried.map_err(in_words)?),
+                Err(why) => return Err(in_words(why)),
+                Ok(_) => {}
             }
         }
         if options.dry_run {
-            match options.json {
-                true => println!("{}", self.report(&[])),
-                false => println!("nothing was sent (--dry-run); L1 would take it"),
+            if options.json {
+                return json::print(&self.report(&[]));
             }
+            println!("nothing was sent (--dry-run); L1 would take it");
             return Ok(());
         }
         if !options.yes && !agreed()? {
@@ -82,10 +82,7 @@ impl Plan {
             }
             sent.push(included);
         }
-        if options.json {
-            println!("{}", self.report(&sent));
-        }
-        Ok(())
+        if options.json { json::print(&self.report(&sent)) } else { Ok(()) }
     }
 
     fn show(&self, sender: &Sender) {
@@ -111,38 +108,6 @@ impl Plan {
             .collect();
         json!({ "does": self.title, "facts": facts, "sent": sent })
     }
-}
-
-/// METIS, from wei.
-pub fn metis(wei: U256) -> String {
-    let text = utils::format_ether(wei);
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    format!("{text} METIS")
-}
-
-/// An amount of METIS on the command line, in wei.
-pub fn parse_metis(text: &str) -> Result<U256, String> {
-    let is_amount = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    // The library reads a negative number as a very large one.
-    let wei = Some(text).filter(|_| is_amount).and_then(|text| utils::parse_ether(text).ok());
-    let wei = wei.ok_or("is not an amount of METIS, such as 20000 or 0.5")?;
-    if wei.is_zero() { Err("must be above zero".to_owned()) } else { Ok(wei) }
-}
-
-/// Seconds, for people.
-pub fn lasting(seconds: u64) -> String {
-    match seconds {
-        s if s >= 86_400 && s % 86_400 == 0 => format!("{} days", s / 86_400),
-        s if s >= 3_600 && s % 3_600 == 0 => format!("{} hours", s / 3_600),
-        s => format!("{s} seconds"),
-    }
-}
-
-/// Prints a value as one line of JSON.
-pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
-    let text = serde_json::to_string(value).map_err(|why| CliError::because("cannot print the answer", why))?;
-    println!("{text}");
-    Ok(())
 }
 
 fn agreed() -> Result<bool, CliError> {
@@ -197,28 +162,4 @@ fn in_words(error: L1Error) -> CliError {
         _ => return error.into(),
     };
     CliError::new(format!("L1 would refuse this: {advice} ({reason})"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_read_and_shown_in_metis() {
-        let wei = parse_metis("20000.5").unwrap();
-        assert_eq!((wei, metis(wei).as_str()), (U256::from(20_000_500_000_000_000_000_000_u128), "20000.5 METIS"));
-        assert_eq!(metis(U256::ZERO), "0 METIS");
-        assert_eq!(metis(U256::from(100_u128 * 1_000_000_000_000_000_000)), "100 METIS");
-        for wrong in ["", "0", "-1", "1,000", "x", "1e3"] {
-            assert!(parse_metis(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn delays_are_shown_in_the_largest_whole_unit() {
-        assert_eq!(
-            (lasting(21 * 86_400), lasting(7_200), lasting(61)),
-            ("21 days".into(), "2 hours".into(), "61 seconds".into())
-        );
-    }
 }

@@ -8,10 +8,12 @@ use horae_node::edges::l1::{L1, evidence::for_slasher};
 use serde::Serialize;
 
 use crate::{
+    amount::{lasting, metis},
     args::RpcOptions,
     error::CliError,
     ethereum::{L1Options, SendOptions},
-    plan::{Plan, lasting, metis, print_json},
+    json,
+    plan::Plan,
     rpc::Rpc,
 };
 
@@ -88,7 +90,7 @@ async fn show(options: &ShowOptions) -> Result<(), CliError> {
         });
     }
     if options.rpc.json {
-        return print_json(&shown);
+        return json::print(&shown);
     }
     if shown.is_empty() {
         println!("no offence is on record");

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::{
     args::{RpcOptions, StatusCommand},
     error::CliError,
+    json,
     rpc::Rpc,
 };
 
@@ -99,10 +100,8 @@ fn faults(validator: &ValidatorStatus) -> String {
 
 fn show<T: Serialize>(options: &RpcOptions, value: &T, print: impl FnOnce(&T)) -> Result<(), CliError> {
     if options.json {
-        let text = serde_json::to_string(value).map_err(|e| CliError::because("cannot print the answer", e))?;
-        println!("{text}");
-    } else {
-        print(value);
+        return json::print(value);
     }
+    print(value);
     Ok(())
 }

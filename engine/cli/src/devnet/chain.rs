@@ -21,7 +21,7 @@ use super::{
     anvil::{L1_CHAIN_ID, give_ether},
     ground::{Ground, loopback},
 };
-use crate::error::CliError;
+use crate::{error::CliError, ethereum::signer_key};
 
 /// EIP-155 chain id of the L2.
 const L2_CHAIN_ID: u64 = 108_801;
@@ -240,11 +240,10 @@ fn new_home(ground: &Ground, index: usize) -> Result<Keys, CliError> {
 }
 
 async fn lock(deployer: &Sender, l1_url: &str, deployment: &Deployment, keys: &Keys) -> Result<(), CliError> {
-    let signer = || SignerKey::from_bytes(&keys.signer.to_secret_bytes()).map_err(|e| CliError::new(e.to_string()));
     give_ether(l1_url, keys.signer_address(), VALIDATOR_ETHER).await?;
     whitelist(deployer, deployment.locking, keys.signer_address()).await?;
-    let owner = Sender::new(deployer.l1().clone(), signer()?);
-    mint_and_lock(&owner, deployment, &signer()?, keys.node_key(), U256::from(STAKE)).await?;
+    let owner = Sender::new(deployer.l1().clone(), signer_key(keys)?);
+    mint_and_lock(&owner, deployment, &signer_key(keys)?, keys.node_key(), U256::from(STAKE)).await?;
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 use std::{
     fs,
+    hash::{BuildHasher, RandomState},
     net::{SocketAddr, TcpListener, UdpSocket},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +17,12 @@ use crate::{args::DevnetOptions, error::CliError};
 const MARK: &str = "devnet.toml";
 /// Ports of one node.
 const PORTS: usize = 6;
+
+/// Where free ports are looked for: below those that the system gives to outgoing connections (`ip_local_port_range`), for
+/// one of these could take the port of a node that restarts.
+const FREE: Range<u16> = 10_240..32_768;
+/// Ports tried until enough are free.
+const FREE_TRIES: usize = 4_096;
 
 /// Directory and ports.
 #[derive(Debug)]
@@ -177,16 +185,19 @@ fn fixed(base: u16, nodes: usize) -> Result<Mark, CliError> {
 fn free(nodes: usize) -> Result<Mark, CliError> {
     let mut held = Vec::new();
     let mut ports = Vec::new();
-    let none = |e| CliError::because("the system has no free port", e);
-    while ports.len() < nodes * PORTS + 1 {
-        let tcp = TcpListener::bind(loopback(0)).map_err(none)?;
-        let port = tcp.local_addr().map_err(none)?.port();
-        if let Ok(udp) = UdpSocket::bind(loopback(port)) {
+    for attempt in 0..FREE_TRIES {
+        if ports.len() == nodes * PORTS + 1 {
+            return Ok(assign(&ports));
+        }
+        // The standard library's only source of chance.
+        let chance = RandomState::new().hash_one(attempt) % u64::from(FREE.end - FREE.start);
+        let port = FREE.start + u16::try_from(chance).unwrap_or_default();
+        if let (Ok(tcp), Ok(udp)) = (TcpListener::bind(loopback(port)), UdpSocket::bind(loopback(port))) {
             ports.push(port);
             held.push((tcp, udp));
         }
     }
-    Ok(assign(&ports))
+    Err(CliError::new(format!("found no free ports from {} to {}; name some with --base-port", FREE.start, FREE.end)))
 }
 
 fn assign(ports: &[u16]) -> Mark {

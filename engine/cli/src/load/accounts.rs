@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, U64, U256, hex, keccak256};
+use alloy_primitives::{Address, B256, U64, U256, keccak256};
 use horae_control::SignerKey;
 use indicatif::ProgressBar;
 use tokio::time::{Instant, sleep};
@@ -13,6 +13,7 @@ use crate::{
     args::LoadOptions,
     devnet::test_key,
     error::CliError,
+    ethereum::parse_key,
     rpc::{Rpc, value},
 };
 
@@ -37,7 +38,7 @@ pub struct Funded {
 pub async fn prepare(rpc: &Rpc, options: &LoadOptions, say: &ProgressBar) -> Result<Funded, CliError> {
     say.set_message(format!("asking {}", rpc.url()));
     let funder = match &options.key {
-        Some(text) => parse_key(text)?,
+        Some(text) => parse_key("--key", text)?,
         None => test_key(0)?,
     };
     let chain_id: U64 = rpc.ask("eth_chainId", []).await?;
@@ -103,12 +104,6 @@ fn derive(funder: &SignerKey, index: u32) -> Result<SignerKey, CliError> {
     SignerKey::from_bytes(&keccak256(seed).0).map_err(|e| CliError::new(e.to_string()))
 }
 
-fn parse_key(text: &str) -> Result<SignerKey, CliError> {
-    let bad = || CliError::new("--key is no private key: 64 hexadecimal digits");
-    let secret: [u8; 32] = hex::decode_to_array(text.trim()).map_err(|_| bad())?;
-    SignerKey::from_bytes(&secret).map_err(|_| bad())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -119,14 +114,5 @@ mod tests {
         let funder = SignerKey::from_bytes(&[3; 32]).unwrap();
         assert_eq!(derive(&funder, 5).unwrap().address(), derive(&funder, 5).unwrap().address());
         assert_ne!(derive(&funder, 5).unwrap().address(), derive(&funder, 6).unwrap().address());
-    }
-
-    #[test]
-    fn a_key_is_read_with_and_without_its_prefix() {
-        let hex = "ab".repeat(32);
-        assert_eq!(parse_key(&hex).unwrap().address(), parse_key(&format!("0x{hex}\n")).unwrap().address());
-        for bad in ["", "0x12", &"zz".repeat(32)] {
-            assert!(parse_key(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     plan::Plan,
     sink::{POLL, STRENGTHS, Seen},
 };
-use crate::error::CliError;
+use crate::{error::CliError, json};
 
 /// The outcome, in numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -72,9 +72,7 @@ impl Summary {
     /// For people, or as one JSON object.
     pub fn print(&self, json: bool) -> Result<(), CliError> {
         if json {
-            let text = serde_json::to_string(self).map_err(|e| CliError::because("cannot print the outcome", e))?;
-            println!("{text}");
-            return Ok(());
+            return json::print(self);
         }
         println!("sent        {} of {} over {}", self.sent, self.transactions, self.door);
         println!("taken       {}, refused {}, told busy {} times", self.accepted, self.refused, self.busy_answers);

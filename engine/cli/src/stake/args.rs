@@ -6,8 +6,8 @@ use alloy_primitives::{Address, U256};
 use clap::{Args, Subcommand};
 
 use crate::{
+    amount::parse_metis,
     ethereum::{L1Options, SendOptions},
-    plan::parse_metis,
 };
 
 /// `horae stake`

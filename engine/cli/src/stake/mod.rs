@@ -9,9 +9,10 @@ use horae_contracts::{LockingEscrow, LockingPool, TestMetis};
 use horae_node::edges::l1::Sender;
 
 use crate::{
+    amount::{lasting, metis},
     error::CliError,
     ethereum::SendOptions,
-    plan::{Plan, lasting, metis},
+    plan::Plan,
 };
 use args::{AccountOptions, AmountOptions, LockOptions, RelockOptions, StakeCommand, UpdateSignerOptions};
 pub use registration::Registration;
@@ -33,15 +34,14 @@ pub async fn run(command: &StakeCommand) -> Result<(), CliError> {
         StakeCommand::Accept(options) => {
             let sender = options.send.sender().await?;
             let shown = show::read(sender.l1(), options.id).await?;
-            let plan = Plan::new(format!("take over validator {}", options.id)).fact("owner now", shown.owner());
-            let plan = plan.fact("stake", metis(shown.stake()));
+            let plan = Plan::new(format!("take over validator {}", options.id)).fact("owner now", shown.owner);
+            let plan = plan.fact("stake", metis(shown.stake));
             let call = LockingPool::acceptOwnerCall { id: options.id };
             plan.call(sender.l1().locking(), &call).carry_out(&sender, &options.send).await
         }
         StakeCommand::Release(options) => {
             let (sender, shown) = mine(options).await?;
-            let plan =
-                Plan::new(format!("release validator {} from jail", shown.id())).fact("stake", metis(shown.stake()));
+            let plan = Plan::new(format!("release validator {} from jail", shown.id)).fact("stake", metis(shown.stake));
             plan.call(sender.l1().locking(), &LockingPool::releaseCall {}).carry_out(&sender, options).await
         }
     }
@@ -74,10 +74,10 @@ async fn relock(options: &RelockOptions) -> Result<(), CliError> {
     let (sender, shown) = mine(&options.send).await?;
     let amount = options.amount.unwrap_or_default();
     let from_rewards = options.from_rewards.unwrap_or_default();
-    let plan = Plan::new(format!("add to the stake of validator {}", shown.id()))
-        .fact("stake now", metis(shown.stake()))
+    let plan = Plan::new(format!("add to the stake of validator {}", shown.id))
+        .fact("stake now", metis(shown.stake))
         .fact("added", metis(amount))
-        .fact("of rewards", format!("{} of {}", metis(from_rewards), metis(shown.rewards())));
+        .fact("of rewards", format!("{} of {}", metis(from_rewards), metis(shown.rewards)));
     let plan = approved(plan, &sender, amount).await?;
     let call = LockingPool::relockCall { amount, fromRewards: from_rewards };
     plan.call(sender.l1().locking(), &call).carry_out(&sender, &options.send).await
@@ -85,8 +85,8 @@ async fn relock(options: &RelockOptions) -> Result<(), CliError> {
 
 async fn withdraw(options: &AmountOptions) -> Result<(), CliError> {
     let (sender, shown) = mine(&options.send).await?;
-    let plan = Plan::new(format!("withdraw {} from validator {}", metis(options.amount), shown.id()))
-        .fact("stake now", metis(shown.stake()))
+    let plan = Plan::new(format!("withdraw {} from validator {}", metis(options.amount), shown.id))
+        .fact("stake now", metis(shown.stake))
         .fact("claimable", format!("after {}; liable until then", exit_delay(&sender).await?));
     let call = LockingPool::withdrawCall { amount: options.amount };
     plan.call(sender.l1().locking(), &call).carry_out(&sender, &options.send).await
@@ -95,8 +95,8 @@ async fn withdraw(options: &AmountOptions) -> Result<(), CliError> {
 async fn unlock(options: &SendOptions) -> Result<(), CliError> {
     let (sender, shown) = mine(options).await?;
     let delay = exit_delay(&sender).await?;
-    let plan = Plan::new(format!("take validator {} off the list", shown.id()))
-        .fact("stake", metis(shown.stake()))
+    let plan = Plan::new(format!("take validator {} off the list", shown.id))
+        .fact("stake", metis(shown.stake))
         .fact("claimable", format!("{delay} after the group key that is made without it; liable until then"))
         .fact("node", "keep it running until the epoch that it is in has ended");
     plan.call(sender.l1().locking(), &LockingPool::unlockCall {}).carry_out(&sender, options).await
@@ -104,28 +104,28 @@ async fn unlock(options: &SendOptions) -> Result<(), CliError> {
 
 async fn claim(options: &SendOptions) -> Result<(), CliError> {
     let (sender, shown) = mine(options).await?;
-    let plan = Plan::new(format!("claim what has left validator {}", shown.id())).fact("paid to", shown.owner());
+    let plan = Plan::new(format!("claim what has left validator {}", shown.id)).fact("paid to", shown.owner);
     let locking = sender.l1().locking();
     let plan = match shown.is_unlocking() {
-        true => plan.fact("stake", metis(shown.stake())).call(locking, &LockingPool::unlockClaimCall {}),
-        false => plan.call(locking, &LockingPool::claimWithdrawalsCall { id: shown.id() }),
+        true => plan.fact("stake", metis(shown.stake)).call(locking, &LockingPool::unlockClaimCall {}),
+        false => plan.call(locking, &LockingPool::claimWithdrawalsCall { id: shown.id }),
     };
     plan.carry_out(&sender, options).await
 }
 
 async fn rewards(options: &SendOptions) -> Result<(), CliError> {
     let (sender, shown) = mine(options).await?;
-    let plan = Plan::new(format!("pay out the rewards of validator {}", shown.id()))
-        .fact("amount", metis(shown.rewards()))
-        .fact("paid to", shown.reward_recipient());
-    let call = LockingPool::withdrawRewardsCall { id: shown.id() };
+    let plan = Plan::new(format!("pay out the rewards of validator {}", shown.id))
+        .fact("amount", metis(shown.rewards))
+        .fact("paid to", shown.reward_recipient);
+    let call = LockingPool::withdrawRewardsCall { id: shown.id };
     plan.call(sender.l1().locking(), &call).carry_out(&sender, options).await
 }
 
 async fn update_signer(options: &UpdateSignerOptions) -> Result<(), CliError> {
     let (sender, shown) = mine(&options.send).await?;
     let found = Registration::find(Some(&options.registration), None, sender.address(), sender.l1())?;
-    let plan = Plan::new(format!("give validator {} another signer key", shown.id()))
+    let plan = Plan::new(format!("give validator {} another signer key", shown.id))
         .fact("new signer", found.signer)
         .fact("in force", "with the next epoch's group key; run the node with the old key until then");
     let call = LockingPool::updateSignerCall { newSigner: found.signer, proof: found.proof };
@@ -134,8 +134,8 @@ async fn update_signer(options: &UpdateSignerOptions) -> Result<(), CliError> {
 
 async fn set_recipient(options: &AccountOptions) -> Result<(), CliError> {
     let (sender, shown) = mine(&options.send).await?;
-    let plan = Plan::new(format!("pay the rewards of validator {} to another account", shown.id()))
-        .fact("recipient now", shown.reward_recipient())
+    let plan = Plan::new(format!("pay the rewards of validator {} to another account", shown.id))
+        .fact("recipient now", shown.reward_recipient)
         .fact("recipient", options.to);
     let call = LockingPool::setRewardRecipientCall { recipient: options.to };
     plan.call(sender.l1().locking(), &call).carry_out(&sender, &options.send).await
@@ -143,10 +143,10 @@ async fn set_recipient(options: &AccountOptions) -> Result<(), CliError> {
 
 async fn set_owner(options: &AccountOptions) -> Result<(), CliError> {
     let (sender, shown) = mine(&options.send).await?;
-    let plan = Plan::new(format!("offer validator {} to another owner", shown.id()))
-        .fact("stake", metis(shown.stake()))
+    let plan = Plan::new(format!("offer validator {} to another owner", shown.id))
+        .fact("stake", metis(shown.stake))
         .fact("new owner", options.to)
-        .fact("in force", format!("once it runs `horae stake accept --id {}`", shown.id()));
+        .fact("in force", format!("once it runs `horae stake accept --id {}`", shown.id));
     let call = LockingPool::proposeOwnerCall { newOwner: options.to };
     plan.call(sender.l1().locking(), &call).carry_out(&sender, &options.send).await
 }

@@ -8,12 +8,7 @@ use horae_node::{
 };
 use serde::Serialize;
 
-use crate::{
-    error::CliError,
-    ethereum::keys_of,
-    plan::{metis, print_json},
-    stake::args::ShowOptions,
-};
+use crate::{amount::metis, error::CliError, ethereum::keys_of, json, stake::args::ShowOptions};
 
 /// `ILockingPool.Status`, in words.
 const STATUS: [&str; 6] = ["unknown", "active", "unlocking", "claimed", "waiting", "jailed"];
@@ -22,17 +17,22 @@ const STATUS: [&str; 6] = ["unknown", "active", "unlocking", "claimed", "waiting
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown {
-    id: u64,
+    /// Its number.
+    pub id: u64,
     status: &'static str,
-    owner: Address,
+    /// Who may change it.
+    pub owner: Address,
     signer: Address,
     node_key: B256,
-    stake: U256,
+    /// What is locked, without what is being withdrawn.
+    pub stake: U256,
     liable: U256,
     withdrawals: Vec<Leaving>,
     claimable_at: u64,
-    rewards: U256,
-    reward_recipient: Address,
+    /// What it has earned and was not paid.
+    pub rewards: U256,
+    /// Who is paid that.
+    pub reward_recipient: Address,
     jailed_until: u64,
     last_key: u64,
 }
@@ -55,7 +55,7 @@ pub async fn run(options: &ShowOptions) -> Result<(), CliError> {
     };
     let shown = read(&l1, id).await?;
     if options.json {
-        return print_json(&shown);
+        return json::print(&shown);
     }
     println!("validator  {} ({})", shown.id, shown.status);
     println!("owner      {}", shown.owner);
@@ -119,30 +119,5 @@ impl Shown {
     /// Whether it is leaving with all its stake.
     pub fn is_unlocking(&self) -> bool {
         self.status == "unlocking"
-    }
-
-    /// What it has earned, in wei of METIS.
-    pub fn rewards(&self) -> U256 {
-        self.rewards
-    }
-
-    /// Who gets it.
-    pub fn reward_recipient(&self) -> Address {
-        self.reward_recipient
-    }
-
-    /// Its stake, in wei of METIS.
-    pub fn stake(&self) -> U256 {
-        self.stake
-    }
-
-    /// Who may change it.
-    pub fn owner(&self) -> Address {
-        self.owner
-    }
-
-    /// Its number.
-    pub fn id(&self) -> u64 {
-        self.id
     }
 }

@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 use horae_contracts::{LockingPool, Proof, Slasher, Statement, recoverable};
 use horae_control::{EngineStatement, Said, SaidAndSigned, Step};
 
-use super::{Included, L1, L1Error, Sender};
+use super::{L1, L1Error};
 
 /// What L1 says of an offence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,22 +31,6 @@ impl L1 {
         let convicted = Slasher::isConvictedCall { id, epoch: proof.epoch, term: proof.term };
         let is_convicted = id != 0 && self.view(slasher, convicted).await?;
         Ok(Some(OffenceOnL1 { slasher, id, is_convicted }))
-    }
-}
-
-impl Sender {
-    /// Reports an offence and waits until that is in a block; `reporter` gets its share of what is cut.
-    ///
-    /// # Errors
-    /// [`L1Error::Reverted`] if the Slasher would refuse it (`AlreadyConvicted`: another was first; `NothingAtStake`: the stake has left),
-    /// and all others of sending.
-    pub async fn report(
-        &self,
-        slasher: Address,
-        proof: &horae_control::Proof,
-        reporter: Address,
-    ) -> Result<Included, L1Error> {
-        self.call(slasher, &Slasher::reportCall { proof: for_slasher(proof), reporter }).await
     }
 }
 
