@@ -7,6 +7,7 @@ import {Digests} from "./Digests.sol";
 import {Frost} from "./Frost.sol";
 import {Weights} from "./Weights.sol";
 import {IBatchInbox} from "./interfaces/IBatchInbox.sol";
+import {IForcedQueue} from "./interfaces/IForcedQueue.sol";
 import {ILockingPool} from "./interfaces/ILockingPool.sol";
 
 /// @title BatchInbox
@@ -15,8 +16,13 @@ contract BatchInbox is IBatchInbox {
     ILockingPool public immutable POOL;
     /// @notice Seconds between the start and the end of an emergency rotation.
     uint64 public immutable EMERGENCY_DELAY;
+    /// @inheritdoc IBatchInbox
+    IForcedQueue public immutable QUEUE;
+    /// @inheritdoc IBatchInbox
+    uint64 public immutable FORCED_DEADLINE;
 
-    /// @dev `Head` as it is stored: the time shares a word with the numbers, and so costs a batch nothing.
+    /// @dev `Head` as it is stored: the time shares a word with the numbers, and so costs a batch nothing. `forced` is the
+    /// queue's to remember.
     struct Accepted {
         uint64 nextIndex;
         uint64 lastBlock;
@@ -34,9 +40,14 @@ contract BatchInbox is IBatchInbox {
 
     /// @param pool Whose validators install the first key.
     /// @param emergencyDelay In seconds.
-    constructor(ILockingPool pool, uint64 emergencyDelay) {
+    /// @param queue Whose entries batches must include; it is connected to this inbox afterwards.
+    /// @param forcedDeadline In L1 blocks.
+    constructor(ILockingPool pool, uint64 emergencyDelay, IForcedQueue queue, uint64 forcedDeadline) {
+        require(address(queue) != address(0), NoQueue());
         POOL = pool;
         EMERGENCY_DELAY = emergencyDelay;
+        QUEUE = queue;
+        FORCED_DEADLINE = forcedDeadline;
     }
 
     /* BATCHES */
@@ -68,8 +79,11 @@ contract BatchInbox is IBatchInbox {
             batch.lastBlockHash,
             batch.stateRoot,
             batch.dataHash,
-            batch.l1View
+            batch.l1View,
+            batch.forced,
+            msg.sender
         );
+        QUEUE.include(batch.forced, batch.l1View, FORCED_DEADLINE, msg.sender);
     }
 
     /* KEYS */
@@ -145,6 +159,7 @@ contract BatchInbox is IBatchInbox {
             nextIndex: _head.nextIndex,
             lastBlock: _head.lastBlock,
             l1View: _head.l1View,
+            forced: QUEUE.included(),
             digest: _head.digest,
             lastBlockHash: _head.lastBlockHash,
             stateRoot: _head.stateRoot
@@ -200,10 +215,13 @@ contract BatchInbox is IBatchInbox {
         require(batch.index == _head.nextIndex, WrongIndex(batch.index, _head.nextIndex));
         require(batch.previousDigest == _head.digest, WrongPreviousDigest(batch.previousDigest, _head.digest));
         require(
-            batch.firstBlock == _head.lastBlock + 1 && batch.lastBlock >= batch.firstBlock,
+            batch.firstBlock == _head.lastBlock + 1 && batch.lastBlock >= batch.firstBlock
+                && batch.lastBlock != type(uint64).max,
             WrongBlockRange(batch.firstBlock, batch.lastBlock, _head.lastBlock + 1)
         );
         require(batch.l1View >= _head.l1View, L1ViewFell(batch.l1View, _head.l1View));
+        // It never falls, so one that is ahead would make every entry to come overdue.
+        require(batch.l1View <= block.number, L1ViewAhead(batch.l1View, uint64(block.number)));
     }
 
     function _requireGroupSignature(bytes32 digest, Frost.Signature calldata signature) private view {

@@ -7,6 +7,7 @@ import {BatchInbox} from "../src/BatchInbox.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {IBatchInbox} from "../src/interfaces/IBatchInbox.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
+import {Deploy} from "./base/Deploy.sol";
 import {Fixture} from "./base/Fixture.sol";
 
 /// @notice From when the exit delay counts: the rotation that leaves the validator out.
@@ -177,7 +178,7 @@ contract PoolExitTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotOurInbox.selector, address(inbox)));
         other.connect(inbox, address(1), address(2));
 
-        BatchInbox its = new BatchInbox(other, EMERGENCY_DELAY);
+        BatchInbox its = Deploy.inbox(other, EMERGENCY_DELAY);
         IBatchInbox.GroupKey memory used = IBatchInbox.GroupKey(1, 27, 1, 0);
         vm.mockCall(address(its), abi.encodeCall(IBatchInbox.groupKey, ()), abi.encode(used));
         vm.expectRevert(abi.encodeWithSelector(ILockingPool.InboxInUse.selector, 1));
@@ -192,7 +193,7 @@ contract PoolExitTest is Fixture {
     /// @dev As a devnet does it: keys are installed all the same, and the delay counts from the unlock.
     function test_aPoolWithoutAnInboxCountsFromTheUnlock() public {
         pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = new BatchInbox(pool, EMERGENCY_DELAY);
+        inbox = Deploy.inbox(pool, EMERGENCY_DELAY);
         join(11, LEAST);
         installFirstKey(first);
         assertEq(pool.validator(1).lastKey, 0);

@@ -3,11 +3,11 @@ pragma solidity 0.8.30;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import {BatchInbox} from "../src/BatchInbox.sol";
 import {LockingEscrow} from "../src/LockingEscrow.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
+import {Deploy} from "./base/Deploy.sol";
 import {HostileToken} from "./base/HostileToken.sol";
 import {Offences} from "./base/Offences.sol";
 
@@ -87,7 +87,7 @@ contract ReentrancyTest is Offences {
         ISlasher.Penalty memory cost =
             ISlasher.Penalty({fraction: 1_000, reporterShare: 500, jailTime: 0, treasury: address(0x7EA)});
         Slasher slasher = new Slasher(pool, L2_CHAIN_ID, address(this), cost);
-        pool.connect(new BatchInbox(pool, 0), address(slasher), address(1));
+        pool.connect(Deploy.inbox(pool, 0), address(slasher), address(1));
         _act(abi.encodeCall(pool.lockFor, (vm.addr(SECRET), bytes32("key"), LEAST, _proof())));
         ISlasher.Proof memory proof = _proofOf(SECRET, _blockAt(1, "a"), _blockAt(1, "b"));
         token.attack(address(slasher), abi.encodeCall(slasher.report, (proof, address(owner))));

@@ -7,6 +7,7 @@ import {BatchInbox} from "../src/BatchInbox.sol";
 import {Frost} from "../src/Frost.sol";
 import {RewardSchedule} from "../src/RewardSchedule.sol";
 import {IRewardSchedule} from "../src/interfaces/IRewardSchedule.sol";
+import {Deploy} from "./base/Deploy.sol";
 import {Rewarding} from "./base/Rewarding.sol";
 
 /// @notice The schedule: what it allows, how it is split, and what is refused.
@@ -264,7 +265,7 @@ contract RewardScheduleTest is Rewarding {
     }
 
     function test_withoutAKeyNothingIsSettled() public {
-        BatchInbox keyless = new BatchInbox(pool, EMERGENCY_DELAY);
+        BatchInbox keyless = Deploy.inbox(pool, EMERGENCY_DELAY);
         RewardSchedule other = new RewardSchedule(pool, keyless, address(this));
         IRewardSchedule.Settlement memory settlement = _settlement(0, 0);
         Frost.Signature memory signature = groupSign(key, other.settlementDigest(settlement));

@@ -3,11 +3,11 @@ pragma solidity 0.8.30;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
-import {BatchInbox} from "../src/BatchInbox.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
+import {Deploy} from "./base/Deploy.sol";
 import {Fixture} from "./base/Fixture.sol";
 import {Offences} from "./base/Offences.sol";
 
@@ -27,7 +27,7 @@ contract SlasherTest is Fixture, Offences {
     function setUp() public {
         vm.warp(1_700_000_000);
         pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = new BatchInbox(pool, EMERGENCY_DELAY);
+        inbox = Deploy.inbox(pool, EMERGENCY_DELAY);
         slasher = new Slasher(pool, L2_CHAIN_ID, address(this), cost);
         pool.connect(inbox, address(slasher), makeAddr("rewards"));
         join(1, STAKE);

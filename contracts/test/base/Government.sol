@@ -3,7 +3,6 @@ pragma solidity 0.8.30;
 
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 
-import {BatchInbox} from "../../src/BatchInbox.sol";
 import {LockingPool} from "../../src/LockingPool.sol";
 import {RewardSchedule} from "../../src/RewardSchedule.sol";
 import {Slasher} from "../../src/Slasher.sol";
@@ -14,6 +13,7 @@ import {VotingMetis} from "../../src/gov/VotingMetis.sol";
 import {VotingPower} from "../../src/gov/VotingPower.sol";
 import {IApplications} from "../../src/interfaces/IApplications.sol";
 import {ISlasher} from "../../src/interfaces/ISlasher.sol";
+import {Deploy} from "./Deploy.sol";
 import {Fixture} from "./Fixture.sol";
 
 /// @notice Takes approvals of providers, as a factory of vaults would.
@@ -58,7 +58,7 @@ abstract contract Government is Fixture {
     function deploy() internal {
         vm.warp(1_700_000_000);
         pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = new BatchInbox(pool, EMERGENCY_DELAY);
+        inbox = Deploy.inbox(pool, EMERGENCY_DELAY);
         ISlasher.Penalty memory penalty = ISlasher.Penalty(2_500, 1_000, 7 days, TREASURY);
         slasher = new Slasher(pool, 59_902, address(this), penalty);
         schedule = new RewardSchedule(pool, inbox, address(this));
