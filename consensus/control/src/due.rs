@@ -60,6 +60,12 @@ impl Dues {
         self.blocks.iter()
     }
 
+    /// Of these, the ones above an L1 block.
+    pub fn above(&self, l1_block: u64) -> impl Iterator<Item = &DueBlock> {
+        let from = self.blocks.partition_point(|block| block.view.number <= l1_block);
+        self.blocks.range(from..)
+    }
+
     /// Entries of the queue that the agreed view has brought.
     pub fn next_forced(&self) -> u64 {
         self.next_forced

@@ -23,6 +23,9 @@ pub use bindings::slasher::{
     ISlasher::{Penalty, Proof, Statement},
     Slasher,
 };
-pub use bindings::{escrow::LockingEscrow, metis::TestMetis, rewards::RewardSchedule};
+pub use bindings::{
+    escrow::LockingEscrow, metis::TestMetis, proxy::TransparentUpgradeableProxy, queue::ForcedQueue,
+    rewards::RewardSchedule,
+};
 pub use digest::{Succession, batch_digest, installation_digest, rotation_digest, signer_digest, snapshot_hash};
 pub use point::{PointError, group_key, group_signature, recoverable};

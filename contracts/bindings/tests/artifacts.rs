@@ -2,12 +2,12 @@
 
 use alloy::primitives::keccak256;
 use alloy::sol_types::{SolCall, SolEvent};
-use horae_contracts::{BatchInbox, LockingEscrow, LockingPool, RewardSchedule, Slasher, TestMetis};
+use horae_contracts::{BatchInbox, ForcedQueue, LockingEscrow, LockingPool, RewardSchedule, Slasher, TestMetis};
 
 #[test]
 fn every_contract_has_deploy_bytecode() {
     let all = [&BatchInbox::BYTECODE, &LockingPool::BYTECODE, &LockingEscrow::BYTECODE, &TestMetis::BYTECODE];
-    for bytecode in all.into_iter().chain([&Slasher::BYTECODE, &RewardSchedule::BYTECODE]) {
+    for bytecode in all.into_iter().chain([&Slasher::BYTECODE, &RewardSchedule::BYTECODE, &ForcedQueue::BYTECODE]) {
         assert!(bytecode.len() > 1_000);
     }
 }
@@ -16,12 +16,16 @@ fn every_contract_has_deploy_bytecode() {
 fn what_nodes_call_and_read_has_the_published_signature() {
     assert_eq!(
         BatchInbox::submitCall::SIGNATURE,
-        "submit((uint64,bytes32,uint64,uint64,bytes32,bytes32,bytes32,uint64),(uint256,uint256,uint256),bytes)"
+        "submit((uint64,bytes32,uint64,uint64,bytes32,bytes32,bytes32,uint64,uint64),(uint256,uint256,uint256),bytes)"
     );
     assert_eq!(BatchInbox::installFirstKeyCall::SIGNATURE, "installFirstKey(uint256,uint8,address[],uint64[],bytes[])");
     assert_eq!(
         BatchInbox::BatchAccepted::SIGNATURE_HASH,
-        keccak256("BatchAccepted(uint64,bytes32,uint64,uint64,bytes32,bytes32,bytes32,uint64)")
+        keccak256("BatchAccepted(uint64,bytes32,uint64,uint64,bytes32,bytes32,bytes32,uint64,uint64,address)")
+    );
+    assert_eq!(
+        ForcedQueue::Enqueued::SIGNATURE_HASH,
+        keccak256("Enqueued(uint64,address,address,bool,uint256,uint256,uint64,bytes)")
     );
     assert_eq!(LockingPool::Locked::SIGNATURE_HASH, keccak256("Locked(uint64,address,address,bytes32,uint256)"));
 }

@@ -37,6 +37,8 @@ const TEST_BALANCE: u128 = 10_000 * WEI;
 pub const TRAFFIC_ACCOUNTS: u32 = 64;
 /// Seconds from leaving to claiming, of an emergency rotation, and in jail.
 const DELAY_S: u64 = 60;
+/// L1 blocks within which batches have to include what was entered in the forced queue.
+const FORCED_DEADLINE_BLOCKS: u64 = 60;
 /// The first accounts of the mnemonic that all Ethereum development tools share. Anybody has these keys.
 const TEST_KEYS: [&str; 5] = [
     "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
@@ -55,6 +57,8 @@ pub struct Chain {
     pub locking: Address,
     /// The BatchInbox.
     pub inbox: Address,
+    /// The ForcedQueue.
+    pub queue: Address,
     /// EIP-155 chain id of the L2.
     pub chain_id: u64,
     /// The L1 block that the chain begins at.
@@ -92,10 +96,11 @@ impl Chain {
     ///
     /// An epoch lasts `epoch_slots` at least, and for ever without a reason to change its set or key.
     pub async fn create(ground: &Ground, l1_url: &str, epoch_slots: u64) -> Result<Self, CliError> {
-        let nowhere = l1_genesis(Address::ZERO, Address::ZERO, 0, B256::ZERO);
+        let nowhere = l1_genesis([Address::ZERO; 3], 0, B256::ZERO);
         let l1 = L1::new(&[l1_url.to_owned()], &nowhere)?;
         let deployer = Sender::new(l1.clone(), test_key(0)?);
-        let delays = Delays { exit_s: DELAY_S, emergency_s: DELAY_S, jail_s: DELAY_S };
+        let delays =
+            Delays { exit_s: DELAY_S, emergency_s: DELAY_S, jail_s: DELAY_S, forced_blocks: FORCED_DEADLINE_BLOCKS };
         let deployment = deploy(&deployer, L2_CHAIN_ID, delays).await?;
         for index in 0..ground.nodes() {
             let keys = new_home(ground, index)?;
@@ -110,6 +115,7 @@ impl Chain {
             metis: deployment.metis,
             locking: deployment.locking,
             inbox: deployment.inbox,
+            queue: deployment.queue,
             chain_id: L2_CHAIN_ID,
             origin_number: origin.view.number,
             origin_hash: origin.view.hash,
@@ -175,7 +181,7 @@ impl Chain {
 
     /// Where the chain lives on the L1.
     pub fn l1_genesis(&self) -> L1Genesis {
-        l1_genesis(self.locking, self.inbox, self.origin_number, self.origin_hash)
+        l1_genesis([self.locking, self.inbox, self.queue], self.origin_number, self.origin_hash)
     }
 
     /// What a newcomer needs: endpoints, contracts, accounts.
@@ -187,8 +193,10 @@ impl Chain {
             text += &format!("  node-{index}  JSON-RPC {url}  QUIC {quic}  TCP {tcp}  metrics http://{metrics}\n");
         }
         text += &format!("L1, chain id {L1_CHAIN_ID}, http://{}\n", loopback(ground.l1_port()));
-        text +=
-            &format!("  BatchInbox   {}\n  LockingPool  {}\n  METIS        {}\n", self.inbox, self.locking, self.metis);
+        text += &format!(
+            "  BatchInbox   {}\n  ForcedQueue  {}\n  LockingPool  {}\n  METIS        {}\n",
+            self.inbox, self.queue, self.locking, self.metis
+        );
         text += "Accounts with 10000 coins on both, FOR TESTS ONLY: everybody knows these keys\n";
         for key in TEST_KEYS {
             let address = test_key_of(key).map(|k| k.address()).unwrap_or_default();
@@ -221,9 +229,9 @@ fn alloc() -> Result<std::collections::BTreeMap<Address, GenesisAccount>, CliErr
     Ok(keys.iter().map(|key| (key.address(), account())).collect())
 }
 
-fn l1_genesis(locking: Address, inbox: Address, origin_number: u64, origin_hash: B256) -> L1Genesis {
+fn l1_genesis([locking, inbox, queue]: [Address; 3], origin_number: u64, origin_hash: B256) -> L1Genesis {
     let view_depth = ViewDepth::Finalized;
-    L1Genesis { chain_id: L1_CHAIN_ID, locking, inbox, origin_number, origin_hash, view_depth }
+    L1Genesis { chain_id: L1_CHAIN_ID, locking, inbox, queue, origin_number, origin_hash, view_depth }
 }
 
 fn new_home(ground: &Ground, index: usize) -> Result<Keys, CliError> {

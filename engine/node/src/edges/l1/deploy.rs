@@ -1,9 +1,10 @@
 //! Putting the contracts on an L1 and locking stake: what a devnet and the tests begin with, and a validator does once.
 
-use alloy::sol_types::SolConstructor;
+use alloy::sol_types::{SolCall, SolConstructor};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use horae_contracts::{
-    BatchInbox, LockingPool, Penalty, RewardSchedule, Slasher, TestMetis, recoverable, signer_digest,
+    BatchInbox, ForcedQueue, LockingPool, Penalty, RewardSchedule, Slasher, TestMetis, TransparentUpgradeableProxy,
+    recoverable, signer_digest,
 };
 use horae_control::SignerKey;
 
@@ -13,6 +14,9 @@ use super::{L1Error, Sender};
 const SLASHED_FRACTION: u16 = 1_000;
 /// What of it goes to whoever reports the offence, in 1 / 10,000.
 const REPORTER_SHARE: u16 = 1_000;
+
+/// What a unit of L2 gas costs in the forced queue at first, and at least, in wei.
+const FORCED_GAS_FLOOR: u64 = 10_000_000;
 
 /// Where a chain's contracts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +29,15 @@ pub struct Deployment {
     pub escrow: Address,
     /// The BatchInbox.
     pub inbox: Address,
+    /// The ForcedQueue.
+    pub queue: Address,
     /// The Slasher.
     pub slasher: Address,
     /// The RewardSchedule.
     pub rewards: Address,
 }
 
-/// Delays of the contracts, in seconds.
+/// Delays of the contracts, in seconds where nothing else is said.
 #[derive(Clone, Copy, Debug)]
 pub struct Delays {
     /// From the rotation that leaves a validator out until it can claim its stake.
@@ -40,6 +46,8 @@ pub struct Delays {
     pub emergency_s: u64,
     /// That an offender stays in jail.
     pub jail_s: u64,
+    /// Until a batch's view has to include what was entered in the forced queue; in L1 blocks, not seconds.
+    pub forced_blocks: u64,
 }
 
 /// Deploys a test METIS token and the contracts for an L2 with this id, all owned by the sender, which also gets what is slashed,
@@ -53,8 +61,15 @@ pub async fn deploy(sender: &Sender, l2_chain_id: u64, delays: Delays) -> Result
     let pool = LockingPool::constructorCall { metis, owner, exitDelay: delays.exit_s };
     let locking = create(sender, &LockingPool::BYTECODE, pool.abi_encode()).await?;
     let escrow = sender.l1().view(locking, LockingPool::ESCROWCall {}).await?;
-    let inbox = BatchInbox::constructorCall { pool: locking, emergencyDelay: delays.emergency_s };
+    let queue = queue(sender).await?;
+    let inbox = BatchInbox::constructorCall {
+        pool: locking,
+        emergencyDelay: delays.emergency_s,
+        queue,
+        forcedDeadline: delays.forced_blocks,
+    };
     let inbox = create(sender, &BatchInbox::BYTECODE, inbox.abi_encode()).await?;
+    sender.call(queue, &ForcedQueue::connectCall { inbox_: inbox }).await?;
     let penalty =
         Penalty { fraction: SLASHED_FRACTION, reporterShare: REPORTER_SHARE, jailTime: delays.jail_s, treasury: owner };
     let slasher = Slasher::constructorCall { pool: locking, l2ChainId: l2_chain_id, owner, penalty_: penalty };
@@ -63,7 +78,19 @@ pub async fn deploy(sender: &Sender, l2_chain_id: u64, delays: Delays) -> Result
     let rewards = create(sender, &RewardSchedule::BYTECODE, rewards.abi_encode()).await?;
     let connect = LockingPool::connectCall { inbox_: inbox, slasher_: slasher, rewards_: rewards };
     sender.call(locking, &connect).await?;
-    Ok(Deployment { metis, locking, escrow, inbox, slasher, rewards })
+    Ok(Deployment { metis, locking, escrow, inbox, queue, slasher, rewards })
+}
+
+/// A ForcedQueue behind its proxy, owned by the sender and connected to no inbox yet.
+async fn queue(sender: &Sender) -> Result<Address, L1Error> {
+    let implementation = create(sender, &ForcedQueue::BYTECODE, Vec::new()).await?;
+    let initialize = ForcedQueue::initializeCall { owner_: sender.address(), floor_: FORCED_GAS_FLOOR };
+    let proxy = TransparentUpgradeableProxy::constructorCall {
+        _logic: implementation,
+        initialOwner: sender.address(),
+        _data: initialize.abi_encode().into(),
+    };
+    create(sender, &TransparentUpgradeableProxy::BYTECODE, proxy.abi_encode()).await
 }
 
 /// Lets `owner` join. Only the LockingPool's owner may.
