@@ -5,8 +5,8 @@ import {BatchInbox} from "../src/BatchInbox.sol";
 import {Frost} from "../src/Frost.sol";
 import {IBatchInbox} from "../src/interfaces/IBatchInbox.sol";
 import {IForcedQueue} from "../src/interfaces/IForcedQueue.sol";
-import {Deploy} from "./base/Deploy.sol";
 import {Forcing} from "./base/Forcing.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice Batches and the entries that they include, or leave out.
 contract ForcedDeadlineTest is Forcing {
@@ -116,8 +116,8 @@ contract ForcedDeadlineTest is Forcing {
     function test_aDeadlineOfNothingAndOneWithoutEnd() public {
         uint64[2] memory deadlines = [0, type(uint64).max];
         for (uint256 i = 0; i < deadlines.length; i++) {
-            queue = Deploy.queue();
-            inbox = new BatchInbox(pool, EMERGENCY_DELAY, queue, deadlines[i]);
+            queue = Proxied.queue();
+            inbox = Proxied.inbox(pool, EMERGENCY_DELAY, queue, deadlines[i]);
             queue.connect(inbox);
             installFirstKey(key);
             uint64 since = here();
@@ -252,7 +252,7 @@ contract ForcedDeadlineTest is Forcing {
     /// @dev The queue of one inbox takes no word of another.
     function test_anotherInboxMovesNothingHere() public {
         enter();
-        BatchInbox other = new BatchInbox(pool, EMERGENCY_DELAY, queue, FORCED_DEADLINE);
+        BatchInbox other = Proxied.inbox(pool, EMERGENCY_DELAY, queue, FORCED_DEADLINE);
         IBatchInbox mine = inbox;
         inbox = other;
         installFirstKey(key);
@@ -284,13 +284,16 @@ contract ForcedDeadlineTest is Forcing {
     }
 
     function test_anInboxWithoutAQueueIsRefused() public {
+        address code = address(new BatchInbox());
+        IForcedQueue none = IForcedQueue(address(0));
+        bytes memory init = abi.encodeCall(BatchInbox.initialize, (pool, EMERGENCY_DELAY, none, FORCED_DEADLINE));
         vm.expectRevert(IBatchInbox.NoQueue.selector);
-        new BatchInbox(pool, EMERGENCY_DELAY, IForcedQueue(address(0)), FORCED_DEADLINE);
+        Proxied.behind(code, init);
     }
 
     function test_anInboxWhoseQueueIsNotConnectedTakesNothing() public {
-        queue = Deploy.queue();
-        inbox = new BatchInbox(pool, EMERGENCY_DELAY, queue, FORCED_DEADLINE);
+        queue = Proxied.queue();
+        inbox = Proxied.inbox(pool, EMERGENCY_DELAY, queue, FORCED_DEADLINE);
         installFirstKey(key);
         carryRefused(here(), 0, abi.encodeWithSelector(IForcedQueue.NotInbox.selector, inbox));
         queue.connect(inbox);

@@ -9,8 +9,8 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ForcedQueue} from "../src/ForcedQueue.sol";
 import {IBatchInbox} from "../src/interfaces/IBatchInbox.sol";
 import {IForcedQueue} from "../src/interfaces/IForcedQueue.sol";
-import {Deploy} from "./base/Deploy.sol";
 import {Forcing} from "./base/Forcing.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice Enters transactions from a contract, in its constructor too, and does as it is told when it is paid.
 contract Caller {
@@ -214,7 +214,7 @@ contract ForcedQueueTest is Forcing {
     }
 
     function test_nothingEntersAQueueWithoutAnInbox() public {
-        queue = Deploy.queue();
+        queue = Proxied.queue();
         assertEq(address(queue.inbox()), address(0));
         _refuses(LEAST_GAS, 0, "", abi.encodeWithSelector(IForcedQueue.NotConnected.selector));
     }
@@ -326,13 +326,13 @@ contract ForcedQueueTest is Forcing {
     /* GOVERNANCE */
 
     function test_theInboxIsNamedOnceByTheOwner() public {
-        ForcedQueue fresh = Deploy.queue();
+        ForcedQueue fresh = Proxied.queue();
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, USER));
         vm.prank(USER);
         fresh.connect(inbox);
         vm.expectRevert(abi.encodeWithSelector(IForcedQueue.ForeignInbox.selector, inbox, queue));
         fresh.connect(inbox);
-        IBatchInbox its = Deploy.inbox(pool, EMERGENCY_DELAY);
+        IBatchInbox its = Proxied.inbox(pool, EMERGENCY_DELAY);
         fresh = ForcedQueue(address(its.QUEUE()));
         assertEq(address(fresh.inbox()), address(its));
         vm.expectRevert(abi.encodeWithSelector(IForcedQueue.AlreadyConnected.selector, its));

@@ -4,13 +4,13 @@ pragma solidity 0.8.30;
 import {Frost} from "../../src/Frost.sol";
 import {IBatchInbox} from "../../src/interfaces/IBatchInbox.sol";
 import {IForcedQueue} from "../../src/interfaces/IForcedQueue.sol";
-import {Deploy} from "./Deploy.sol";
 import {Fixture} from "./Fixture.sol";
+import {Proxied} from "./Proxied.sol";
 
 /// @notice People who enter transactions on L1, and batches that include them, or not.
 abstract contract Forcing is Fixture {
-    uint64 internal constant FORCED_DEADLINE = Deploy.FORCED_DEADLINE;
-    uint64 internal constant FLOOR = Deploy.FLOOR;
+    uint64 internal constant FORCED_DEADLINE = Proxied.FORCED_DEADLINE;
+    uint64 internal constant FLOOR = Proxied.FLOOR;
     uint64 internal constant LEAST_GAS = 21_000;
     address internal constant USER = address(0x05E7);
     address internal constant CARRIER = address(0xB0B);
