@@ -41,6 +41,7 @@ contract BatchInbox is IBatchInbox, Initializable {
     /// @inheritdoc IBatchInbox
     IForcedQueue public QUEUE;
     /// @inheritdoc IBatchInbox
+    /// @dev Shares a word with the queue, for every batch reads both.
     uint64 public FORCED_DEADLINE;
 
     // forge-lint: disable-end(mixed-case-variable)

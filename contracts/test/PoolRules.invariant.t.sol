@@ -82,8 +82,8 @@ contract Rogues is Owners {
         if (_status(n) != ILockingPool.Status.Unlocking) return;
         skip(bound(wait, 0, 15 days));
         bool early = block.timestamp < _unlockedAt[id] + POOL.EXIT_DELAY();
-        if (early) vm.expectPartialRevert(ILockingPool.ExitDelayRunning.selector);
         uint256 before = METIS.balanceOf(ownerOf(n));
+        if (early) vm.expectPartialRevert(ILockingPool.ExitDelayRunning.selector);
         vm.prank(ownerOf(n));
         POOL.unlockClaim();
         paid += METIS.balanceOf(ownerOf(n)) - before;
