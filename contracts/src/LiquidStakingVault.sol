@@ -67,7 +67,7 @@ contract LiquidStakingVault is AsyncVault, Initializable {
         _;
     }
 
-    /// @dev The model of all clones, made by the factory.
+    /// @dev The model of all clones, made by the factory; takes no deposits itself.
     constructor(LockingPool pool) ERC4626(pool.ESCROW().METIS()) ERC20("", "") {
         POOL = pool;
         FACTORY = msg.sender;
@@ -77,6 +77,7 @@ contract LiquidStakingVault is AsyncVault, Initializable {
         // forge-lint: disable-next-line(unsafe-typecast): a part of a uint64.
         WITHDRAWAL_PACE = uint64(Math.ceilDiv(pool.EXIT_DELAY(), pool.MAX_WITHDRAWALS()));
         (MIN_LOCK, MAX_LOCK) = (pool.MIN_LOCK(), pool.MAX_LOCK());
+        isClosed = true;
         _disableInitializers();
     }
 

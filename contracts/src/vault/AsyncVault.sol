@@ -83,6 +83,7 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
         require(controller != address(0), ControllerZero());
         bool willing = controller == owner || _mayActFor(controller);
         require(willing, ControllerUnwilling(controller, msg.sender));
+        _line.settle(controller);
         require(_line.open(controller) < MAX_REQUESTS, TooManyRequests(controller, MAX_REQUESTS));
         if (!_mayActFor(owner)) _spendAllowance(owner, msg.sender, shares);
 
@@ -131,7 +132,9 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
     function _serve() internal {
         uint256 done = _line.served();
         uint256 ready = _isAtStake() ? _requestedBefore(_exitDelay()) : _line.length();
-        uint256 shares = Math.min(Math.saturatingSub(ready, done), convertToShares(cash));
+        uint256 shares = Math.saturatingSub(ready, done);
+        // Asked in METIS first: the last shares may be worth less than the wei that they would be rounded down to.
+        if (convertToAssets(shares) > cash) shares = convertToShares(cash);
         if (shares == 0) return;
         uint256 assets = convertToAssets(shares);
         _burn(address(this), shares);

@@ -16,7 +16,8 @@ library RedeemLine {
     using Arrays for uint256[];
     using Checkpoints for Checkpoints.Trace208;
 
-    /// @notice From (included) to (excluded), in shares on the line.
+    /// @notice From (included) to (excluded), in shares on the line. 128 bits hold some billions of times the most that a
+    /// vault has.
     struct Stretch {
         uint128 from;
         uint128 to;
@@ -24,7 +25,7 @@ library RedeemLine {
 
     /// @notice What one controller has in the line.
     struct Account {
-        /// From `head` on: those not served whole when last looked at.
+        /// From `head` on: those not served whole when last settled.
         Stretch[] stretches;
         uint256 head;
         /// Served, and not claimed.
@@ -101,7 +102,7 @@ library RedeemLine {
         }
     }
 
-    /// @notice Stretches of `controller` that were not served whole when last looked at.
+    /// @notice Stretches of `controller` that were not served whole when last settled.
     function open(Line storage line, address controller) internal view returns (uint256) {
         Account storage account = line.accounts[controller];
         return account.stretches.length - account.head;
