@@ -31,7 +31,7 @@ contract LiquidStakingVault is AsyncVault, Initializable {
     uint16 public constant MAX_FEE = 2_000;
     /// @notice Seconds between the announcement of a fee and its force.
     uint64 public constant FEE_NOTICE = 30 days;
-    /// @notice Seconds for which requests may wait for a validator that cannot withdraw.
+    /// @notice Seconds for which requests wait for deposits, or for a validator's return, before the whole stake is unlocked.
     uint64 public constant PATIENCE = 7 days;
 
     LockingPool public immutable POOL;
@@ -202,16 +202,27 @@ contract LiquidStakingVault is AsyncVault, Initializable {
         bool isListed = v.status == ILockingPool.Status.Active;
         if (coming >= needed) {
             if (isListed || v.status == ILockingPool.Status.Waiting) _stake(v.stake);
-        } else if (!isListed) {
-            uint256 late = Math.saturatingSub(_requestedBefore(PATIENCE), _line.served());
-            if (convertToAssets(late) > coming) _unlock();
-        } else if (v.stake < MIN_LOCK + needed - coming) {
-            _unlock();
-        } else if (block.timestamp >= nextWithdrawalAt()) {
-            _withdrewAt = uint64(block.timestamp);
-            POOL.withdraw(needed - coming);
-            emit WithdrawalStarted(validatorId, needed - coming);
+            return;
         }
+        uint256 short = needed - coming;
+        uint256 spare = isListed ? v.stake - MIN_LOCK : 0;
+        if (short > spare && _isOverdue(coming)) {
+            _unlock();
+        } else if (spare != 0 && block.timestamp >= nextWithdrawalAt()) {
+            _startWithdrawal(Math.min(short, spare));
+        }
+    }
+
+    function _startWithdrawal(uint256 amount) private {
+        _withdrewAt = uint64(block.timestamp);
+        POOL.withdraw(amount);
+        emit WithdrawalStarted(validatorId, amount);
+    }
+
+    /// @dev Whether what comes does not even cover the requests that have waited for `PATIENCE`.
+    function _isOverdue(uint256 coming) private view returns (bool) {
+        uint256 shares = Math.saturatingSub(_requestedBefore(PATIENCE), _line.served());
+        return convertToAssets(shares) > coming;
     }
 
     /// @dev Adds what no request needs to a stake, as far as the pool takes it.

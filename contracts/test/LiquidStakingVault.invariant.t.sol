@@ -341,7 +341,7 @@ contract LiquidStakingVaultInvariantTest is VaultFixture {
         crowd.earn(1, 10e18);
         crowd.rebalance();
         crowd.slash(1_000, 1 days);
-        crowd.wait(12 days);
+        crowd.wait(8 days);
         crowd.rebalance();
         crowd.wait(12 days);
         crowd.wait(12 days);

@@ -222,6 +222,10 @@ contract VaultStakeTest is VaultFixture {
         _staked();
         request(ALICE, vault.balanceOf(ALICE));
         request(BOB, vault.balanceOf(BOB) / 100);
+        vault.rebalance();
+        assertStatus(ILockingPool.Status.Active);
+        assertEq(pool.validator(id).stake, LEAST, "what can go, goes at once");
+        skip(vault.PATIENCE());
         vm.expectEmit(address(vault));
         emit ILiquidStakingVault.ExitStarted(id);
         vault.rebalance();
@@ -241,6 +245,25 @@ contract VaultStakeTest is VaultFixture {
         assertEq(vault.totalSupply(), 0);
         assertEq(vault.totalAssets(), 0);
         assertEq(metis.balanceOf(address(vault)), 0);
+    }
+
+    /// @dev One wei asked back from a vault at the least does not end its validator, if anyone cares for it.
+    function test_aSmallRequestDoesNotEndAValidatorThatOthersKeep() public {
+        depositFor(ALICE, LEAST);
+        id = lockAs(1);
+        request(ALICE, 1e24);
+        vault.rebalance();
+        skip(vault.PATIENCE() - 1);
+        depositFor(CAROL, 1e18);
+        skip(1);
+        vault.rebalance();
+        assertStatus(ILockingPool.Status.Active);
+        skip(EXIT_DELAY - vault.PATIENCE());
+        vault.serve();
+        assertEq(claim(ALICE), 1e18);
+        vault.rebalance();
+        assertStatus(ILockingPool.Status.Active);
+        assertEq(pool.validator(id).stake, LEAST);
     }
 
     function test_afterAnExitANewValidatorCanBeLocked() public {
@@ -268,6 +291,7 @@ contract VaultStakeTest is VaultFixture {
         _staked();
         request(ALICE, vault.balanceOf(ALICE));
         request(BOB, vault.balanceOf(BOB));
+        skip(vault.PATIENCE());
         vault.rebalance();
         skip(EXIT_DELAY);
         vault.collect();
@@ -426,6 +450,7 @@ contract VaultStakeTest is VaultFixture {
         installFirstKey(key);
         request(ALICE, vault.balanceOf(ALICE));
         request(BOB, vault.balanceOf(BOB));
+        skip(vault.PATIENCE());
         vault.rebalance();
         assertStatus(ILockingPool.Status.Unlocking);
         skip(5 days);

@@ -29,9 +29,10 @@ import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 /// **Upkeep** is for anyone: `rebalance` does all there is to do; `harvest`, `collect` and `serve` are its parts. Between two
 /// withdrawals lie at least `EXIT_DELAY / MAX_WITHDRAWALS`, so that there is always a place for the next, however small and
 /// many the requests; each withdrawal is for all of the queue that is not covered. So a request is covered at most that long,
-/// and the pool's own `changeInterval`, after it was made, and served `EXIT_DELAY` later. If what stays would be below
-/// `MIN_LOCK` the whole stake is unlocked, which takes as long as the pool says. A validator in jail, or waiting, cannot
-/// withdraw: if it holds up requests for `PATIENCE` it is unlocked.
+/// and the pool's own `changeInterval`, after it was made, and served `EXIT_DELAY` later. What the pool's `MIN_LOCK` does not
+/// let go, and all of a validator that is in jail or waits for a place, cannot be withdrawn in part: if requests have waited
+/// `PATIENCE` for it, and no deposit covered them, the whole stake is unlocked, which takes as long as the pool says. So one
+/// small request does not take a small vault's validator away at once, and none waits without end.
 ///
 /// **After an exit** (by the provider, by governance at the pool, for want of stake) the shares live on: the provider may
 /// lock a new validator with new keys, and until it does everybody can leave at once. `close`, by governance through the
