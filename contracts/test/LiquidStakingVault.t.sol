@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
 import {LiquidStakingVault} from "../src/LiquidStakingVault.sol";
-import {IERC7540Operator, IERC7540Redeem} from "../src/interfaces/IERC7540.sol";
+import {IERC7540Operator, IERC7540Redeem, IERC7575} from "../src/interfaces/IERC7540.sol";
 import {ILiquidStakingVault} from "../src/interfaces/ILiquidStakingVault.sol";
 import {VaultFixture} from "./base/VaultFixture.sol";
 
@@ -121,6 +122,7 @@ contract LiquidStakingVaultTest is VaultFixture {
     function test_interfacesAreThoseOfTheStandards() public view {
         assertEq(type(IERC7540Operator).interfaceId, bytes4(0xe3bc4e65));
         assertEq(type(IERC7540Redeem).interfaceId, bytes4(0x620ee8e4));
+        assertEq(type(IERC4626).interfaceId ^ type(IERC7575).interfaceId, bytes4(0x2f0a18c5));
         assertTrue(vault.supportsInterface(type(IERC165).interfaceId));
         assertTrue(vault.supportsInterface(0xe3bc4e65));
         assertTrue(vault.supportsInterface(0x620ee8e4));
