@@ -52,6 +52,7 @@ contract LiquidStakingVault is AsyncVault, Initializable {
     uint64 private _announcedFrom;
     uint64 private _withdrewAt;
     uint64 private _signerChangedAt;
+    bool private _hasLocked;
     /// @inheritdoc ILiquidStakingVault
     uint256 public feeOwed;
     string private _name;
@@ -115,6 +116,7 @@ contract LiquidStakingVault is AsyncVault, Initializable {
         cash -= amount;
         IERC20(asset()).forceApprove(ESCROW, amount);
         validatorId = POOL.lockWithRewardRecipient(signer, address(this), nodeKey, amount, proof);
+        _hasLocked = true;
         emit ValidatorLocked(validatorId, signer, amount);
     }
 
@@ -344,7 +346,9 @@ contract LiquidStakingVault is AsyncVault, Initializable {
         return EXIT_DELAY;
     }
 
-    function _isAtStake() internal view override returns (bool) {
-        return validatorId != 0;
+    /// @dev Between two validators nothing is at stake, but late rewards of the old one may come at any time: who could come
+    /// and go in one transaction would take them from those who earned them. Closed, the vault lets nobody come.
+    function _isDelayNeeded() internal view override returns (bool) {
+        return validatorId != 0 || (_hasLocked && !isClosed);
     }
 }

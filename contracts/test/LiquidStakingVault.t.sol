@@ -63,7 +63,7 @@ contract LiquidStakingVaultTest is VaultFixture {
         vault.deposit(0, ALICE);
     }
 
-    function test_withoutAValidatorEverybodyLeavesAtOnce() public {
+    function test_beforeTheFirstValidatorEverybodyLeavesAtOnce() public {
         uint256 shares = depositFor(ALICE, LEAST);
         vm.expectEmit(address(vault));
         emit IERC7540Redeem.RedeemRequest(ALICE, ALICE, 0, ALICE, shares);
@@ -223,12 +223,14 @@ contract LiquidStakingVaultTest is VaultFixture {
         skip(EXIT_DELAY);
         vault.collect();
         request(ALICE, vault.balanceOf(ALICE) - 1);
+        skip(EXIT_DELAY);
         vault.serve();
         claim(ALICE);
         earn(id, gift);
         vault.harvest(id);
         depositFor(BOB, second);
         request(BOB, vault.balanceOf(BOB));
+        skip(EXIT_DELAY);
         vault.serve();
         uint256 back = claim(BOB);
         assertLe(back, second);

@@ -103,6 +103,7 @@ contract VaultSlashTest is VaultFixture, Offences {
         vault.collect();
         request(ALICE, vault.balanceOf(ALICE));
         if (vault.balanceOf(BOB) != 0) request(BOB, vault.balanceOf(BOB));
+        skip(EXIT_DELAY);
         vault.serve();
         uint256 bobGot = claim(BOB);
         uint256 aliceGot = claim(ALICE);
@@ -253,6 +254,7 @@ contract VaultSlashTest is VaultFixture, Offences {
         vault.collect();
         assertEq(vault.validatorId(), 0);
         request(ALICE, vault.balanceOf(ALICE));
+        skip(EXIT_DELAY);
         vault.serve();
         assertEq(claim(ALICE), 0);
     }
@@ -266,6 +268,7 @@ contract VaultSlashTest is VaultFixture, Offences {
         vault.collect();
         request(ALICE, vault.balanceOf(ALICE));
         request(BOB, vault.balanceOf(BOB));
+        skip(EXIT_DELAY);
         vault.serve();
         assertEq(vault.totalSupply(), 0);
         assertEq(depositFor(CAROL, LEAST), LEAST * 1e6);
@@ -286,6 +289,7 @@ contract VaultSlashTest is VaultFixture, Offences {
         uint256 all = vault.totalAssets();
         request(ALICE, vault.balanceOf(ALICE));
         request(BOB, vault.balanceOf(BOB));
+        skip(EXIT_DELAY);
         vault.serve();
         assertEq(vault.totalSupply(), 0);
         uint256 paid = claim(ALICE) + claim(BOB);

@@ -238,8 +238,12 @@ contract VaultStakeTest is VaultFixture {
         assertEq(vault.validatorId(), 0);
         assertEq(claim(ALICE), 2 * LEAST);
         assertEq(claim(BOB), LEAST / 100);
-        // Nothing is at stake any more: Bob need not wait.
+        // Nothing is at stake any more, but the delay is the same.
         request(BOB, vault.balanceOf(BOB));
+        skip(EXIT_DELAY - 1);
+        vault.serve();
+        assertEq(vault.maxRedeem(BOB), 0);
+        skip(1);
         vault.serve();
         assertEq(claim(BOB), LEAST - LEAST / 100);
         assertEq(vault.totalSupply(), 0);
@@ -389,6 +393,21 @@ contract VaultStakeTest is VaultFixture {
         vm.prank(CAROL);
         vault.redeem(LEAST * 1e6, CAROL, CAROL);
         vm.snapshotGasLastCall("LiquidStakingVault", "redeem");
+    }
+
+    /// @dev Late rewards of a validator that has left, and a lender of METIS for one transaction.
+    function test_nobodyComesAndGoesAtOnceForLateRewards() public {
+        _staked();
+        vm.prank(PROVIDER);
+        vault.leave();
+        skip(EXIT_DELAY);
+        vault.collect();
+        depositFor(CAROL, 2 * LEAST);
+        earn(id, 1_000e18);
+        vault.harvest(id);
+        request(CAROL, vault.balanceOf(CAROL));
+        vault.serve();
+        assertEq(vault.maxRedeem(CAROL), 0);
     }
 
     /* WHAT IT SURVIVES */

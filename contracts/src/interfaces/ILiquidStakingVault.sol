@@ -18,7 +18,7 @@ import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 ///
 /// **Leaving** is a queue, in order. `requestRedeem` moves shares to the vault, where they *remain shares*: they earn and are
 /// slashed like all others. They are served, in the order of requests, from METIS in hand, at the price of that moment, and
-/// none before `EXIT_DELAY` from its request, unless the vault has no validator and so nothing at stake. Served shares are
+/// none before `EXIT_DELAY` from its request, unless the vault never had a validator, or is closed and has none any more. Served shares are
 /// burnt, and their METIS is set aside for the claim: nothing touches it any more. Hence the rule of slashes: one that
 /// takes `x` from the vault takes `x / (supply + virtual shares)` from each share that is not served, of those who stay and of
 /// those in the queue alike, and nothing from those served. A request may be served in parts, each at its own price.
@@ -35,7 +35,7 @@ import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 /// small request does not take a small vault's validator away at once, and none waits without end.
 ///
 /// **After an exit** (by the provider, by governance at the pool, for want of stake) the shares live on: the provider may
-/// lock a new validator with new keys, and until it does everybody can leave at once. `close`, by governance through the
+/// lock a new validator with new keys. `close`, by governance through the
 /// factory, is for ever: no more deposits and no new validator, and whoever holds shares redeems them. A vault that lost all
 /// but a thousandth of its price takes no deposits either.
 ///

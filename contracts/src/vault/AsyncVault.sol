@@ -131,7 +131,7 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
     /// @dev One step, however long the queue is.
     function _serve() internal {
         uint256 done = _line.served();
-        uint256 ready = _isAtStake() ? _requestedBefore(_exitDelay()) : _line.length();
+        uint256 ready = _isDelayNeeded() ? _requestedBefore(_exitDelay()) : _line.length();
         uint256 shares = Math.saturatingSub(ready, done);
         // Asked in METIS first: the last shares may be worth less than the wei that they would be rounded down to.
         if (convertToAssets(shares) > cash) shares = convertToShares(cash);
@@ -250,6 +250,6 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
     /// @dev Seconds between a request and its service.
     function _exitDelay() internal view virtual returns (uint256);
 
-    /// @dev Whether anything here can be slashed.
-    function _isAtStake() internal view virtual returns (bool);
+    /// @dev Whether anything here can be slashed, or anything be gained by coming and going at once.
+    function _isDelayNeeded() internal view virtual returns (bool);
 }
