@@ -18,10 +18,11 @@ import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 ///
 /// **Leaving** is a queue, in order. `requestRedeem` moves shares to the vault, where they *remain shares*: they earn and are
 /// slashed like all others. They are served, in the order of requests, from METIS in hand, at the price of that moment, and
-/// none before `EXIT_DELAY` from its request, unless the vault never had a validator, or is closed and has none any more. Served shares are
-/// burnt, and their METIS is set aside for the claim: nothing touches it any more. Hence the rule of slashes: one that
-/// takes `x` from the vault takes `x / (supply + virtual shares)` from each share that is not served, of those who stay and of
-/// those in the queue alike, and nothing from those served. A request may be served in parts, each at its own price.
+/// none before `EXIT_DELAY` from its request, unless the vault never had a validator, or is closed and has none any more.
+/// Served shares are burnt, and their METIS is set aside for the claim: nothing touches it any more. Hence the rule of
+/// slashes: one that takes `x` from the vault takes `x / (supply + virtual shares)` from each share that is not served, of
+/// those who stay and of those in the queue alike, and nothing from those served. A request may be served in parts, each at
+/// its own price.
 ///
 /// `requestId` is always 0: requests are told apart by controller only. Who names a controller must be it, be its operator,
 /// or be naming the owner of the shares, so that nobody fills another's `MAX_REQUESTS` places.
@@ -35,9 +36,9 @@ import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 /// small request does not take a small vault's validator away at once, and none waits without end.
 ///
 /// **After an exit** (by the provider, by governance at the pool, for want of stake) the shares live on: the provider may
-/// lock a new validator with new keys. `close`, by governance through the
-/// factory, is for ever: no more deposits and no new validator, and whoever holds shares redeems them. A vault that lost all
-/// but a thousandth of its price takes no deposits either.
+/// lock a new validator with new keys. `close`, by governance through the factory, is for ever: no more deposits and no new
+/// validator, and whoever holds shares redeems them. A vault that lost all but a thousandth of its price takes no deposits
+/// either.
 ///
 /// **The fee** is a part of rewards, in METIS, set aside when they are harvested. Not in shares: they would take from the
 /// `MAX_LOCK` of others and stand before them in the queue; and rewards cannot be slashed, so the fee owes nothing to a
