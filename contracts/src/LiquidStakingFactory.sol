@@ -8,6 +8,9 @@ import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {LiquidStakingVault} from "./LiquidStakingVault.sol";
 import {LockingPool} from "./LockingPool.sol";
 import {ILiquidStakingFactory} from "./interfaces/ILiquidStakingFactory.sol";
+import {ILiquidStakingVault} from "./interfaces/ILiquidStakingVault.sol";
+import {IVotingPower} from "./interfaces/IVotingPower.sol";
+import {ShareVotes} from "./vault/ShareVotes.sol";
 
 /// @title LiquidStakingFactory
 /// @notice Rounds, applications, and vaults as clones of one model. `ILiquidStakingFactory` is the manual.
@@ -18,6 +21,11 @@ contract LiquidStakingFactory is ILiquidStakingFactory, Ownable2Step {
 
     /// @notice What all vaults are clones of. No vault itself.
     LiquidStakingVault public immutable MODEL;
+    /// @notice What all ledgers of votes are clones of.
+    ShareVotes public immutable VOTES_MODEL;
+    LockingPool public immutable POOL;
+    /// @notice Where vaults vote; zero if there is no governance.
+    IVotingPower public immutable POWER;
 
     /// @inheritdoc ILiquidStakingFactory
     uint256 public roundCount;
@@ -27,48 +35,71 @@ contract LiquidStakingFactory is ILiquidStakingFactory, Ownable2Step {
     mapping(address vault => bool) public isVault;
 
     mapping(uint256 round => Round) private _rounds;
-    mapping(uint256 round => mapping(address provider => Application)) private _applications;
+    mapping(address provider => Application) private _applications;
 
-    /// @param pool Where vaults stake. @param owner Governance.
-    constructor(LockingPool pool, address owner) Ownable(owner) {
+    /// @param pool Where vaults stake. @param power Where they vote; zero for nowhere. @param owner Governance.
+    constructor(LockingPool pool, IVotingPower power, address owner) Ownable(owner) {
+        (POOL, POWER) = (pool, power);
         MODEL = new LiquidStakingVault(pool);
+        VOTES_MODEL = new ShareVotes(pool.VOTES());
     }
 
     /* GOVERNANCE */
 
     /// @inheritdoc ILiquidStakingFactory
-    function openRound(uint64 begin, uint64 end, uint32 places) external onlyOwner returns (uint256 round) {
-        require(begin < end && end > block.timestamp && places != 0, RoundMalformed(begin, end, places));
+    function openRound(uint64 begin, uint64 end, uint32 places, uint128 cover)
+        external
+        onlyOwner
+        returns (uint256 round)
+    {
+        bool fine = begin < end && end > block.timestamp && places != 0 && cover <= POOL.MAX_LOCK();
+        require(fine, RoundMalformed(begin, end, places, cover));
         round = ++roundCount;
-        _rounds[round] = Round({begin: begin, end: end, places: places, approved: 0});
-        emit RoundOpened(round, begin, end, places);
+        _rounds[round] = Round({begin: begin, end: end, places: places, approved: 0, cover: cover});
+        emit RoundOpened(round, begin, end, places, cover);
     }
 
     /// @inheritdoc ILiquidStakingFactory
-    function approve(uint256 round, address provider) external onlyOwner returns (address vault) {
-        Application storage application = _applications[round][provider];
-        require(bytes(application.name).length != 0, NotApplied(round, provider));
+    function approveProvider(address provider, bool approved) external onlyOwner returns (address vault) {
+        return approved ? _onboard(provider) : _offboard(provider);
+    }
+
+    function _onboard(address provider) private returns (address vault) {
+        Application storage application = _applications[provider];
         require(vaultOf[provider] == address(0), HasVault(provider, vaultOf[provider]));
-        // Its vault was closed: who comes back applies anew.
-        require(!application.isApproved, NotApplied(round, provider));
-        Round storage at = _rounds[round];
-        require(at.approved < at.places, RoundFull(round, at.places));
-        at.approved++;
+        // Its vault may have been closed: who comes back applies anew.
+        require(application.round != 0 && !application.isApproved, NotApplied(provider));
+        Round storage round = _rounds[application.round];
+        require(round.approved < round.places, RoundFull(application.round, round.places));
+        round.approved++;
         application.isApproved = true;
 
-        vault = vaultAddress(round, provider);
-        (vaultOf[provider], isVault[vault]) = (vault, true);
-        emit Approved(round, provider, vault);
-        Clones.cloneDeterministic(address(MODEL), _salt(round, provider));
-        LiquidStakingVault(vault).initialize(provider, application.fee, application.name, application.symbol);
+        vault = _make(provider, application, round.cover);
+        POOL.setWhitelist(vault, true);
+        if (address(POWER) != address(0)) POWER.addSource(vault);
     }
 
-    /// @inheritdoc ILiquidStakingFactory
-    function offboard(address provider) external onlyOwner {
-        address vault = vaultOf[provider];
+    function _make(address provider, Application storage application, uint256 cover) private returns (address vault) {
+        vault = vaultAddress(application.round, provider);
+        (vaultOf[provider], isVault[vault]) = (vault, true);
+        Clones.cloneDeterministic(address(MODEL), _salt(application.round, provider));
+        ShareVotes votes = ShareVotes(Clones.cloneWithImmutableArgs(address(VOTES_MODEL), abi.encode(vault)));
+        emit Approved(application.round, provider, vault, address(votes));
+        ILiquidStakingVault.Terms memory terms = ILiquidStakingVault.Terms({
+            provider: provider, fee: application.fee, cover: cover, name: application.name, symbol: application.symbol
+        });
+        LiquidStakingVault(vault).initialize(terms, votes);
+    }
+
+    /// @dev Governance may have named another factory since; then it sees to whitelist and votes itself, and this must still
+    /// be able to close its vaults.
+    function _offboard(address provider) private returns (address vault) {
+        vault = vaultOf[provider];
         require(vault != address(0), NoVault(provider));
         delete vaultOf[provider];
         emit Offboarded(provider, vault);
+        if (POOL.vaultFactory() == address(this)) POOL.setWhitelist(vault, false);
+        if (_mayRemove(vault)) POWER.removeSource(vault);
         LiquidStakingVault(vault).close();
     }
 
@@ -84,15 +115,16 @@ contract LiquidStakingFactory is ILiquidStakingFactory, Ownable2Step {
         bool isOpen = block.timestamp >= at.begin && block.timestamp < at.end;
         require(isOpen, RoundNotOpen(round, at.begin, at.end));
         require(vaultOf[msg.sender] == address(0), HasVault(msg.sender, vaultOf[msg.sender]));
-        Application storage mine = _applications[round][msg.sender];
-        require(bytes(mine.name).length == 0, AlreadyApplied(round, msg.sender));
+        Application storage mine = _applications[msg.sender];
+        require(round > mine.round, AlreadyApplied(mine.round, msg.sender));
         _requireLength(name, 1, MAX_NAME);
         _requireLength(symbol, 1, MAX_SYMBOL);
         _requireLength(metadata, 0, MAX_METADATA);
         uint16 most = MODEL.MAX_FEE();
         require(fee <= most, FeeTooHigh(fee, most));
 
-        (mine.name, mine.symbol, mine.fee, mine.metadataHash) = (name, symbol, fee, keccak256(bytes(metadata)));
+        (mine.round, mine.name, mine.symbol, mine.fee) = (round, name, symbol, fee);
+        (mine.metadataHash, mine.isApproved) = (keccak256(bytes(metadata)), false);
         vault = vaultAddress(round, msg.sender);
         emit Applied(round, msg.sender, vault, name, symbol, fee, metadata);
     }
@@ -105,8 +137,8 @@ contract LiquidStakingFactory is ILiquidStakingFactory, Ownable2Step {
     }
 
     /// @inheritdoc ILiquidStakingFactory
-    function applicationOf(uint256 round, address provider) external view returns (Application memory) {
-        return _applications[round][provider];
+    function applicationOf(address provider) external view returns (Application memory) {
+        return _applications[provider];
     }
 
     /// @inheritdoc ILiquidStakingFactory
@@ -115,6 +147,10 @@ contract LiquidStakingFactory is ILiquidStakingFactory, Ownable2Step {
     }
 
     /* INTERNAL */
+
+    function _mayRemove(address vault) private view returns (bool) {
+        return address(POWER) != address(0) && POWER.registrar() == address(this) && POWER.isSource(vault);
+    }
 
     function _salt(uint256 round, address provider) private pure returns (bytes32) {
         return keccak256(abi.encode(round, provider));

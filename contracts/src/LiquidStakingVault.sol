@@ -15,6 +15,8 @@ import {ILiquidStakingVault} from "./interfaces/ILiquidStakingVault.sol";
 import {ILockingPool} from "./interfaces/ILockingPool.sol";
 import {AsyncVault} from "./vault/AsyncVault.sol";
 import {RedeemLine} from "./vault/RedeemLine.sol";
+import {ShareVotes} from "./vault/ShareVotes.sol";
+import {StakeView} from "./vault/StakeView.sol";
 
 /// @title LiquidStakingVault
 /// @notice The stake behind the shares: one validator at the pool, owned by the vault, run by the provider.
@@ -36,6 +38,7 @@ contract LiquidStakingVault is AsyncVault, Initializable {
 
     LockingPool public immutable POOL;
     address public immutable FACTORY;
+    StakeView private immutable VIEW;
     address private immutable ESCROW;
     uint64 private immutable EXIT_DELAY;
     uint64 private immutable WITHDRAWAL_PACE;
@@ -55,6 +58,12 @@ contract LiquidStakingVault is AsyncVault, Initializable {
     bool private _hasLocked;
     /// @inheritdoc ILiquidStakingVault
     uint256 public feeOwed;
+    /// @inheritdoc ILiquidStakingVault
+    uint256 public cover;
+    /// @inheritdoc ILiquidStakingVault
+    uint256 public coverNeeded;
+    /// @dev What the vault has at the pool, withdrawals included, unless a slash took of it: then there is less.
+    uint256 private _principal;
     string private _name;
     string private _symbol;
 
@@ -72,6 +81,7 @@ contract LiquidStakingVault is AsyncVault, Initializable {
     constructor(LockingPool pool) ERC4626(pool.ESCROW().METIS()) ERC20("", "") {
         POOL = pool;
         FACTORY = msg.sender;
+        VIEW = new StakeView(pool);
         ESCROW = address(pool.ESCROW());
         EXIT_DELAY = pool.EXIT_DELAY();
         // Rounded up, so that the first of `MAX_WITHDRAWALS` is free when the next is due.
@@ -85,15 +95,12 @@ contract LiquidStakingVault is AsyncVault, Initializable {
     /* FACTORY */
 
     /// @inheritdoc ILiquidStakingVault
-    function initialize(address provider_, uint16 fee_, string calldata name_, string calldata symbol_)
-        external
-        onlyFactory
-        initializer
-    {
-        require(fee_ <= MAX_FEE, FeeTooHigh(fee_, MAX_FEE));
-        (provider, fee, _name, _symbol) = (provider_, fee_, name_, symbol_);
+    function initialize(Terms calldata terms, ShareVotes votes_) external onlyFactory initializer {
+        require(terms.fee <= MAX_FEE, FeeTooHigh(terms.fee, MAX_FEE));
+        (provider, fee, coverNeeded, votes) = (terms.provider, terms.fee, terms.cover, votes_);
+        (_name, _symbol) = (terms.name, terms.symbol);
         _line.begin();
-        emit FeeChanged(fee_);
+        emit FeeChanged(fee);
     }
 
     /// @inheritdoc ILiquidStakingVault
@@ -101,20 +108,20 @@ contract LiquidStakingVault is AsyncVault, Initializable {
         require(!isClosed, VaultClosed());
         isClosed = true;
         emit Closed();
-        if (validatorId != 0 && _validator().status != ILockingPool.Status.Unlocking) _unlock();
+        if (validatorId != 0 && _standing().status != ILockingPool.Status.Unlocking) _unlock();
     }
 
     /* PROVIDER */
 
     /// @inheritdoc ILiquidStakingVault
-    function lock(address signer, bytes32 nodeKey, bytes calldata proof) external onlyProvider nonReentrant {
+    function lock(address signer, bytes32 nodeKey, bytes calldata proof) external onlyProvider nonReentrant noted {
         require(!isClosed, VaultClosed());
-        require(validatorId == 0, HasValidator(validatorId));
+        _requireNoValidator();
+        _requireCover();
         _serve();
         uint256 amount = Math.min(_free(), MAX_LOCK);
         require(amount >= MIN_LOCK, TooLittleToLock(amount, MIN_LOCK));
-        cash -= amount;
-        IERC20(asset()).forceApprove(ESCROW, amount);
+        _send(amount);
         validatorId = POOL.lockWithRewardRecipient(signer, address(this), nodeKey, amount, proof);
         _hasLocked = true;
         emit ValidatorLocked(validatorId, signer, amount);
@@ -127,9 +134,12 @@ contract LiquidStakingVault is AsyncVault, Initializable {
     }
 
     /// @inheritdoc ILiquidStakingVault
-    function release() external onlyProvider nonReentrant {
+    function release() external onlyProvider nonReentrant noted {
         _requireValidator();
-        _stake(_validator().stake);
+        StakeView.Standing memory s = _standing();
+        _absorb(s);
+        _requireCover();
+        _stake(s);
         POOL.release();
     }
 
@@ -153,10 +163,29 @@ contract LiquidStakingVault is AsyncVault, Initializable {
         emit FeeAnnounced(newFee, _announcedFrom);
     }
 
+    /// @inheritdoc ILiquidStakingVault
+    function takeCover() external onlyProvider nonReentrant returns (uint256 amount) {
+        _requireNoValidator();
+        amount = cover;
+        require(amount != 0, NothingToPay());
+        cover = 0;
+        emit CoverTaken(provider, amount);
+        _transferOut(provider, amount);
+    }
+
     /* UPKEEP */
 
     /// @inheritdoc ILiquidStakingVault
-    function applyFee() external nonReentrant {
+    function addCover(uint256 amount) external nonReentrant noted {
+        // What is lost already is not made good by what comes now.
+        _absorb(_standing());
+        cover += amount;
+        emit CoverAdded(msg.sender, amount);
+        _take(msg.sender, amount);
+    }
+
+    /// @inheritdoc ILiquidStakingVault
+    function applyFee() external nonReentrant noted {
         require(_announcedFrom != 0, NoFeeAnnounced());
         require(block.timestamp >= _announcedFrom, NoticeRunning(_announcedFrom));
         if (validatorId != 0) _harvest(validatorId);
@@ -175,18 +204,18 @@ contract LiquidStakingVault is AsyncVault, Initializable {
     }
 
     /// @inheritdoc ILiquidStakingVault
-    function harvest(uint64 id) external nonReentrant {
+    function harvest(uint64 id) external nonReentrant noted {
         _harvest(id);
     }
 
     /// @inheritdoc ILiquidStakingVault
-    function collect() external nonReentrant {
+    function collect() external nonReentrant noted {
         _collect();
         _serve();
     }
 
     /// @inheritdoc ILiquidStakingVault
-    function rebalance() external nonReentrant {
+    function rebalance() external nonReentrant noted {
         _requireValidator();
         _harvest(validatorId);
         _collect();
@@ -196,18 +225,18 @@ contract LiquidStakingVault is AsyncVault, Initializable {
 
     /// @dev Weighs METIS in hand and on its way against the queue.
     function _balanceStake() private {
-        ILockingPool.Validator memory v = _validator();
+        StakeView.Standing memory s = _standing();
         // Everything is on its way.
-        if (v.status == ILockingPool.Status.Unlocking) return;
+        if (s.status == ILockingPool.Status.Unlocking) return;
         (, uint256 needed) = queued();
-        uint256 coming = cash + _withdrawing(validatorId);
-        bool isListed = v.status == ILockingPool.Status.Active;
+        uint256 coming = cash + s.withdrawing;
+        bool isListed = s.status == ILockingPool.Status.Active;
         if (coming >= needed) {
-            if (isListed || v.status == ILockingPool.Status.Waiting) _stake(v.stake);
+            if (isListed || s.status == ILockingPool.Status.Waiting) _stake(s);
             return;
         }
         uint256 short = needed - coming;
-        uint256 spare = isListed ? v.stake - MIN_LOCK : 0;
+        uint256 spare = isListed ? s.stake - MIN_LOCK : 0;
         if (short > spare && _isOverdue(coming)) {
             _unlock();
         } else if (spare != 0 && block.timestamp >= nextWithdrawalAt()) {
@@ -228,13 +257,18 @@ contract LiquidStakingVault is AsyncVault, Initializable {
     }
 
     /// @dev Adds what no request needs to a stake, as far as the pool takes it.
-    function _stake(uint256 stake) private {
-        uint256 amount = Math.min(_free(), Math.saturatingSub(MAX_LOCK, stake));
-        if (amount == 0 || stake + amount < MIN_LOCK) return;
-        cash -= amount;
-        IERC20(asset()).forceApprove(ESCROW, amount);
+    function _stake(StakeView.Standing memory s) private {
+        uint256 amount = Math.min(_free(), Math.saturatingSub(MAX_LOCK, s.stake));
+        if (amount == 0 || s.stake + amount < MIN_LOCK) return;
+        _send(amount);
         POOL.relock(amount, 0);
         emit Staked(validatorId, amount);
+    }
+
+    /// @dev The pool takes it in the call that follows.
+    function _send(uint256 amount) private {
+        (cash, _principal) = (cash - amount, _principal + amount);
+        IERC20(asset()).forceApprove(ESCROW, amount);
     }
 
     function _unlock() private {
@@ -244,7 +278,7 @@ contract LiquidStakingVault is AsyncVault, Initializable {
 
     /// @dev The fee leaves the price where it was: `totalAssets` has counted without it.
     function _harvest(uint64 id) private {
-        if (POOL.validator(id).rewards == 0) return;
+        if (VIEW.standing(id).rewards == 0) return;
         uint256 before = _balance();
         POOL.withdrawRewards(id);
         uint256 amount = _balance() - before;
@@ -257,30 +291,38 @@ contract LiquidStakingVault is AsyncVault, Initializable {
     function _collect() private {
         uint64 id = validatorId;
         if (id == 0) return;
+        StakeView.Standing memory s = _standing();
+        _absorb(s);
         uint256 before = _balance();
-        if (_isAnyReady(id)) POOL.claimWithdrawals(id);
-        ILockingPool.Validator memory v = _validator();
-        bool isOver = v.status == ILockingPool.Status.Unlocking && block.timestamp >= v.claimableAt;
+        if (s.isAnyReady) POOL.claimWithdrawals(id);
         // No withdrawal can be left: none begins after `unlock`, and none takes longer.
-        if (isOver) POOL.unlockClaim();
+        if (s.isOver) POOL.unlockClaim();
         uint256 amount = _balance() - before;
-        cash += amount;
+        (cash, _principal) = (cash + amount, Math.saturatingSub(_principal, amount));
         if (amount != 0) emit Collected(id, amount);
-        if (!isOver) return;
+        if (!s.isOver) return;
         // The price counts rewards of the present validator only.
         _harvest(id);
-        validatorId = 0;
+        (validatorId, _principal) = (0, 0);
         emit ExitCompleted(id);
+    }
+
+    /// @dev Makes a slash good from the cover, as `totalAssets` has counted it since it came.
+    function _absorb(StakeView.Standing memory s) private {
+        uint256 lost = _lost(s);
+        _principal -= lost;
+        uint256 paid = Math.min(cover, lost);
+        if (paid == 0) return;
+        (cover, cash) = (cover - paid, cash + paid);
+        emit CoverUsed(paid);
     }
 
     /* VIEWS */
 
     /// @inheritdoc ERC4626
-    function totalAssets() public view override(ERC4626, IERC4626) returns (uint256 assets) {
-        assets = cash;
-        if (validatorId == 0) return assets;
-        ILockingPool.Validator memory v = _validator();
-        assets += v.stake + _withdrawing(validatorId) + v.rewards - _feeOn(v.rewards);
+    function totalAssets() public view override(ERC4626, IERC4626) returns (uint256) {
+        StakeView.Standing memory s = _standing();
+        return cash + s.stake + s.withdrawing + Math.min(cover, _lost(s)) + s.rewards - _feeOn(s.rewards);
     }
 
     /// @inheritdoc ILiquidStakingVault
@@ -307,31 +349,28 @@ contract LiquidStakingVault is AsyncVault, Initializable {
         require(validatorId != 0, NoValidator());
     }
 
-    function _validator() private view returns (ILockingPool.Validator memory) {
-        return POOL.validator(validatorId);
+    function _requireNoValidator() private view {
+        require(validatorId == 0, HasValidator(validatorId));
+    }
+
+    function _requireCover() private view {
+        require(cover >= coverNeeded, CoverTooSmall(cover, coverNeeded));
+    }
+
+    /// @dev All zero without a validator.
+    function _standing() private view returns (StakeView.Standing memory) {
+        return VIEW.standing(validatorId);
+    }
+
+    /// @dev Nobody but the vault adds to its stake, so what is missing was slashed.
+    function _lost(StakeView.Standing memory s) private view returns (uint256) {
+        return Math.saturatingSub(_principal, s.stake + s.withdrawing);
     }
 
     /// @dev METIS in hand that neither covers nor will cover a request. What is being withdrawn covers the rest.
     function _free() private view returns (uint256) {
         (, uint256 needed) = queued();
-        uint256 coming = validatorId == 0 ? cash : cash + _withdrawing(validatorId);
-        return Math.min(cash, Math.saturatingSub(coming, needed));
-    }
-
-    /// @dev At most `MAX_WITHDRAWALS` steps.
-    function _withdrawing(uint64 id) private view returns (uint256 amount) {
-        ILockingPool.Withdrawal[] memory leaving = POOL.withdrawals(id);
-        for (uint256 i = 0; i < leaving.length; i++) {
-            amount += leaving[i].amount;
-        }
-    }
-
-    function _isAnyReady(uint64 id) private view returns (bool) {
-        ILockingPool.Withdrawal[] memory leaving = POOL.withdrawals(id);
-        for (uint256 i = 0; i < leaving.length; i++) {
-            if (block.timestamp >= leaving[i].claimableAt) return true;
-        }
-        return false;
+        return Math.min(cash, Math.saturatingSub(cash + _standing().withdrawing, needed));
     }
 
     function _feeOn(uint256 rewards) private view returns (uint256) {

@@ -12,6 +12,8 @@ import {VaultFixture} from "./base/VaultFixture.sol";
 contract LiquidStakingFactoryTest is VaultFixture {
     address private constant NEXT = address(0x9121);
 
+    uint128 private constant COVER = 2_500e18;
+
     uint64 private begin;
     uint64 private end;
 
@@ -21,7 +23,7 @@ contract LiquidStakingFactoryTest is VaultFixture {
     }
 
     function _round(uint32 places) private returns (uint256 round) {
-        round = factory.openRound(begin, end, places);
+        round = factory.openRound(begin, end, places, COVER);
         vm.warp(begin);
     }
 
@@ -34,35 +36,39 @@ contract LiquidStakingFactoryTest is VaultFixture {
 
     function test_aRoundIsOpenedByGovernance() public {
         vm.expectEmit(address(factory));
-        emit ILiquidStakingFactory.RoundOpened(2, begin, end, 2);
-        assertEq(factory.openRound(begin, end, 2), 2);
+        emit ILiquidStakingFactory.RoundOpened(2, begin, end, 2, COVER);
+        assertEq(factory.openRound(begin, end, 2, COVER), 2);
         assertEq(factory.roundCount(), 2);
         ILiquidStakingFactory.Round memory round = factory.roundAt(2);
         assertEq(round.begin, begin);
         assertEq(round.end, end);
         assertEq(round.places, 2);
         assertEq(round.approved, 0);
+        assertEq(round.cover, COVER);
     }
 
     function test_onlyGovernanceGoverns() public {
         vm.startPrank(NEXT);
         bytes memory refused = abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, NEXT);
         vm.expectRevert(refused);
-        factory.openRound(begin, end, 1);
+        factory.openRound(begin, end, 1, COVER);
         vm.expectRevert(refused);
-        factory.approve(1, NEXT);
+        factory.approveProvider(NEXT, true);
         vm.expectRevert(refused);
-        factory.offboard(PROVIDER);
+        factory.approveProvider(PROVIDER, false);
     }
 
     function test_aRoundMustMakeSense() public {
-        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundMalformed.selector, end, end, 1));
-        factory.openRound(end, end, 1);
-        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundMalformed.selector, begin, end, 0));
-        factory.openRound(begin, end, 0);
+        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundMalformed.selector, end, end, 1, 0));
+        factory.openRound(end, end, 1, 0);
+        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundMalformed.selector, begin, end, 0, 0));
+        factory.openRound(begin, end, 0, 0);
         uint64 now_ = uint64(block.timestamp);
-        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundMalformed.selector, now_ - 1, now_, 1));
-        factory.openRound(now_ - 1, now_, 1);
+        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundMalformed.selector, now_ - 1, now_, 1, 0));
+        factory.openRound(now_ - 1, now_, 1, 0);
+        uint128 cover = uint128(MOST + 1);
+        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundMalformed.selector, begin, end, 1, cover));
+        factory.openRound(begin, end, 1, cover);
     }
 
     /* APPLYING */
@@ -73,7 +79,8 @@ contract LiquidStakingFactoryTest is VaultFixture {
         vm.expectEmit(address(factory));
         emit ILiquidStakingFactory.Applied(round, NEXT, vaultAt, "Next", "NXT", 500, "who we are");
         assertEq(_apply(round, NEXT), vaultAt);
-        ILiquidStakingFactory.Application memory application = factory.applicationOf(round, NEXT);
+        ILiquidStakingFactory.Application memory application = factory.applicationOf(NEXT);
+        assertEq(application.round, round);
         assertEq(application.name, "Next");
         assertEq(application.symbol, "NXT");
         assertEq(application.fee, 500);
@@ -83,7 +90,7 @@ contract LiquidStakingFactoryTest is VaultFixture {
     }
 
     function test_applicationsComeInTimeAndOnce() public {
-        uint256 round = factory.openRound(begin, end, 1);
+        uint256 round = factory.openRound(begin, end, 1, COVER);
         bytes memory closed = abi.encodeWithSelector(ILiquidStakingFactory.RoundNotOpen.selector, round, begin, end);
         vm.warp(begin - 1);
         vm.expectRevert(closed);
@@ -119,16 +126,17 @@ contract LiquidStakingFactoryTest is VaultFixture {
     function test_anApprovedProviderHasAVaultWhereItWasSaid() public {
         uint256 round = _round(1);
         address vaultAt = _apply(round, NEXT);
-        // Whitelisted before it is there.
-        pool.setWhitelist(vaultAt, true);
         vm.warp(end + 100 days);
-        vm.expectEmit(address(factory));
-        emit ILiquidStakingFactory.Approved(round, NEXT, vaultAt);
-        assertEq(factory.approve(round, NEXT), vaultAt);
+        vm.expectEmit(true, true, true, false, address(factory));
+        emit ILiquidStakingFactory.Approved(round, NEXT, vaultAt, address(0));
+        vm.expectEmit(address(pool));
+        emit ILockingPool.Whitelisted(vaultAt, true);
+        assertEq(factory.approveProvider(NEXT, true), vaultAt);
+        assertTrue(pool.isWhitelisted(vaultAt));
         assertEq(factory.vaultOf(NEXT), vaultAt);
         assertTrue(factory.isVault(vaultAt));
         assertEq(factory.roundAt(round).approved, 1);
-        assertTrue(factory.applicationOf(round, NEXT).isApproved);
+        assertTrue(factory.applicationOf(NEXT).isApproved);
         vault = LiquidStakingVault(vaultAt);
         assertEq(vault.provider(), NEXT);
         assertEq(vault.fee(), 500);
@@ -136,6 +144,9 @@ contract LiquidStakingFactoryTest is VaultFixture {
         assertEq(vault.symbol(), "NXT");
         assertEq(address(vault.POOL()), address(pool));
         assertEq(vault.FACTORY(), address(factory));
+        assertEq(vault.coverNeeded(), COVER);
+        assertEq(vault.votes().vault(), vaultAt);
+        coverBy(NEXT, COVER);
         depositFor(ALICE, LEAST);
         bytes memory proof = ecdsa(signerSecret(5), pool.signerDigest(vaultAt, signerOf(5)));
         vm.prank(NEXT);
@@ -147,15 +158,15 @@ contract LiquidStakingFactoryTest is VaultFixture {
         uint256 round = _round(1);
         _apply(round, NEXT);
         _apply(round, ALICE);
-        factory.approve(round, ALICE);
+        factory.approveProvider(ALICE, true);
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundFull.selector, round, 1));
-        factory.approve(round, NEXT);
+        factory.approveProvider(NEXT, true);
     }
 
     function test_whoDidNotApplyIsNotApproved() public {
-        uint256 round = _round(1);
-        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.NotApplied.selector, round, NEXT));
-        factory.approve(round, NEXT);
+        _round(1);
+        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.NotApplied.selector, NEXT));
+        factory.approveProvider(NEXT, true);
     }
 
     function test_oneProviderOneNode() public {
@@ -164,15 +175,42 @@ contract LiquidStakingFactoryTest is VaultFixture {
         vm.expectRevert(refused);
         _apply(round, PROVIDER);
         vm.expectRevert(refused);
-        factory.approve(1, PROVIDER);
+        factory.approveProvider(PROVIDER, true);
 
-        // One that applies in two rounds gets one place.
-        uint256 other = factory.openRound(begin, end, 1);
+        // One that applies in two rounds gets one place, in the later one.
+        uint256 other = factory.openRound(begin, end, 1, 0);
         _apply(round, NEXT);
         _apply(other, NEXT);
-        address vaultAt = factory.approve(round, NEXT);
+        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.AlreadyApplied.selector, other, NEXT));
+        _apply(round, NEXT);
+        address vaultAt = factory.approveProvider(NEXT, true);
+        assertEq(vaultAt, factory.vaultAddress(other, NEXT));
+        assertEq(LiquidStakingVault(vaultAt).coverNeeded(), 0);
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.HasVault.selector, NEXT, vaultAt));
-        factory.approve(other, NEXT);
+        factory.approveProvider(NEXT, true);
+    }
+
+    function test_withoutThePoolsTrustNoProviderIsApproved() public {
+        uint256 round = _round(1);
+        _apply(round, NEXT);
+        vm.expectEmit(address(pool));
+        emit ILockingPool.VaultFactoryChanged(address(0));
+        pool.setVaultFactory(address(0));
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(factory)));
+        factory.approveProvider(NEXT, true);
+        // It can still close what it made.
+        factory.approveProvider(PROVIDER, false);
+        assertTrue(pool.isWhitelisted(address(vault)), "governance sees to it itself");
+        assertTrue(vault.isClosed());
+    }
+
+    function test_onlyGovernanceNamesTheFactory() public {
+        vm.prank(NEXT);
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, NEXT));
+        pool.setVaultFactory(NEXT);
+        vm.prank(NEXT);
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, NEXT));
+        pool.setWhitelist(NEXT, true);
     }
 
     /* OFFBOARDING */
@@ -186,8 +224,9 @@ contract LiquidStakingFactoryTest is VaultFixture {
         emit ILiquidStakingFactory.Offboarded(PROVIDER, address(vault));
         vm.expectEmit(address(vault));
         emit ILiquidStakingVault.Closed();
-        factory.offboard(PROVIDER);
+        factory.approveProvider(PROVIDER, false);
         assertTrue(vault.isClosed());
+        assertFalse(pool.isWhitelisted(address(vault)));
         assertStatus(ILockingPool.Status.Unlocking);
         assertEq(vault.maxDeposit(ALICE), 0);
         assertEq(factory.vaultOf(PROVIDER), address(0));
@@ -211,32 +250,32 @@ contract LiquidStakingFactoryTest is VaultFixture {
         depositFor(ALICE, 2 * LEAST);
         // Without a validator.
         uint256 before = vm.snapshotState();
-        factory.offboard(PROVIDER);
+        factory.approveProvider(PROVIDER, false);
         vm.revertToState(before);
         // On its way out already.
         lockAs(1);
         before = vm.snapshotState();
         vm.prank(PROVIDER);
         vault.leave();
-        factory.offboard(PROVIDER);
+        factory.approveProvider(PROVIDER, false);
         vm.revertToState(before);
         // In jail, and the pool paused.
         slashBy(1_000, 300 days);
         pool.setGuardian(address(this));
         pool.pause();
-        factory.offboard(PROVIDER);
+        factory.approveProvider(PROVIDER, false);
         assertStatus(ILockingPool.Status.Unlocking);
     }
 
     function test_whoWasOffboardedMayApplyAnew() public {
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.NoVault.selector, NEXT));
-        factory.offboard(NEXT);
-        factory.offboard(PROVIDER);
+        factory.approveProvider(NEXT, false);
+        factory.approveProvider(PROVIDER, false);
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.NoVault.selector, PROVIDER));
-        factory.offboard(PROVIDER);
-        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.NotApplied.selector, 1, PROVIDER));
-        factory.approve(1, PROVIDER);
-        LiquidStakingVault next = approved(PROVIDER);
+        factory.approveProvider(PROVIDER, false);
+        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.NotApplied.selector, PROVIDER));
+        factory.approveProvider(PROVIDER, true);
+        LiquidStakingVault next = approved(PROVIDER, 0);
         assertTrue(address(next) != address(vault));
         assertFalse(next.isClosed());
         vm.prank(address(factory));

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
@@ -10,6 +11,7 @@ import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {LiquidStakingVault} from "../src/LiquidStakingVault.sol";
 import {IERC7540Operator, IERC7540Redeem, IERC7575} from "../src/interfaces/IERC7540.sol";
 import {ILiquidStakingVault} from "../src/interfaces/ILiquidStakingVault.sol";
+import {ShareVotes} from "../src/vault/ShareVotes.sol";
 import {VaultFixture} from "./base/VaultFixture.sol";
 
 /// @notice The shares: ERC-4626 and ERC-7540, as the standards say, without a validator or with one that does no harm.
@@ -263,13 +265,14 @@ contract LiquidStakingVaultTest is VaultFixture {
     /* WHO MAY */
 
     function test_whatTheProviderDoesNobodyElseDoes() public {
-        bytes[] memory tried = new bytes[](6);
+        bytes[] memory tried = new bytes[](7);
         tried[0] = abi.encodeCall(vault.lock, (address(1), bytes32("key"), ""));
         tried[1] = abi.encodeCall(vault.leave, ());
         tried[2] = abi.encodeCall(vault.release, ());
         tried[3] = abi.encodeCall(vault.updateSigner, (address(1), ""));
         tried[4] = abi.encodeCall(vault.updateNodeKey, (bytes32("key")));
         tried[5] = abi.encodeCall(vault.announceFee, (1));
+        tried[6] = abi.encodeCall(vault.takeCover, ());
         for (uint256 i = 0; i < tried.length; i++) {
             (bool done, bytes memory answer) = address(vault).call(tried[i]);
             assertFalse(done);
@@ -278,13 +281,14 @@ contract LiquidStakingVaultTest is VaultFixture {
     }
 
     function test_whatTheFactoryDoesNobodyElseDoes() public {
+        ShareVotes votes = vault.votes();
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingVault.NotFactory.selector, address(this)));
         vault.close();
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingVault.NotFactory.selector, address(this)));
-        vault.initialize(address(1), 0, "", "");
+        vault.initialize(_terms(0), votes);
         vm.prank(address(factory));
         vm.expectRevert(Initializable.InvalidInitialization.selector);
-        vault.initialize(address(1), 0, "", "");
+        vault.initialize(_terms(0), votes);
     }
 
     function test_theModelIsNoVault() public {
@@ -294,7 +298,19 @@ contract LiquidStakingVaultTest is VaultFixture {
         model.deposit(1, ALICE);
         vm.prank(address(factory));
         vm.expectRevert(Initializable.InvalidInitialization.selector);
-        model.initialize(address(1), 0, "", "");
+        model.initialize(_terms(0), ShareVotes(address(0)));
+    }
+
+    /// @dev The factory asks too, and earlier.
+    function test_aVaultBeginsWithAFeeWithinBounds() public {
+        address clone = Clones.clone(address(factory.MODEL()));
+        vm.prank(address(factory));
+        vm.expectRevert(abi.encodeWithSelector(ILiquidStakingVault.FeeTooHigh.selector, 2_001, 2_000));
+        LiquidStakingVault(clone).initialize(_terms(2_001), ShareVotes(address(0)));
+    }
+
+    function _terms(uint16 fee) private pure returns (ILiquidStakingVault.Terms memory) {
+        return ILiquidStakingVault.Terms({provider: address(1), fee: fee, cover: 0, name: "", symbol: ""});
     }
 
     /* THE FEE */

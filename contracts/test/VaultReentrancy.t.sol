@@ -9,6 +9,7 @@ import {LiquidStakingFactory} from "../src/LiquidStakingFactory.sol";
 import {LiquidStakingVault} from "../src/LiquidStakingVault.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {ILiquidStakingVault} from "../src/interfaces/ILiquidStakingVault.sol";
+import {IVotingPower} from "../src/interfaces/IVotingPower.sol";
 import {HostileOwner} from "./Reentrancy.t.sol";
 import {HostileToken} from "./base/HostileToken.sol";
 import {Signing} from "./base/Signing.sol";
@@ -22,18 +23,18 @@ contract VaultReentrancyTest is Signing {
 
     HostileToken private token = new HostileToken();
     LockingPool private pool = new LockingPool(token, address(this), EXIT_DELAY);
-    LiquidStakingFactory private factory = new LiquidStakingFactory(pool, address(this));
+    LiquidStakingFactory private factory = new LiquidStakingFactory(pool, IVotingPower(address(0)), address(this));
     HostileOwner private holder = new HostileOwner();
     LiquidStakingVault private vault;
 
     function setUp() public {
         vm.warp(1_700_000_000);
         pool.connect(new BatchInbox(pool, 0), makeAddr("slasher"), address(this));
-        uint256 round = factory.openRound(uint64(block.timestamp), uint64(block.timestamp) + 1, 1);
+        uint256 round = factory.openRound(uint64(block.timestamp), uint64(block.timestamp) + 1, 1, 0);
         vm.prank(address(holder));
         factory.applyFor(round, "Hostile", "HST", 1_000, "");
-        vault = LiquidStakingVault(factory.approve(round, address(holder)));
-        pool.setWhitelist(address(vault), true);
+        pool.setVaultFactory(address(factory));
+        vault = LiquidStakingVault(factory.approveProvider(address(holder), true));
         token.mint(address(holder), 10 * LEAST);
         holder.act(address(token), abi.encodeCall(token.approve, (address(vault), type(uint256).max)));
     }

@@ -2,19 +2,19 @@
 pragma solidity 0.8.30;
 
 /// @title ILiquidStakingFactory
-/// @notice Pairs providers, who run nodes, with vaults, one each. Governance (the owner) opens rounds; providers apply in
-/// them; governance approves as many as a round has places, which makes the vault.
+/// @notice Pairs providers, who run nodes, with vaults, one each. Governance (the owner) opens rounds, and so says how many
+/// nodes may come by them; providers apply in them; governance approves as many as a round has places.
 ///
-/// A vault's address is known as soon as its provider applies (`vaultAddress`), and so can be whitelisted at the pool, and
-/// the signer's proof made for it, before it is there. To approve is thus one proposal of two calls:
+/// `approveProvider(provider, true)` does all that there is to do: it makes the vault, whitelists it at the pool, and makes its
+/// shares vote. It is the call that an application for liquid staking is voted on (`IRules.Approval`), and for that the
+/// pool and the voting power must have named this contract: `setVaultFactory`, `setRegistrar`. Then whoever wants to deposits
+/// at the vault, the provider adds the cover that the round asks for, and calls `lock` there.
 ///
-///     factory.approve(round, provider);
-///     pool.setWhitelist(factory.vaultAddress(round, provider), true);
+/// A vault's address is known as soon as its provider applies, so that the signer's proof can be made for it before it is
+/// there.
 ///
-/// in either order. Then whoever wants to deposits at the vault, and the provider calls `lock` there.
-///
-/// `offboard` closes a vault: its validator is unlocked, and its shares are redeemed for what comes back. The whitelist is
-/// the pool's: governance takes the vault off it too. The provider may apply again, for a new vault.
+/// `approveProvider(provider, false)` undoes all that: the vault is closed, its validator unlocked, and its shares are
+/// redeemed for what comes back. The provider may apply again, for a new vault.
 interface ILiquidStakingFactory {
     /// @notice A round of applications: from `begin` (included) to `end` (excluded), in seconds.
     struct Round {
@@ -23,10 +23,14 @@ interface ILiquidStakingFactory {
         /// How many may be approved, and how many were.
         uint32 places;
         uint32 approved;
+        /// What each provider has at stake of its own, in wei of METIS.
+        uint128 cover;
     }
 
     /// @notice What a provider applies with.
     struct Application {
+        /// Zero if there is none.
+        uint256 round;
         /// Of its vault's shares.
         string name;
         string symbol;
@@ -37,8 +41,8 @@ interface ILiquidStakingFactory {
         bool isApproved;
     }
 
-    /// @notice Round `round` takes applications from `begin` to `end` for `places` places.
-    event RoundOpened(uint256 indexed round, uint64 begin, uint64 end, uint32 places);
+    /// @notice Round `round` takes applications from `begin` to `end` for `places` places, with `cover` wei of METIS each.
+    event RoundOpened(uint256 indexed round, uint64 begin, uint64 end, uint32 places, uint128 cover);
     /// @notice `provider` applied; `vault` is the address that its vault would have.
     event Applied(
         uint256 indexed round,
@@ -49,26 +53,29 @@ interface ILiquidStakingFactory {
         uint16 fee,
         string metadata
     );
-    /// @notice `provider` was approved, and `vault` is its vault.
-    event Approved(uint256 indexed round, address indexed provider, address indexed vault);
+    /// @notice `provider` was approved, and `vault` is its vault, whose votes `votes` keeps.
+    event Approved(uint256 indexed round, address indexed provider, address indexed vault, address votes);
     /// @notice `vault` of `provider` was closed.
     event Offboarded(address indexed provider, address indexed vault);
 
-    error RoundMalformed(uint64 begin, uint64 end, uint32 places);
+    error RoundMalformed(uint64 begin, uint64 end, uint32 places, uint128 cover);
     error RoundUnknown(uint256 round);
     error RoundNotOpen(uint256 round, uint64 begin, uint64 end);
     error RoundFull(uint256 round, uint32 places);
     error AlreadyApplied(uint256 round, address provider);
-    error NotApplied(uint256 round, address provider);
+    error NotApplied(address provider);
     error HasVault(address provider, address vault);
     error NoVault(address provider);
     error TextOutOfBounds(uint256 length, uint256 least, uint256 most);
     error FeeTooHigh(uint16 fee, uint16 most);
 
     /// @notice Opens a round; rounds count from 1. @dev Only the contract's owner.
-    function openRound(uint64 begin, uint64 end, uint32 places) external returns (uint256 round);
+    /// @param cover In wei of METIS, up to the pool's `MAX_LOCK`. Let it be more than the largest reward of a reporter (the
+    /// slasher's `fraction` x `reporterShare` x `MAX_LOCK`), or a provider gains by reporting itself.
+    function openRound(uint64 begin, uint64 end, uint32 places, uint128 cover) external returns (uint256 round);
 
-    /// @notice Applies for a place in `round`, once. The caller is the provider.
+    /// @notice Applies for a place in `round`, once. The caller is the provider. An application in a later round replaces one
+    /// that was not approved.
     /// @param name Of the vault's shares, 1 to 64 bytes. @param symbol Of the vault's shares, 1 to 16 bytes.
     /// @param fee Part of rewards, in 1 / 10,000, at most the vaults' `MAX_FEE`.
     /// @param metadata Who the provider is, as governance asks for it; up to 4,096 bytes.
@@ -77,11 +84,10 @@ interface ILiquidStakingFactory {
         external
         returns (address vault);
 
-    /// @notice Approves an application, also after its round has ended, and makes the vault. @dev Only the contract's owner.
-    function approve(uint256 round, address provider) external returns (address vault);
-
-    /// @notice Closes the vault of `provider`, for good. @dev Only the contract's owner.
-    function offboard(address provider) external;
+    /// @notice Approves the provider's last application, also after its round has ended; or, if not `approved`, closes the
+    /// provider's vault for good. @dev Only the contract's owner.
+    /// @return vault The one that was made or closed.
+    function approveProvider(address provider, bool approved) external returns (address vault);
 
     /// @notice How many rounds there were.
     function roundCount() external view returns (uint256);
@@ -89,8 +95,8 @@ interface ILiquidStakingFactory {
     /// @notice A round; all zero if there never was one.
     function roundAt(uint256 round) external view returns (Round memory);
 
-    /// @notice What `provider` applied with in `round`; empty if it did not.
-    function applicationOf(uint256 round, address provider) external view returns (Application memory);
+    /// @notice What `provider` applied with last; empty if it never did.
+    function applicationOf(address provider) external view returns (Application memory);
 
     /// @notice Where the vault of `provider` is, or will be, if it is approved in `round`.
     function vaultAddress(uint256 round, address provider) external view returns (address);

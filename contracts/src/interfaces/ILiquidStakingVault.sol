@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 
+import {ShareVotes} from "../vault/ShareVotes.sol";
 import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 
 /// @title ILiquidStakingVault
@@ -44,6 +45,18 @@ import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 /// `MAX_LOCK` of others and stand before them in the queue; and rewards cannot be slashed, so the fee owes nothing to a
 /// slash. A change takes `FEE_NOTICE`, longer than an exit in good order, and never touches rewards that are there.
 interface ILiquidStakingVault is IERC4626, IERC7540Operator, IERC7540Redeem, IERC7575 {
+    /// @notice What a vault begins with, as its provider applied and its round says.
+    struct Terms {
+        address provider;
+        /// Of rewards, in 1 / 10,000.
+        uint16 fee;
+        /// In wei of METIS; for ever.
+        uint256 cover;
+        /// Of the shares.
+        string name;
+        string symbol;
+    }
+
     /// @notice The vault locked `amount` as validator `id`.
     event ValidatorLocked(uint64 indexed id, address indexed signer, uint256 amount);
     /// @notice `amount` of METIS in hand was added to the stake.
@@ -66,6 +79,12 @@ interface ILiquidStakingVault is IERC4626, IERC7540Operator, IERC7540Redeem, IER
     event FeeChanged(uint16 fee);
     /// @notice The provider was paid its fee.
     event FeePaid(address indexed provider, uint256 amount);
+    /// @notice `amount` was added to the cover.
+    event CoverAdded(address indexed from, uint256 amount);
+    /// @notice `amount` of the cover made good what a slash had taken.
+    event CoverUsed(uint256 amount);
+    /// @notice The provider took its cover back.
+    event CoverTaken(address indexed provider, uint256 amount);
     /// @notice The vault takes no more deposits, ever, and leaves the pool.
     event Closed();
 
@@ -88,19 +107,20 @@ interface ILiquidStakingVault is IERC4626, IERC7540Operator, IERC7540Redeem, IER
     error NoFeeAnnounced();
     error NoticeRunning(uint64 until);
     error NothingToPay();
+    error CoverTooSmall(uint256 cover, uint256 needed);
 
     /* PROVIDER */
 
     /// @notice Locks the METIS in hand that no request needs, up to `MAX_LOCK`, as a new validator. The pool's owner must have
-    /// whitelisted the vault.
+    /// whitelisted the vault, and the cover be whole.
     /// @param proof The signer's, over `signerDigest(vault, signer)` of the pool. @dev Only the provider.
     function lock(address signer, bytes32 nodeKey, bytes calldata proof) external;
 
     /// @notice Takes the validator out. @dev Only the provider.
     function leave() external;
 
-    /// @notice Brings the validator back from jail, after adding METIS in hand that no request needs. Only the provider knows
-    /// whether the key is safe. @dev Only the provider.
+    /// @notice Brings the validator back from jail, after adding METIS in hand that no request needs, once the cover is whole
+    /// again. Only the provider knows whether the key is safe. @dev Only the provider.
     function release() external;
 
     /// @notice Gives the validator a new signer key, once in an `EXIT_DELAY`: changes of keys and withdrawals share a pace at
@@ -113,7 +133,14 @@ interface ILiquidStakingVault is IERC4626, IERC7540Operator, IERC7540Redeem, IER
     /// @notice Announces a new fee, in 1 / 10,000 of rewards, in place of any announced before. @dev Only the provider.
     function announceFee(uint16 newFee) external;
 
+    /// @notice Pays the provider the cover, while the vault has no validator. @dev Only the provider.
+    function takeCover() external returns (uint256 amount);
+
     /* UPKEEP */
+
+    /// @notice Adds `amount` METIS of the caller, approved to the vault, to the cover. It stands for slashes to come, not for
+    /// those that were, and is the provider's.
+    function addCover(uint256 amount) external;
 
     /// @notice Puts the announced fee in force, once its notice is over. Rewards that are there pay the old one.
     function applyFee() external;
@@ -135,8 +162,8 @@ interface ILiquidStakingVault is IERC4626, IERC7540Operator, IERC7540Redeem, IER
 
     /* FACTORY */
 
-    /// @notice Makes a new clone the vault of `provider`. @dev Once, by the factory.
-    function initialize(address provider, uint16 fee, string calldata name, string calldata symbol) external;
+    /// @notice Makes a new clone the vault of `terms.provider`, with a ledger of votes. @dev Once, by the factory.
+    function initialize(Terms calldata terms, ShareVotes votes) external;
 
     /// @notice Ends the vault's life: no more deposits, no new validator; the one it has is unlocked. @dev Only the factory.
     function close() external;
@@ -158,6 +185,12 @@ interface ILiquidStakingVault is IERC4626, IERC7540Operator, IERC7540Redeem, IER
     /// @notice Set aside for the provider.
     function feeOwed() external view returns (uint256);
 
+    /// @notice The provider's METIS that a slash takes first, as last made good; in no share's price otherwise.
+    function cover() external view returns (uint256);
+
+    /// @notice What the cover must be at least for the validator to be locked, and to be released from jail.
+    function coverNeeded() external view returns (uint256);
+
     /// @notice The provider's part of rewards, in 1 / 10,000.
     function fee() external view returns (uint16);
 
@@ -176,4 +209,18 @@ interface ILiquidStakingVault is IERC4626, IERC7540Operator, IERC7540Redeem, IER
 
     /// @notice Second from which the next withdrawal can be started, as far as the vault goes.
     function nextWithdrawalAt() external view returns (uint64);
+
+    /* VOTES */
+
+    /// @notice The ledger of votes, where holders may name delegates.
+    function votes() external view returns (ShareVotes);
+
+    /// @notice What `account` votes with by shares, in wei of METIS: its own, or of whoever named it.
+    function getVotes(address account) external view returns (uint256);
+
+    /// @notice The same at the past second `timepoint`.
+    function getPastVotes(address account, uint256 timepoint) external view returns (uint256);
+
+    /// @notice What all shares voted with at the past second `timepoint`: never METIS that votes elsewhere.
+    function getPastTotalSupply(uint256 timepoint) external view returns (uint256);
 }

@@ -14,6 +14,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IERC7540Operator, IERC7540Redeem, IERC7575} from "../interfaces/IERC7540.sol";
 import {ILiquidStakingVault} from "../interfaces/ILiquidStakingVault.sol";
 import {RedeemLine} from "./RedeemLine.sol";
+import {ShareVotes} from "./ShareVotes.sol";
 
 /// @title AsyncVault
 /// @notice The shares: deposits at once, redemption through a queue. Knows nothing of validators; the books here say what is
@@ -37,7 +38,16 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
     /// @inheritdoc IERC7540Operator
     mapping(address controller => mapping(address operator => bool)) public isOperator;
 
+    /// @inheritdoc ILiquidStakingVault
+    ShareVotes public votes;
+
     RedeemLine.Line internal _line;
+
+    /// @dev On every call that moves METIS in hand or shares in the queue: what votes follows from them.
+    modifier noted() {
+        _;
+        votes.note(cash, convertToAssets(totalSupply() - balanceOf(address(this))));
+    }
 
     /* COMING */
 
@@ -55,17 +65,31 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
         return convertToShares(maxDeposit(receiver));
     }
 
-    function _deposit(address caller, address receiver, uint256 assets, uint256 shares) internal override nonReentrant {
+    function _deposit(address caller, address receiver, uint256 assets, uint256 shares)
+        internal
+        override
+        nonReentrant
+        noted
+    {
         require(assets != 0 && shares != 0, DepositTooSmall(assets));
         super._deposit(caller, receiver, assets, shares);
     }
 
     function _transferIn(address from, uint256 assets) internal override {
+        _take(from, assets);
+        cash += assets;
+    }
+
+    function _take(address from, uint256 assets) internal {
         uint256 before = _balance();
         super._transferIn(from, assets);
         uint256 received = _balance() - before;
         require(received == assets, WrongAmountReceived(received, assets));
-        cash += assets;
+    }
+
+    function _update(address from, address to, uint256 shares) internal override {
+        super._update(from, to, shares);
+        votes.move(from, to, shares);
     }
 
     /* LEAVING */
@@ -78,7 +102,12 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
     }
 
     /// @inheritdoc IERC7540Redeem
-    function requestRedeem(uint256 shares, address controller, address owner) external nonReentrant returns (uint256) {
+    function requestRedeem(uint256 shares, address controller, address owner)
+        external
+        nonReentrant
+        noted
+        returns (uint256)
+    {
         require(shares != 0, NothingRequested());
         require(controller != address(0), ControllerZero());
         bool willing = controller == owner || _mayActFor(controller);
@@ -124,7 +153,7 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
     }
 
     /// @inheritdoc ILiquidStakingVault
-    function serve() external nonReentrant {
+    function serve() external nonReentrant noted {
         _serve();
     }
 
@@ -216,6 +245,21 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
     /// @inheritdoc ILiquidStakingVault
     function queueProgress() external view returns (uint256 requested, uint256 served) {
         return (_line.length(), _line.served());
+    }
+
+    /// @inheritdoc ILiquidStakingVault
+    function getVotes(address account) external view returns (uint256) {
+        return votes.getVotes(account);
+    }
+
+    /// @inheritdoc ILiquidStakingVault
+    function getPastVotes(address account, uint256 timepoint) external view returns (uint256) {
+        return votes.getPastVotes(account, timepoint);
+    }
+
+    /// @inheritdoc ILiquidStakingVault
+    function getPastTotalSupply(uint256 timepoint) external view returns (uint256) {
+        return votes.getPastTotalSupply(timepoint);
     }
 
     /// @inheritdoc IERC7575

@@ -3,82 +3,31 @@ pragma solidity 0.8.30;
 
 import {LiquidStakingFactory} from "../../src/LiquidStakingFactory.sol";
 import {LiquidStakingVault} from "../../src/LiquidStakingVault.sol";
-import {ILockingPool} from "../../src/interfaces/ILockingPool.sol";
-import {Fixture} from "./Fixture.sol";
+import {IVotingPower} from "../../src/interfaces/IVotingPower.sol";
+import {VaultSteps} from "./VaultSteps.sol";
 
-/// @notice A factory at the real pool, and a vault whose provider was approved and whose address is whitelisted.
-abstract contract VaultFixture is Fixture {
+/// @notice A factory at the real pool, and a vault whose provider was approved, without a cover.
+abstract contract VaultFixture is VaultSteps {
     uint256 internal constant LEAST = 20_000e18;
-    uint256 internal constant MOST = 100_000e18;
-    uint16 internal constant FEE = 1_000;
-    uint64 internal constant PACE = EXIT_DELAY / 8;
-    address internal constant PROVIDER = address(0x9120);
-    address internal constant ALICE = address(0xA);
-    address internal constant BOB = address(0xB);
-    address internal constant CAROL = address(0xC);
     address internal constant TREASURY = address(0x7EA);
-
-    LiquidStakingFactory internal factory;
-    LiquidStakingVault internal vault;
 
     function makeVault() internal {
         vm.warp(1_700_000_000);
-        factory = new LiquidStakingFactory(pool, address(this));
-        vault = approved(PROVIDER);
+        factory = new LiquidStakingFactory(pool, IVotingPower(address(0)), address(this));
+        pool.setVaultFactory(address(factory));
+        vault = approved(PROVIDER, 0);
     }
 
-    function approved(address who) internal returns (LiquidStakingVault) {
-        uint256 round = factory.openRound(uint64(block.timestamp), uint64(block.timestamp) + 7 days, 3);
+    function approved(address who, uint128 cover) internal returns (LiquidStakingVault) {
+        uint256 round = factory.openRound(uint64(block.timestamp), uint64(block.timestamp) + 7 days, 3, cover);
         vm.prank(who);
         factory.applyFor(round, "Staked METIS", "stMETIS", FEE, "https://provider.example");
-        pool.setWhitelist(factory.vaultAddress(round, who), true);
-        return LiquidStakingVault(factory.approve(round, who));
-    }
-
-    function depositFor(address who, uint256 assets) internal returns (uint256 shares) {
-        metis.mint(who, assets);
-        vm.startPrank(who);
-        metis.approve(address(vault), assets);
-        shares = vault.deposit(assets, who);
-        vm.stopPrank();
-    }
-
-    function request(address who, uint256 shares) internal {
-        vm.prank(who);
-        vault.requestRedeem(shares, who, who);
-    }
-
-    function claim(address who) internal returns (uint256 assets) {
-        uint256 shares = vault.maxRedeem(who);
-        vm.prank(who);
-        assets = vault.redeem(shares, who, who);
-    }
-
-    /// @dev The vault's validator, with signer and node key `n`.
-    function lockAs(uint256 n) internal returns (uint64) {
-        remember(n);
-        bytes memory proof = ecdsa(signerSecret(n), pool.signerDigest(address(vault), signerOf(n)));
-        vm.prank(PROVIDER);
-        vault.lock(signerOf(n), nodeKeyOf(n), proof);
-        return vault.validatorId();
+        return LiquidStakingVault(factory.approveProvider(who, true));
     }
 
     function slashBy(uint256 fraction, uint64 jail) internal {
         uint64 id = vault.validatorId();
         vm.prank(pool.slasher());
         pool.slash(id, fraction, 500, address(0xBEE), TREASURY, jail);
-    }
-
-    function statusOf(uint64 id) internal view returns (ILockingPool.Status) {
-        return pool.validator(id).status;
-    }
-
-    function assertStatus(ILockingPool.Status status) internal view {
-        assertEq(uint8(statusOf(vault.validatorId())), uint8(status), "status");
-    }
-
-    /// @dev What a whole METIS bought at the start is worth, in 1e-18 of METIS, with 18 digits more.
-    function price() internal view returns (uint256) {
-        return (vault.totalAssets() + 1) * 1e36 / (vault.totalSupply() + 1e6);
     }
 }
