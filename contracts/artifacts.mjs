@@ -6,7 +6,17 @@ import { readFileSync, mkdirSync, writeFileSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const CONTRACTS = ["BatchInbox", "LockingEscrow", "LockingPool", "RewardSchedule", "Slasher", "TestMetis"];
+const CONTRACTS = [
+  "BatchInbox",
+  "ForcedQueue",
+  "LockingEscrow",
+  "LockingPool",
+  "ProxyAdmin",
+  "RewardSchedule",
+  "Slasher",
+  "TestMetis",
+  "TransparentUpgradeableProxy",
+];
 const root = dirname(fileURLToPath(import.meta.url));
 
 // In one go and apart from the tests' output: through the IR, bytecode may depend on what else is compiled with it.

@@ -4,7 +4,6 @@ pragma solidity 0.8.30;
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import {BatchInbox} from "../src/BatchInbox.sol";
 import {LiquidStakingFactory} from "../src/LiquidStakingFactory.sol";
 import {LiquidStakingVault} from "../src/LiquidStakingVault.sol";
 import {LockingPool} from "../src/LockingPool.sol";
@@ -12,6 +11,7 @@ import {ILiquidStakingVault} from "../src/interfaces/ILiquidStakingVault.sol";
 import {IVotingPower} from "../src/interfaces/IVotingPower.sol";
 import {HostileOwner} from "./Reentrancy.t.sol";
 import {HostileToken} from "./base/HostileToken.sol";
+import {Proxied} from "./base/Proxied.sol";
 import {Signing} from "./base/Signing.sol";
 
 /// @notice A vault over a token that calls back in the middle of each transfer, or keeps a part of it. Holder and provider
@@ -22,14 +22,14 @@ contract VaultReentrancyTest is Signing {
     uint64 private constant EXIT_DELAY = 21 days;
 
     HostileToken private token = new HostileToken();
-    LockingPool private pool = new LockingPool(token, address(this), EXIT_DELAY);
+    LockingPool private pool = Proxied.pool(token, address(this), EXIT_DELAY);
     LiquidStakingFactory private factory = new LiquidStakingFactory(pool, IVotingPower(address(0)), address(this));
     HostileOwner private holder = new HostileOwner();
     LiquidStakingVault private vault;
 
     function setUp() public {
         vm.warp(1_700_000_000);
-        pool.connect(new BatchInbox(pool, 0), makeAddr("slasher"), address(this));
+        pool.connect(Proxied.inbox(pool, 0), makeAddr("slasher"), address(this));
         uint256 round = factory.openRound(uint64(block.timestamp), uint64(block.timestamp) + 1, 1, 0);
         vm.prank(address(holder));
         factory.applyFor(round, "Hostile", "HST", 1_000, "");
@@ -46,6 +46,9 @@ contract VaultReentrancyTest is Signing {
         _act(abi.encodeCall(vault.deposit, (3 * LEAST, address(holder))));
         bytes memory proof = ecdsa(SECRET, pool.signerDigest(address(vault), vm.addr(SECRET)));
         bytes memory lock = abi.encodeCall(vault.lock, (vm.addr(SECRET), bytes32("key"), proof));
+        _tryAll(abi.encodeCall(vault.addCover, (1e18)));
+        _act(abi.encodeCall(vault.addCover, (1e18)));
+        _tryAll(abi.encodeCall(vault.takeCover, ()));
         _tryAll(lock);
         _act(lock);
         _earn(100e18);
@@ -91,7 +94,7 @@ contract VaultReentrancyTest is Signing {
 
     function _tryAll(bytes memory outer) private {
         address me = address(holder);
-        bytes[] memory tried = new bytes[](14);
+        bytes[] memory tried = new bytes[](16);
         tried[0] = abi.encodeCall(vault.deposit, (1e18, me));
         tried[1] = abi.encodeCall(vault.requestRedeem, (1, me, me));
         tried[2] = abi.encodeCall(vault.redeem, (0, me, me));
@@ -106,6 +109,8 @@ contract VaultReentrancyTest is Signing {
         tried[11] = abi.encodeCall(vault.release, ());
         tried[12] = abi.encodeCall(vault.updateSigner, (address(1), ""));
         tried[13] = abi.encodeCall(vault.updateNodeKey, (bytes32("other")));
+        tried[14] = abi.encodeCall(vault.addCover, (1));
+        tried[15] = abi.encodeCall(vault.takeCover, ());
         for (uint256 i = 0; i < tried.length; i++) {
             uint256 before = vm.snapshotState();
             token.attack(me, abi.encodeCall(holder.act, (address(vault), tried[i])));

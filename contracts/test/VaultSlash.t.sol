@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {BatchInbox} from "../src/BatchInbox.sol";
-import {LockingPool} from "../src/LockingPool.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
 import {Offences} from "./base/Offences.sol";
+import {Proxied} from "./base/Proxied.sol";
 import {VaultFixture} from "./base/VaultFixture.sol";
 
 /// @notice A slash is shared by all shares that are not served, each alike, wherever the METIS was that the pool cut.
@@ -18,14 +17,10 @@ contract VaultSlashTest is VaultFixture, Offences {
     Slasher private slasher;
 
     function setUp() public {
-        pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = new BatchInbox(pool, EMERGENCY_DELAY);
-        slasher = new Slasher(
-            pool,
-            L2_CHAIN_ID,
-            address(this),
-            ISlasher.Penalty({fraction: FRACTION, reporterShare: 500, jailTime: JAIL, treasury: TREASURY})
-        );
+        pool = Proxied.pool(metis, address(this), EXIT_DELAY);
+        inbox = Proxied.inbox(pool, EMERGENCY_DELAY);
+        ISlasher.Penalty memory penalty = ISlasher.Penalty(FRACTION, 500, JAIL, TREASURY);
+        slasher = Proxied.slasher(pool, L2_CHAIN_ID, address(this), penalty);
         pool.connect(inbox, address(slasher), makeAddr("rewards"));
         makeVault();
     }

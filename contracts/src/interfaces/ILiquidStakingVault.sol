@@ -11,9 +11,10 @@ import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 /// rewards; the provider runs the node, has its keys, and never has the METIS.
 ///
 /// **What a share is worth.** `totalAssets` is METIS in hand, the validator's stake, what it is withdrawing, and its rewards
-/// without the provider's fee: read from the pool as it stands, so a slash is in the price in the block in which it happens.
+/// without the provider's fee: read from the pool as it stands, so a slash is in the price in the block in which it happens,
+/// as far as the provider's cover does not make it good: that too is there at once.
 /// METIS sent to the vault unasked counts for nothing and belongs to nobody. 10^6 virtual shares and one virtual wei are in
-/// the price, and all rounding is for those who stay. Only a slash makes the price fall.
+/// the price, and all rounding is for those who stay. Only a slash that the cover does not reach makes the price fall.
 ///
 /// **Coming** is synchronous, up to `MAX_LOCK` of what stays.
 ///
@@ -21,7 +22,7 @@ import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 /// slashed like all others. They are served, in the order of requests, from METIS in hand, at the price of that moment, and
 /// none before `EXIT_DELAY` from its request, unless the vault never had a validator, or is closed and has none any more.
 /// Served shares are burnt, and their METIS is set aside for the claim: nothing touches it any more. Hence the rule of
-/// slashes: one that takes `x` from the vault takes `x / (supply + virtual shares)` from each share that is not served, of
+/// slashes: one that takes `x` from the vault beyond the cover takes `x / (supply + virtual shares)` from each share that is not served, of
 /// those who stay and of those in the queue alike, and nothing from those served. A request may be served in parts, each at
 /// its own price.
 ///
@@ -44,6 +45,12 @@ import {IERC7540Operator, IERC7540Redeem, IERC7575} from "./IERC7540.sol";
 /// **The fee** is a part of rewards, in METIS, set aside when they are harvested. Not in shares: they would take from the
 /// `MAX_LOCK` of others and stand before them in the queue; and rewards cannot be slashed, so the fee owes nothing to a
 /// slash. A change takes `FEE_NOTICE`, longer than an exit in good order, and never touches rewards that are there.
+///
+/// **The cover** is METIS that the provider has at stake itself, in no share's price. What a slash takes, it takes from there
+/// first. Without all of `coverNeeded` no validator is locked or released from jail; the provider has it back while the vault
+/// has no validator.
+///
+/// **Votes.** Shares vote at governance, in wei of METIS, as `votes()` says, where a holder may name a delegate.
 interface ILiquidStakingVault is IERC4626, IERC7540Operator, IERC7540Redeem, IERC7575 {
     /// @notice What a vault begins with, as its provider applied and its round says.
     struct Terms {

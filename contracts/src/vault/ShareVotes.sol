@@ -17,8 +17,8 @@ import {StakeVotes} from "../pool/StakeVotes.sol";
 ///
 /// What votes is METIS that is nowhere else: what the vault has in hand, and its stake as far as the pool's ledger of votes
 /// counts it (listed or waiting; not in jail, not in a withdrawal, not while it leaves). All shares but those in the exit
-/// queue have equal parts of it, and none more than the share is worth: who stays does not vote for who leaves. Neither do
-/// METIS set aside for claims, the provider's fee and its cover vote, nor rewards before they are taken in.
+/// queue have equal parts of it, and none more than the share was worth when the vault was last called: who stays does not
+/// vote for who leaves. METIS set aside for claims, the provider's fee and its cover, and rewards not yet taken in do not vote.
 ///
 /// The stake is asked of the pool's ledger for the second in question, so a slash, a jail or an exit counts at once, whether
 /// or not anyone has called the vault since. `DelegateVotesChanged` tells shares, not METIS.
