@@ -140,6 +140,32 @@ contract GasTest is Government, Offences {
         _keysMeasured(40, "40 validators");
     }
 
+    /// forge-config: default.isolate = true
+    function test_gasOfForcedTransactions() public {
+        _group(4);
+        submit(key);
+        vm.deal(OTHER, 10 ether);
+        vm.startPrank(OTHER, OTHER);
+        uint256 price = forced.gasPrice();
+        forced.enqueue{value: 100_000 * price}(address(1), false, 0, 0, 100_000, "");
+        vm.snapshotGasLastCall("ForcedQueue", "enqueue, first");
+        vm.roll(vm.getBlockNumber() + 1);
+        price = forced.gasPrice();
+        forced.enqueue{value: 100_000 * price + 1 ether}(address(1), false, 1 ether, 1 ether, 100_000, new bytes(256));
+        vm.snapshotGasLastCall("ForcedQueue", "enqueue, deposit with 256 bytes");
+        vm.stopPrank();
+        IBatchInbox.Batch memory batch = nextBatch(10, "data");
+        Frost.Signature memory signature = groupSign(key, inbox.batchDigest(batch));
+        vm.prank(CARRIER, CARRIER);
+        inbox.submit(batch, signature, "data");
+        vm.snapshotGasLastCall("BatchInbox", "submit, 4 bytes and two forced transactions");
+        vm.prank(CARRIER);
+        forced.withdraw(payable(CARRIER));
+        vm.snapshotGasLastCall("ForcedQueue", "withdraw");
+        forced.setFloor(2 gwei);
+        vm.snapshotGasLastCall("ForcedQueue", "setFloor");
+    }
+
     /* SLASHING AND REWARDS */
 
     /// forge-config: default.isolate = true

@@ -3,7 +3,6 @@ pragma solidity 0.8.30;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import {BatchInbox} from "../src/BatchInbox.sol";
 import {LockingEscrow} from "../src/LockingEscrow.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {Slasher} from "../src/Slasher.sol";

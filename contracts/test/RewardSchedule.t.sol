@@ -250,7 +250,7 @@ contract RewardScheduleTest is Rewarding {
         vm.expectRevert(abi.encodeWithSelector(IRewardSchedule.WrongBlockRange.selector, 1, 0, 1));
         other.settle(settlement, signature);
         settlement = _settlement(10, 5);
-        vm.mockCall(address(keyless), abi.encodeCall(keyless.head, ()), abi.encode(1, 10, 0, 0, 0, 0));
+        vm.mockCall(address(keyless), abi.encodeCall(keyless.head, ()), abi.encode(1, 10, 0, 0, 0, 0, 0));
         vm.expectRevert(IRewardSchedule.NoGroupKey.selector);
         other.settle(settlement, signature);
     }

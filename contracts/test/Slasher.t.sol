@@ -3,7 +3,6 @@ pragma solidity 0.8.30;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
-import {BatchInbox} from "../src/BatchInbox.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";

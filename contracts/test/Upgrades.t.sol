@@ -12,11 +12,13 @@ import {
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 
 import {BatchInbox} from "../src/BatchInbox.sol";
+import {ForcedQueue} from "../src/ForcedQueue.sol";
 import {Frost} from "../src/Frost.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {RewardSchedule} from "../src/RewardSchedule.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {IBatchInbox} from "../src/interfaces/IBatchInbox.sol";
+import {IForcedQueue} from "../src/interfaces/IForcedQueue.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {IRules} from "../src/interfaces/IRules.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
@@ -62,7 +64,7 @@ contract UpgradesTest is Government {
 
     function test_afterTheHandoverOnlyTheTimelockUpgrades() public {
         handOver();
-        address[4] memory upgradeable = proxies();
+        address[5] memory upgradeable = proxies();
         for (uint256 i = 0; i < upgradeable.length; i++) {
             ProxyAdmin admin = Proxied.adminOf(upgradeable[i]);
             assertEq(admin.owner(), address(timelock));
@@ -89,7 +91,7 @@ contract UpgradesTest is Government {
 
     /// @dev Each proxy has an admin of its own, whose right can be passed on alone.
     function test_eachProxyHasAnAdminOfItsOwn() public {
-        address[4] memory upgradeable = proxies();
+        address[5] memory upgradeable = proxies();
         for (uint256 i = 0; i < upgradeable.length; i++) {
             ProxyAdmin mine = Proxied.adminOf(upgradeable[i]);
             for (uint256 j = 0; j < upgradeable.length; j++) {
@@ -158,6 +160,23 @@ contract UpgradesTest is Government {
         assertEq(_othersAsSeen(), seen);
     }
 
+    /// @dev The ether that it holds stays with it, and what it owed before is paid after.
+    function test_anUpgradeKeepsAllStorageAndEtherOfTheForcedQueue() public {
+        vm.deal(address(this), 10 ether);
+        forced.enqueue{value: 4 ether}(address(1), false, 1 ether, 0, 21_000, "");
+        bytes32 words = _words(address(forced));
+        bytes memory seen = _queueAsSeen();
+        _upgradeNow(address(forced), address(new ForcedQueue()));
+        assertEq(_words(address(forced)), words);
+        assertEq(_queueAsSeen(), seen);
+        assertEq(address(forced).balance, 4 ether);
+        uint256 owed = forced.owed(address(this));
+        forced.withdraw(payable(STRANGER));
+        assertEq(STRANGER.balance, owed);
+        forced.enqueue{value: 1 ether}(address(1), false, 0, 0, 21_000, "");
+        assertEq(forced.length(), 2);
+    }
+
     /// @dev Money and votes are not behind proxies: an upgraded pool has the escrow and the ledger that it had.
     function test_escrowAndVotesCannotBeUpgraded() public view {
         assertEq(address(Proxied.adminOf(address(pool.ESCROW()))), address(0));
@@ -181,11 +200,13 @@ contract UpgradesTest is Government {
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         pool.initialize(metis, STRANGER, 0);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
-        inbox.initialize(pool, 0);
+        inbox.initialize(pool, 0, IForcedQueue(address(1)), 0);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         slasher.initialize(pool, 1, STRANGER, cost);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         schedule.initialize(pool, inbox, STRANGER);
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        forced.initialize(STRANGER, 1 gwei);
     }
 
     function test_anImplementationCannotBeInitialized() public {
@@ -194,7 +215,7 @@ contract UpgradesTest is Government {
         pool_.initialize(metis, address(this), EXIT_DELAY);
         BatchInbox inbox_ = new BatchInbox();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
-        inbox_.initialize(pool, 0);
+        inbox_.initialize(pool, 0, IForcedQueue(address(1)), 0);
         Slasher slasher_ = new Slasher();
         ISlasher.Penalty memory cost = slasher.penalty();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
@@ -202,6 +223,9 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         schedule_.initialize(pool, inbox, address(this));
+        ForcedQueue forced_ = new ForcedQueue();
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        forced_.initialize(address(this), 1 gwei);
     }
 
     function test_anImplementationIsOfNoUseByItself() public {
@@ -230,6 +254,10 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this)));
         schedule_.begin();
+        ForcedQueue forced_ = new ForcedQueue();
+        vm.deal(address(this), 1 ether);
+        vm.expectRevert(IForcedQueue.NotConnected.selector);
+        forced_.enqueue{value: 1 ether}(address(1), false, 0, 0, 21_000, "");
     }
 
     /* HELP */
@@ -279,6 +307,17 @@ contract UpgradesTest is Government {
             pool.changeInterval(),
             pool.stakeSeconds(),
             pool.keyInstalledAt(1)
+        );
+    }
+
+    function _queueAsSeen() private view returns (bytes memory) {
+        return abi.encode(
+            forced.inbox(),
+            forced.length(),
+            forced.included(),
+            forced.entry(0),
+            forced.owed(address(this)),
+            forced.owner()
         );
     }
 

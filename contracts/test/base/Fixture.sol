@@ -124,7 +124,8 @@ abstract contract Fixture is Signing {
             lastBlockHash: keccak256(abi.encode("block", lastBlock)),
             dataHash: keccak256(data),
             stateRoot: keccak256(abi.encode("state", lastBlock)),
-            l1View: head.l1View + 1
+            l1View: uint64(vm.getBlockNumber()),
+            forced: inbox.QUEUE().length()
         });
     }
 }

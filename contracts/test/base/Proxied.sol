@@ -8,10 +8,12 @@ import {TransparentUpgradeableProxy} from "@openzeppelin/contracts/proxy/transpa
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {BatchInbox} from "../../src/BatchInbox.sol";
+import {ForcedQueue} from "../../src/ForcedQueue.sol";
 import {LockingPool} from "../../src/LockingPool.sol";
 import {RewardSchedule} from "../../src/RewardSchedule.sol";
 import {Slasher} from "../../src/Slasher.sol";
 import {IBatchInbox} from "../../src/interfaces/IBatchInbox.sol";
+import {IForcedQueue} from "../../src/interfaces/IForcedQueue.sol";
 import {ILockingPool} from "../../src/interfaces/ILockingPool.sol";
 import {ISlasher} from "../../src/interfaces/ISlasher.sol";
 
@@ -19,6 +21,10 @@ import {ISlasher} from "../../src/interfaces/ISlasher.sol";
 /// owned by the test; of contracts that have an owner it is the one that is named.
 library Proxied {
     Vm private constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    /// @dev In L1 blocks.
+    uint64 internal constant FORCED_DEADLINE = 300;
+    uint64 internal constant FLOOR = 1 gwei;
 
     /// @dev Where ERC-1967 keeps a proxy's implementation and admin.
     bytes32 internal constant IMPLEMENTATION_SLOT = bytes32(uint256(keccak256("eip1967.proxy.implementation")) - 1);
@@ -29,9 +35,26 @@ library Proxied {
         return LockingPool(behind(address(new LockingPool()), init));
     }
 
-    function inbox(ILockingPool pool_, uint64 emergencyDelay) internal returns (BatchInbox) {
-        bytes memory init = abi.encodeCall(BatchInbox.initialize, (pool_, emergencyDelay));
+    /// @dev With a queue of its own, connected.
+    function inbox(ILockingPool pool_, uint64 emergencyDelay) internal returns (BatchInbox made) {
+        ForcedQueue its = queue();
+        made = inbox(pool_, emergencyDelay, its, FORCED_DEADLINE);
+        its.connect(made);
+    }
+
+    /// @dev Not yet known to the queue.
+    function inbox(ILockingPool pool_, uint64 emergencyDelay, IForcedQueue queue_, uint64 forcedDeadline)
+        internal
+        returns (BatchInbox)
+    {
+        bytes memory init = abi.encodeCall(BatchInbox.initialize, (pool_, emergencyDelay, queue_, forcedDeadline));
         return BatchInbox(behind(address(new BatchInbox()), init));
+    }
+
+    /// @dev Not connected yet.
+    function queue() internal returns (ForcedQueue) {
+        bytes memory init = abi.encodeCall(ForcedQueue.initialize, (address(this), FLOOR));
+        return ForcedQueue(behind(address(new ForcedQueue()), init));
     }
 
     function slasher(ILockingPool pool_, uint64 l2ChainId, address owner, ISlasher.Penalty memory penalty)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {BatchInbox} from "../../src/BatchInbox.sol";
 import {LockingPool} from "../../src/LockingPool.sol";
 import {RewardSchedule} from "../../src/RewardSchedule.sol";
 import {Fixture} from "./Fixture.sol";

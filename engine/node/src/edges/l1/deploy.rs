@@ -9,6 +9,10 @@ use horae_control::SignerKey;
 
 use super::{L1Error, Sender};
 
+mod governance;
+
+pub use governance::{Governance, VotingTimes, deploy_governance, hand_over};
+
 /// What an offence costs at first, of all stake that is liable, in 1 / 10,000.
 const SLASHED_FRACTION: u16 = 1_000;
 /// What of it goes to whoever reports the offence, in 1 / 10,000.
