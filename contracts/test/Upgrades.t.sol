@@ -18,6 +18,7 @@ import {LockingPool} from "../src/LockingPool.sol";
 import {RewardSchedule} from "../src/RewardSchedule.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {IBatchInbox} from "../src/interfaces/IBatchInbox.sol";
+import {IForcedQueue} from "../src/interfaces/IForcedQueue.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {IRules} from "../src/interfaces/IRules.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
@@ -225,6 +226,9 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         schedule_.initialize(pool, inbox, address(this));
+        ForcedQueue forced_ = new ForcedQueue();
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        forced_.initialize(address(this), 1 gwei);
     }
 
     function test_anImplementationIsOfNoUseByItself() public {
@@ -253,6 +257,10 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this)));
         schedule_.begin();
+        ForcedQueue forced_ = new ForcedQueue();
+        vm.deal(address(this), 1 ether);
+        vm.expectRevert(IForcedQueue.NotConnected.selector);
+        forced_.enqueue{value: 1 ether}(address(1), false, 0, 0, 21_000, "");
     }
 
     /* HELP */
