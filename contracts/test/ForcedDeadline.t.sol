@@ -306,6 +306,13 @@ contract ForcedDeadlineTest is Forcing {
         carry(here(), 0);
         _gasOfCarrying(0);
         vm.snapshotGasLastCall("ForcedQueue", "submit, queue empty");
+        // What an empty queue adds to a batch, beside one read in the inbox of where the queue is.
+        address code = Proxied.implementationOf(address(queue));
+        vm.cool(code);
+        vm.cool(address(queue));
+        vm.prank(address(inbox));
+        queue.include(0, here(), FORCED_DEADLINE, CARRIER);
+        vm.snapshotGasLastCall("ForcedQueue", "include, queue empty");
         enter();
         vm.roll(here() + 1);
         uint256 cost = uint256(100_000) * FLOOR;
