@@ -284,11 +284,11 @@ contract ForcedDeadlineTest is Forcing {
     }
 
     function test_anInboxWithoutAQueueIsRefused() public {
-        bytes memory init =
-            abi.encodeCall(BatchInbox.initialize, (pool, EMERGENCY_DELAY, IForcedQueue(address(0)), FORCED_DEADLINE));
-        BatchInbox implementation = new BatchInbox();
+        address code = address(new BatchInbox());
+        IForcedQueue none = IForcedQueue(address(0));
+        bytes memory init = abi.encodeCall(BatchInbox.initialize, (pool, EMERGENCY_DELAY, none, FORCED_DEADLINE));
         vm.expectRevert(IBatchInbox.NoQueue.selector);
-        Proxied.behind(address(implementation), init);
+        Proxied.behind(code, init);
     }
 
     function test_anInboxWhoseQueueIsNotConnectedTakesNothing() public {
@@ -298,28 +298,6 @@ contract ForcedDeadlineTest is Forcing {
         carryRefused(here(), 0, abi.encodeWithSelector(IForcedQueue.NotInbox.selector, inbox));
         queue.connect(inbox);
         carry(here(), 0);
-    }
-
-    /* GAS */
-
-    function test_gasOfEnteringAndIncluding() public {
-        carry(here(), 0);
-        _gasOfCarrying(0);
-        vm.snapshotGasLastCall("ForcedQueue", "submit, queue empty");
-        enter();
-        vm.roll(here() + 1);
-        uint256 cost = uint256(100_000) * FLOOR;
-        vm.deal(USER, cost);
-        vm.cool(address(queue));
-        vm.prank(USER, USER);
-        queue.enqueue{value: cost}(address(0xD0), false, 0, 0, 100_000, new bytes(100));
-        vm.snapshotGasLastCall("ForcedQueue", "enqueue 100 bytes, without the transaction's own cost");
-        _gasOfCarrying(2);
-        vm.snapshotGasLastCall("ForcedQueue", "submit, first entries of a carrier");
-        vm.roll(here() + 1);
-        enter();
-        _gasOfCarrying(3);
-        vm.snapshotGasLastCall("ForcedQueue", "submit, more entries");
     }
 
     /* HELP */

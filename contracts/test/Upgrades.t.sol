@@ -18,7 +18,6 @@ import {LockingPool} from "../src/LockingPool.sol";
 import {RewardSchedule} from "../src/RewardSchedule.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {IBatchInbox} from "../src/interfaces/IBatchInbox.sol";
-import {IForcedQueue} from "../src/interfaces/IForcedQueue.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {IRules} from "../src/interfaces/IRules.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
@@ -143,12 +142,29 @@ contract UpgradesTest is Government {
 
     function test_anUpgradeKeepsAllStorageOfTheInbox() public {
         bytes32 words = _words(address(inbox));
-        bytes memory seen = abi.encode(inbox.head(), inbox.groupKey(), inbox.POOL(), inbox.EMERGENCY_DELAY());
+        bytes memory seen = _inboxAsSeen();
         _upgradeNow(address(inbox), address(new BatchInbox()));
         assertEq(_words(address(inbox)), words);
-        assertEq(abi.encode(inbox.head(), inbox.groupKey(), inbox.POOL(), inbox.EMERGENCY_DELAY()), seen);
+        assertEq(_inboxAsSeen(), seen);
         submit(key);
         assertEq(inbox.head().nextIndex, 2);
+    }
+
+    function test_anUpgradeKeepsAllStorageOfTheQueue() public {
+        vm.deal(address(this), 1 ether);
+        _enter();
+        submit(key);
+        _enter();
+        bytes32 words = _words(address(forced));
+        bytes memory seen = _queueAsSeen();
+        _upgradeNow(address(forced), address(new ForcedQueue()));
+        assertEq(_words(address(forced)), words);
+        assertEq(_queueAsSeen(), seen);
+        submit(key);
+        assertEq(forced.included(), 2);
+        vm.prank(address(0xB0B));
+        forced.withdraw(payable(address(0xB0B)));
+        assertEq(address(forced).balance, 0);
     }
 
     function test_anUpgradeKeepsAllStorageOfSlasherAndSchedule() public {
@@ -158,23 +174,6 @@ contract UpgradesTest is Government {
         _upgradeNow(address(schedule), address(new RewardSchedule()));
         assertEq(keccak256(abi.encode(_words(address(slasher)), _words(address(schedule)))), words);
         assertEq(_othersAsSeen(), seen);
-    }
-
-    /// @dev The ether that it holds stays with it, and what it owed before is paid after.
-    function test_anUpgradeKeepsAllStorageAndEtherOfTheForcedQueue() public {
-        vm.deal(address(this), 10 ether);
-        forced.enqueue{value: 4 ether}(address(1), false, 1 ether, 0, 21_000, "");
-        bytes32 words = _words(address(forced));
-        bytes memory seen = _queueAsSeen();
-        _upgradeNow(address(forced), address(new ForcedQueue()));
-        assertEq(_words(address(forced)), words);
-        assertEq(_queueAsSeen(), seen);
-        assertEq(address(forced).balance, 4 ether);
-        uint256 owed = forced.owed(address(this));
-        forced.withdraw(payable(STRANGER));
-        assertEq(STRANGER.balance, owed);
-        forced.enqueue{value: 1 ether}(address(1), false, 0, 0, 21_000, "");
-        assertEq(forced.length(), 2);
     }
 
     /// @dev Money and votes are not behind proxies: an upgraded pool has the escrow and the ledger that it had.
@@ -200,13 +199,13 @@ contract UpgradesTest is Government {
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         pool.initialize(metis, STRANGER, 0);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
-        inbox.initialize(pool, 0, IForcedQueue(address(1)), 0);
+        inbox.initialize(pool, 0, forced, 0);
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        forced.initialize(STRANGER, Proxied.FLOOR);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         slasher.initialize(pool, 1, STRANGER, cost);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         schedule.initialize(pool, inbox, STRANGER);
-        vm.expectRevert(Initializable.InvalidInitialization.selector);
-        forced.initialize(STRANGER, 1 gwei);
     }
 
     function test_anImplementationCannotBeInitialized() public {
@@ -215,7 +214,10 @@ contract UpgradesTest is Government {
         pool_.initialize(metis, address(this), EXIT_DELAY);
         BatchInbox inbox_ = new BatchInbox();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
-        inbox_.initialize(pool, 0, IForcedQueue(address(1)), 0);
+        inbox_.initialize(pool, 0, forced, 0);
+        ForcedQueue queue_ = new ForcedQueue();
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        queue_.initialize(address(this), Proxied.FLOOR);
         Slasher slasher_ = new Slasher();
         ISlasher.Penalty memory cost = slasher.penalty();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
@@ -223,9 +225,6 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         schedule_.initialize(pool, inbox, address(this));
-        ForcedQueue forced_ = new ForcedQueue();
-        vm.expectRevert(Initializable.InvalidInitialization.selector);
-        forced_.initialize(address(this), 1 gwei);
     }
 
     function test_anImplementationIsOfNoUseByItself() public {
@@ -254,10 +253,6 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this)));
         schedule_.begin();
-        ForcedQueue forced_ = new ForcedQueue();
-        vm.deal(address(this), 1 ether);
-        vm.expectRevert(IForcedQueue.NotConnected.selector);
-        forced_.enqueue{value: 1 ether}(address(1), false, 0, 0, 21_000, "");
     }
 
     /* HELP */
@@ -310,13 +305,25 @@ contract UpgradesTest is Government {
         );
     }
 
+    function _enter() private {
+        forced.enqueue{value: uint256(21_000) * forced.gasPrice()}(address(0), false, 0, 0, 21_000, "");
+    }
+
+    function _inboxAsSeen() private view returns (bytes memory) {
+        bytes memory parts = abi.encode(inbox.POOL(), inbox.EMERGENCY_DELAY(), inbox.QUEUE(), inbox.FORCED_DEADLINE());
+        return abi.encode(inbox.head(), inbox.groupKey(), parts);
+    }
+
     function _queueAsSeen() private view returns (bytes memory) {
         return abi.encode(
             forced.inbox(),
             forced.length(),
             forced.included(),
             forced.entry(0),
-            forced.owed(address(this)),
+            forced.entry(1),
+            forced.gasPrice(),
+            forced.floor(),
+            forced.owed(address(0xB0B)),
             forced.owner()
         );
     }

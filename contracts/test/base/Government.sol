@@ -102,19 +102,19 @@ abstract contract Government is Fixture {
     }
 
     function proxies() internal view returns (address[5] memory) {
-        return [address(pool), address(inbox), address(slasher), address(schedule), address(forced)];
+        return [address(pool), address(inbox), address(forced), address(slasher), address(schedule)];
     }
 
     /// @dev Offers all that is owned to the timelock; the proposal takes it.
     function handingOver() internal returns (Proposal memory p) {
         pool.transferOwnership(address(timelock));
+        forced.transferOwnership(address(timelock));
         slasher.transferOwnership(address(timelock));
         schedule.transferOwnership(address(timelock));
-        forced.transferOwnership(address(timelock));
         p = proposal(address(pool), abi.encodeCall(pool.acceptOwnership, ()), "Take over");
+        add(p, address(forced), abi.encodeCall(forced.acceptOwnership, ()));
         add(p, address(slasher), abi.encodeCall(slasher.acceptOwnership, ()));
         add(p, address(schedule), abi.encodeCall(schedule.acceptOwnership, ()));
-        add(p, address(forced), abi.encodeCall(forced.acceptOwnership, ()));
     }
 
     /* VOTERS */
