@@ -7,7 +7,7 @@ use alloy_primitives::{Address, Bytes, TxKind, U256};
 use horae_node::edges::l1::{Included, L1Error, Sender};
 use serde_json::{Map, Value, json};
 
-use crate::{error::CliError, ethereum::SendOptions, json};
+use crate::{error::CliError, ethereum::SendOptions, governance::refusals, json};
 
 /// What will be done, in words, and the calls that do it.
 pub struct Plan {
@@ -35,6 +35,13 @@ impl Plan {
         self
     }
 
+    /// Several of these.
+    #[must_use]
+    pub fn facts(mut self, facts: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.facts.extend(facts);
+        self
+    }
+
     /// One more call.
     #[must_use]
     pub fn call<C: SolCall>(mut self, to: Address, call: &C) -> Self {
@@ -48,6 +55,19 @@ impl Plan {
     /// # Errors
     /// What L1 says, in words; or that the user did not agree.
     pub async fn carry_out(self, sender: &Sender, options: &SendOptions) -> Result<(), CliError> {
+        self.carry_out_and(sender, options, async || Ok(Vec::new())).await
+    }
+
+    /// As [`Self::carry_out`], and shows what `find_out` finds once everything is in L1.
+    ///
+    /// # Errors
+    /// What L1 says, in words; or that the user did not agree.
+    pub async fn carry_out_and(
+        mut self,
+        sender: &Sender,
+        options: &SendOptions,
+        find_out: impl AsyncFnOnce() -> Result<Vec<(&'static str, String)>, CliError>,
+    ) -> Result<(), CliError> {
         if options.json && !options.yes && !options.dry_run {
             return Err(CliError::new("--json cannot ask: add --yes to send, or --dry-run"));
         }
@@ -82,7 +102,15 @@ impl Plan {
             }
             sent.push(included);
         }
-        if options.json { json::print(&self.report(&sent)) } else { Ok(()) }
+        let found = find_out().await?;
+        if options.json {
+            self.facts.extend(found);
+            return json::print(&self.report(&sent));
+        }
+        for (name, what) in found {
+            println!("{name:<15} {what}");
+        }
+        Ok(())
     }
 
     fn show(&self, sender: &Sender) {
@@ -124,7 +152,7 @@ fn agreed() -> Result<bool, CliError> {
 }
 
 /// What the contracts' errors mean for whoever typed the command.
-fn in_words(error: L1Error) -> CliError {
+pub fn in_words(error: L1Error) -> CliError {
     let L1Error::Reverted { reason } = &error else { return error.into() };
     let name = reason.split([' ', '{', '(']).next().unwrap_or_default();
     let advice = match name {
@@ -159,7 +187,10 @@ fn in_words(error: L1Error) -> CliError {
         "NotProposed" => "this validator was not offered to this account",
         "OwnableUnauthorizedAccount" => "only the contract's owner, which is governance, may do this",
         "ERC20InsufficientBalance" => "the account has fewer METIS than that (the numbers are in wei)",
-        _ => return error.into(),
+        name => match refusals::of_governance(name, reason) {
+            Some(advice) => return CliError::new(format!("L1 would refuse this: {advice} ({reason})")),
+            None => return error.into(),
+        },
     };
     CliError::new(format!("L1 would refuse this: {advice} ({reason})"))
 }

@@ -16,7 +16,10 @@ use alloy::{
     transports::{RpcError, TransportError, http::reqwest::Url},
 };
 use alloy_primitives::{Address, B256, Bytes, U64};
-use horae_contracts::{BatchInbox, LockingPool, RewardSchedule, Slasher, TestMetis};
+use horae_contracts::{
+    Applications, BatchInbox, HoraeGovernor, LockingPool, RewardSchedule, Slasher, StakeVotes, TestMetis, Timelock,
+    VotingMetis, VotingPower,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
 
@@ -234,13 +237,24 @@ impl Refusal {
 
 /// An error of one of our contracts, by name and with its values.
 fn contract_error(data: &[u8]) -> Option<String> {
-    let inbox = BatchInbox::BatchInboxErrors::abi_decode(data).map(|e| format!("{e:?}"));
-    let error = inbox
-        .or_else(|_| LockingPool::LockingPoolErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| Slasher::SlasherErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| RewardSchedule::RewardScheduleErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| TestMetis::TestMetisErrors::abi_decode(data).map(|e| format!("{e:?}")));
-    error.ok().map(|text| inner_of(&text))
+    let readers: [fn(&[u8]) -> Option<String>; 11] = [
+        named::<BatchInbox::BatchInboxErrors>,
+        named::<LockingPool::LockingPoolErrors>,
+        named::<Slasher::SlasherErrors>,
+        named::<RewardSchedule::RewardScheduleErrors>,
+        named::<TestMetis::TestMetisErrors>,
+        named::<HoraeGovernor::HoraeGovernorErrors>,
+        named::<Applications::ApplicationsErrors>,
+        named::<Timelock::TimelockErrors>,
+        named::<VotingMetis::VotingMetisErrors>,
+        named::<StakeVotes::StakeVotesErrors>,
+        named::<VotingPower::VotingPowerErrors>,
+    ];
+    readers.iter().find_map(|read| read(data)).map(|text| inner_of(&text))
+}
+
+fn named<E: SolInterface + Debug>(data: &[u8]) -> Option<String> {
+    E::abi_decode(data).ok().map(|error| format!("{error:?}"))
 }
 
 /// `WrongIndex(WrongIndex { given: 0, expected: 1 })` without the outer name.
