@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use horae_node::edges::l1::{Included, L1Error, Sender};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, map::Entry};
 
 use crate::{error::CliError, ethereum::SendOptions, governance::refusals, json};
 
@@ -98,7 +98,7 @@ impl Plan {
             let included = included.map_err(in_words)?;
             if !options.json {
                 let Included { hash, block, gas_used, .. } = included;
-                println!("{:<15} in L1 block {}, {gas_used} gas, {hash}", call.name, block.number);
+                println!("{:<18} in L1 block {}, {gas_used} gas, {hash}", call.name, block.number);
             }
             sent.push(included);
         }
@@ -108,7 +108,7 @@ impl Plan {
             return json::print(&self.report(&sent));
         }
         for (name, what) in found {
-            println!("{name:<15} {what}");
+            println!("{name:<18} {what}");
         }
         Ok(())
     }
@@ -125,8 +125,7 @@ impl Plan {
     }
 
     fn report(&self, sent: &[Included]) -> Value {
-        let facts: Map<String, Value> =
-            self.facts.iter().map(|(name, what)| (name.replace(' ', "_"), json!(what))).collect();
+        let facts = by_name(&self.facts);
         let sent: Vec<Value> = sent
             .iter()
             .zip(&self.calls)
@@ -136,6 +135,21 @@ impl Plan {
             .collect();
         json!({ "does": self.title, "facts": facts, "sent": sent })
     }
+}
+
+/// Facts as one object; those of the same name as a list.
+fn by_name(facts: &[(&'static str, String)]) -> Map<String, Value> {
+    let mut named = Map::new();
+    for (name, what) in facts {
+        match named.entry(name.replace(' ', "_")) {
+            Entry::Vacant(place) => drop(place.insert(json!(what))),
+            Entry::Occupied(mut place) => match place.get_mut() {
+                Value::Array(list) => list.push(json!(what)),
+                first => *first = json!([first.take(), what]),
+            },
+        }
+    }
+    named
 }
 
 fn agreed() -> Result<bool, CliError> {
@@ -193,4 +207,15 @@ pub fn in_words(error: L1Error) -> CliError {
         },
     };
     CliError::new(format!("L1 would refuse this: {advice} ({reason})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_of_one_name_are_a_list() {
+        let facts = [("does", "a"), ("sent by", "x"), ("does", "b"), ("does", "c")].map(|(n, w)| (n, w.to_owned()));
+        assert_eq!(Value::Object(by_name(&facts)), json!({ "does": ["a", "b", "c"], "sent_by": "x" }));
+    }
 }

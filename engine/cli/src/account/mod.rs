@@ -33,13 +33,12 @@ const PASSWORD_MAX_BYTES: usize = 4_096;
 
 /// Whose transactions they are. At most one of these; then the environment; then the signer key of --home.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Account")]
 pub struct AccountOptions {
     /// Web3 secret storage (version 3) with the key of the account that sends, as geth, cast and clef make it.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "signer_command"])]
+    #[arg(long, help_heading = "Account", value_name = "FILE", conflicts_with_all = ["key_file", "signer_command"])]
     pub keystore: Option<PathBuf>,
     /// File whose first line is the keystore's password; without it a terminal is asked.
-    #[arg(long, value_name = "FILE", requires = "keystore")]
+    #[arg(long, help_heading = "Account", value_name = "FILE", requires = "keystore")]
     pub password_file: Option<PathBuf>,
     /// Program that signs, run by `sh -c`, such as one that asks a hardware wallet. The key stays with it.
     ///
@@ -48,16 +47,16 @@ pub struct AccountOptions {
     /// "transaction":{"type":"0x2","chainId":..,"nonce":..,"to":..,"value":..,"input":..,"gas":..,"maxFeePerGas":..,
     /// "maxPriorityFeePerGas":..}} wants {"signature":"0x.."}: 65 bytes r, s, v (0, 1, 27 or 28) over the digest, which is that of the
     /// transaction (EIP-1559). {"error":"why"} refuses. Standard error is shown, and a terminal may be asked. What is signed is checked.
-    #[arg(long, value_name = "COMMAND", conflicts_with = "key_file")]
+    #[arg(long, help_heading = "Account", value_name = "COMMAND", conflicts_with = "key_file")]
     pub signer_command: Option<String>,
     /// Give the signer this long for each answer, in seconds.
-    #[arg(long, value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, help_heading = "Account", value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub signer_timeout: u64,
     /// File with the private key (hex) of the account that sends.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Account", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// That key itself; from the environment rather than the command line.
-    #[arg(long, value_name = "HEX", env = "HORAE_KEY", hide_env_values = true)]
+    #[arg(long, help_heading = "Account", value_name = "HEX", env = "HORAE_KEY", hide_env_values = true)]
     pub key: Option<String>,
 }
 

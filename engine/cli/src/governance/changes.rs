@@ -148,12 +148,16 @@ impl Change {
             Self::SetVotingDelay => {
                 let delay = values.seconds()?;
                 let now = g.voting_s(l1).await?.0;
+                let least: U256 = l1.view(g.governor, HoraeGovernor::SHORTEST_DELAYCall {}).await?;
+                values.require(delay, least.saturating_to(), longest(l1, g).await?, lasting)?;
                 let call = HoraeGovernor::setVotingDelayCall { newVotingDelay: U48::saturating_from(delay) };
                 one(g.governor, call, from_to("the time before a vote", lasting(now), lasting(delay)))
             }
             Self::SetVotingPeriod => {
                 let period = values.seconds()?;
                 let now = g.voting_s(l1).await?.1;
+                let least: U256 = l1.view(g.governor, HoraeGovernor::SHORTEST_PERIODCall {}).await?;
+                values.require(period, least.saturating_to(), longest(l1, g).await?, lasting)?;
                 let fitting =
                     u32::try_from(period).map_err(|_| values.wrong(format!("cannot be {}", lasting(period))))?;
                 let call = HoraeGovernor::setVotingPeriodCall { newVotingPeriod: fitting };
@@ -168,6 +172,8 @@ impl Change {
             Self::SetProposalThreshold => {
                 let threshold = values.metis()?;
                 let now = l1.view(g.governor, HoraeGovernor::proposalThresholdCall {}).await?;
+                let most: U256 = l1.view(g.governor, HoraeGovernor::MAX_THRESHOLDCall {}).await?;
+                values.require(threshold, U256::ZERO, most, metis)?;
                 let call = HoraeGovernor::setProposalThresholdCall { newProposalThreshold: threshold };
                 one(g.governor, call, from_to("the votes of a proposer", metis(now), metis(threshold)))
             }
@@ -175,6 +181,12 @@ impl Change {
                 let (name, kind) = values.kind()?;
                 let (quorum, share) = (values.metis()?, values.share()?);
                 let quorum = u128::try_from(quorum).map_err(|_| values.wrong("takes a smaller quorum".to_owned()))?;
+                let least = l1.view(g.governor, HoraeGovernor::MIN_QUORUMCall {}).await?;
+                let most = l1.view(g.governor, HoraeGovernor::MAX_QUORUMCall {}).await?;
+                values.require(quorum, least, most, |wei| metis(U256::from(wei)))?;
+                let least = l1.view(g.governor, HoraeGovernor::MIN_SHARECall {}).await?;
+                let most = l1.view(g.governor, HoraeGovernor::MAX_SHARECall {}).await?;
+                values.require(share, least, most, percent)?;
                 let now = g.rule(l1, kind).await?;
                 let words = |rule: &Rule| format!("{} and {}", metis(U256::from(rule.quorum)), percent(rule.share));
                 let rule = Rule { quorum, share };
@@ -253,6 +265,15 @@ impl Values<'_> {
         CliError::new(format!("{name} {problem}; see `horae governance propose --help`"))
     }
 
+    /// The governor's own settings cannot be tried out before they are proposed, so their bounds are looked at here.
+    fn require<T: PartialOrd>(&self, given: T, least: T, most: T, shown: impl Fn(T) -> String) -> Result<(), CliError> {
+        if given >= least && given <= most {
+            return Ok(());
+        }
+        let (given, least, most) = (shown(given), shown(least), shown(most));
+        Err(self.wrong(format!("cannot be {given}: the contract has it from {least} to {most} for ever")))
+    }
+
     fn next<T, E: Display>(&mut self, what: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Result<T, CliError> {
         let text = self.left.next().ok_or_else(|| self.wrong(format!("wants {what}")))?;
         read(text).map_err(|why| self.wrong(format!("wants {what}, but `{text}` is none ({why})")))
@@ -291,6 +312,12 @@ impl Values<'_> {
     }
 }
 
+/// Longest voting delay and period, in seconds.
+async fn longest(l1: &L1, governance: &Governance) -> Result<u64, CliError> {
+    let longest: U256 = l1.view(governance.governor, HoraeGovernor::LONGESTCall {}).await?;
+    Ok(longest.saturating_to())
+}
+
 fn one(to: Address, call: impl SolCall, title: String) -> Changed {
     Changed { calls: Vec::new(), title }.and(to, call, "")
 }
@@ -322,6 +349,16 @@ mod tests {
         assert!(wrong.address().unwrap_err().to_string().contains("wants an address, but `0x12` is none"));
         assert!(wrong.kind().unwrap_err().to_string().contains("there is no such kind"));
         assert_eq!(wrong.selector().unwrap(), FixedBytes([0x12, 0x34, 0x56, 0x78]));
+    }
+
+    #[test]
+    fn a_value_out_of_its_bounds_is_told_with_them() {
+        let values = values(Change::SetVotingPeriod, &[]);
+        assert!(values.require(5, 5, 9, lasting).is_ok() && values.require(9, 5, 9, lasting).is_ok());
+        let said = values.require(10, 5, 9, lasting).unwrap_err().to_string();
+        assert!(
+            said.starts_with("set-voting-period cannot be 10 seconds: the contract has it from 5 seconds to 9 seconds")
+        );
     }
 
     #[test]

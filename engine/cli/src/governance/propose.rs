@@ -55,7 +55,7 @@ pub async fn run(options: &ProposeOptions) -> Result<(), CliError> {
     let plan = Plan::new(format!("propose: {title}"))
         .fact("proposal", whole(id))
         .facts(calls.iter().map(|call| ("does", call.words(&governance))))
-        .fact("would work", works.err().unwrap_or_else(|| "yes, as things stand".to_owned()))
+        .fact("would work", works.unwrap_or_else(|why| why))
         .fact(
             "needs",
             format!("{} of votes, {} of them in favour", metis(U256::from(needed.quorum)), percent(needed.share)),
@@ -86,9 +86,14 @@ fn described(title: &str, reason: Option<&str>, sender: &Sender) -> String {
     format!("{title}{reason}\n#proposer={}", format!("{:#x}", sender.address()))
 }
 
-/// Whether the timelock could make each call now, by itself; what goes wrong otherwise.
-async fn rehearse(l1: &L1, governance: &Governance, calls: &[ProposedCall]) -> Result<Result<(), String>, CliError> {
-    for call in calls {
+/// Whether the timelock could make each call now, by itself; what goes wrong otherwise. Calls of the governor to itself cannot be tried: it
+/// takes them from a proposal under execution only.
+async fn rehearse(
+    l1: &L1,
+    governance: &Governance,
+    calls: &[ProposedCall],
+) -> Result<Result<String, String>, CliError> {
+    for call in calls.iter().filter(|call| call.to != governance.governor) {
         let tried = l1.rehearse(governance.timelock, call.to, call.input.clone(), call.value).await;
         match tried.map_err(|why| (why.is_transient(), why)) {
             Ok(()) => {}
@@ -96,7 +101,13 @@ async fn rehearse(l1: &L1, governance: &Governance, calls: &[ProposedCall]) -> R
             Err((false, why)) => return Ok(Err(in_words(why).to_string())),
         }
     }
-    Ok(Ok(()))
+    let is_untried = calls.iter().any(|call| call.to == governance.governor);
+    let said = if is_untried {
+        "not tried out: the governor takes this from a decided proposal only"
+    } else {
+        "yes, as things stand"
+    };
+    Ok(Ok(said.to_owned()))
 }
 
 /// What the governor is going to ask of it: the most of all that its calls need, and of every kind for a general one.

@@ -9,7 +9,7 @@ pub fn of_governance(name: &str, reason: &str) -> Option<String> {
         "GovernorNonexistentProposal" => "there is no such proposal; see `horae governance list`",
         "GovernorAlreadyCastVote" => "this account has voted on it already; a vote cannot be changed",
         "GovernorInsufficientProposerVotes" => {
-            "who proposes must hold more votes (in wei of METIS); see `horae vote power`, and `horae vote wrap`"
+            "who proposes must hold more votes (in wei of METIS), and votes count from the second after they came; see `horae vote power`"
         }
         "GovernorUnableToCancel" => "only who proposed it may cancel, and only before the vote begins",
         "GovernorRestrictedProposer" => "its description says that only another account may propose it",
