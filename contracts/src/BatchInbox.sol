@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {Digests} from "./Digests.sol";
 import {Frost} from "./Frost.sol";
 import {Weights} from "./Weights.sol";
 import {IBatchInbox} from "./interfaces/IBatchInbox.sol";
+import {IForcedQueue} from "./interfaces/IForcedQueue.sol";
 import {ILockingPool} from "./interfaces/ILockingPool.sol";
 
 /// @title BatchInbox
-/// @notice Accepts batches under the validators' group key, and keys under each other. `IBatchInbox` is the manual.
-contract BatchInbox is IBatchInbox {
-    ILockingPool public immutable POOL;
-    /// @notice Seconds between the start and the end of an emergency rotation.
-    uint64 public immutable EMERGENCY_DELAY;
-
-    /// @dev `Head` as it is stored: the time shares a word with the numbers, and so costs a batch nothing.
+/// @notice Accepts batches under the validators' group key, and keys under each other. `IBatchInbox` is the manual. Runs
+/// behind a proxy that governance upgrades.
+contract BatchInbox is IBatchInbox, Initializable {
+    /// @dev `Head` as it is stored: the time shares a word with the numbers, and so costs a batch nothing. `forced` is the
+    /// queue's to remember.
     struct Accepted {
         uint64 nextIndex;
         uint64 lastBlock;
@@ -32,11 +32,38 @@ contract BatchInbox is IBatchInbox {
     /// @inheritdoc IBatchInbox
     mapping(bytes32 digest => uint64) public emergencyStartedAt;
 
+    /* Written by `initialize` and never again, which is why they are named like constants. */
+    // forge-lint: disable-start(mixed-case-variable)
+
+    ILockingPool public POOL;
+    /// @notice Seconds between the start and the end of an emergency rotation.
+    uint64 public EMERGENCY_DELAY;
+    /// @inheritdoc IBatchInbox
+    IForcedQueue public QUEUE;
+    /// @inheritdoc IBatchInbox
+    /// @dev Shares a word with the queue, for every batch reads both.
+    uint64 public FORCED_DEADLINE;
+
+    // forge-lint: disable-end(mixed-case-variable)
+
+    constructor() {
+        _disableInitializers();
+    }
+
+    /// @notice Makes the inbox, within its proxy's construction.
     /// @param pool Whose validators install the first key.
     /// @param emergencyDelay In seconds.
-    constructor(ILockingPool pool, uint64 emergencyDelay) {
+    /// @param queue Whose entries batches must include; it is connected to this inbox afterwards.
+    /// @param forcedDeadline In L1 blocks.
+    function initialize(ILockingPool pool, uint64 emergencyDelay, IForcedQueue queue, uint64 forcedDeadline)
+        external
+        initializer
+    {
+        require(address(queue) != address(0), NoQueue());
         POOL = pool;
         EMERGENCY_DELAY = emergencyDelay;
+        QUEUE = queue;
+        FORCED_DEADLINE = forcedDeadline;
     }
 
     /* BATCHES */
@@ -68,8 +95,11 @@ contract BatchInbox is IBatchInbox {
             batch.lastBlockHash,
             batch.stateRoot,
             batch.dataHash,
-            batch.l1View
+            batch.l1View,
+            batch.forced,
+            msg.sender
         );
+        QUEUE.include(batch.forced, batch.l1View, FORCED_DEADLINE, msg.sender);
     }
 
     /* KEYS */
@@ -145,6 +175,7 @@ contract BatchInbox is IBatchInbox {
             nextIndex: _head.nextIndex,
             lastBlock: _head.lastBlock,
             l1View: _head.l1View,
+            forced: QUEUE.included(),
             digest: _head.digest,
             lastBlockHash: _head.lastBlockHash,
             stateRoot: _head.stateRoot
@@ -200,10 +231,13 @@ contract BatchInbox is IBatchInbox {
         require(batch.index == _head.nextIndex, WrongIndex(batch.index, _head.nextIndex));
         require(batch.previousDigest == _head.digest, WrongPreviousDigest(batch.previousDigest, _head.digest));
         require(
-            batch.firstBlock == _head.lastBlock + 1 && batch.lastBlock >= batch.firstBlock,
+            batch.firstBlock == _head.lastBlock + 1 && batch.lastBlock >= batch.firstBlock
+                && batch.lastBlock != type(uint64).max,
             WrongBlockRange(batch.firstBlock, batch.lastBlock, _head.lastBlock + 1)
         );
         require(batch.l1View >= _head.l1View, L1ViewFell(batch.l1View, _head.l1View));
+        // It never falls, so one that is ahead would make every entry to come overdue.
+        require(batch.l1View <= block.number, L1ViewAhead(batch.l1View, uint64(block.number)));
     }
 
     function _requireGroupSignature(bytes32 digest, Frost.Signature calldata signature) private view {

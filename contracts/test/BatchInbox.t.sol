@@ -49,7 +49,9 @@ contract BatchInboxTest is Fixture {
                 batch.lastBlockHash,
                 batch.stateRoot,
                 batch.dataHash,
-                batch.l1View
+                batch.l1View,
+                0,
+                ANYONE
             );
             _submit(batch, data);
 
@@ -70,7 +72,8 @@ contract BatchInboxTest is Fixture {
         bytes32 root,
         bytes memory data
     ) public {
-        IBatchInbox.Batch memory batch = nextBatch(uint64(bound(blocks, 1, type(uint64).max)), data);
+        IBatchInbox.Batch memory batch = nextBatch(uint64(bound(blocks, 1, type(uint64).max - 1)), data);
+        vm.roll(l1View);
         (batch.l1View, batch.lastBlockHash, batch.stateRoot) = (l1View, hash, root);
         _submit(batch, data);
         assertEq(inbox.head().digest, inbox.batchDigest(batch));
@@ -175,7 +178,7 @@ contract BatchInboxTest is Fixture {
         (IBatchInbox.Batch memory batch, Frost.Signature memory signature) = _signed("data");
         uint64 narrow = uint64(1) << uint64(bit % 64);
         bytes32 wide = bytes32(1 << (bit % 256));
-        field %= 8;
+        field %= 9;
         if (field == 0) batch.index ^= narrow;
         if (field == 1) batch.previousDigest ^= wide;
         if (field == 2) batch.firstBlock ^= narrow;
@@ -184,6 +187,7 @@ contract BatchInboxTest is Fixture {
         if (field == 5) batch.dataHash ^= wide;
         if (field == 6) batch.stateRoot ^= wide;
         if (field == 7) batch.l1View ^= narrow;
+        if (field == 8) batch.forced ^= narrow;
         vm.expectRevert();
         vm.prank(ANYONE, ANYONE);
         inbox.submit(batch, signature, "data");
@@ -193,11 +197,13 @@ contract BatchInboxTest is Fixture {
     function testFuzz_refusesAHeaderThatWasNotSigned(uint256 field, bytes32 other) public {
         (IBatchInbox.Batch memory batch, Frost.Signature memory signature) = _signed("data");
         bytes32 signed = inbox.batchDigest(batch);
-        field %= 4;
-        if (field == 0) batch.lastBlock = uint64(bound(uint256(other), 1, type(uint64).max));
+        vm.roll(type(uint64).max);
+        field %= 5;
+        if (field == 0) batch.lastBlock = uint64(bound(uint256(other), 1, type(uint64).max - 1));
         if (field == 1) batch.lastBlockHash = other;
         if (field == 2) batch.stateRoot = other;
         if (field == 3) batch.l1View = uint64(uint256(other));
+        if (field == 4) batch.forced = uint64(uint256(other));
         vm.assume(inbox.batchDigest(batch) != signed);
         _refusesSignature(batch, signature);
     }

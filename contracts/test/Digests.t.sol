@@ -22,7 +22,8 @@ contract DigestsTest is Test {
                 lastBlockHash: _word(i, ".lastBlockHash"),
                 dataHash: _word(i, ".dataHash"),
                 stateRoot: _word(i, ".stateRoot"),
-                l1View: _u64(i, ".l1View")
+                l1View: _u64(i, ".l1View"),
+                forced: _u64(i, ".forced")
             });
             assertEq(Digests.batch(_u64(i, ".chainId"), _address(i, ".contract"), batch), _word(i, ".batchDigest"));
         }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Frost} from "../Frost.sol";
+import {IForcedQueue} from "./IForcedQueue.sol";
 import {ILockingPool} from "./ILockingPool.sol";
 
 /// @title IBatchInbox
@@ -24,6 +25,8 @@ interface IBatchInbox {
         bytes32 stateRoot;
         /// Number of the L1 block that `lastBlock` names as its view; never falls.
         uint64 l1View;
+        /// Entries of the forced queue that were executed up to and including `lastBlock`.
+        uint64 forced;
     }
 
     /// @notice The last accepted batch. All zero, `nextIndex` too, before the first.
@@ -31,6 +34,7 @@ interface IBatchInbox {
         uint64 nextIndex;
         uint64 lastBlock;
         uint64 l1View;
+        uint64 forced;
         bytes32 digest;
         bytes32 lastBlockHash;
         bytes32 stateRoot;
@@ -44,7 +48,7 @@ interface IBatchInbox {
         bytes32 snapshotHash;
     }
 
-    /// @notice A batch was accepted; its data is in the calldata of the transaction.
+    /// @notice A batch was accepted; its data is in the calldata of the transaction, which `carrier` sent.
     event BatchAccepted(
         uint64 indexed index,
         bytes32 digest,
@@ -53,7 +57,9 @@ interface IBatchInbox {
         bytes32 lastBlockHash,
         bytes32 stateRoot,
         bytes32 dataHash,
-        uint64 l1View
+        uint64 l1View,
+        uint64 forced,
+        address indexed carrier
     );
     /// @notice A group key came into force, for the validators given.
     event KeyInstalled(
@@ -65,6 +71,7 @@ interface IBatchInbox {
         uint64 indexed keyIndex, bytes32 indexed digest, uint256 px, uint8 parity, bytes32 snapshotHash, uint64 readyAt
     );
 
+    error NoQueue();
     error NotPlainAccount(address sender);
     error NoKey();
     error KeyAlreadyInstalled();
@@ -73,6 +80,7 @@ interface IBatchInbox {
     error WrongPreviousDigest(bytes32 given, bytes32 expected);
     error WrongBlockRange(uint64 firstBlock, uint64 lastBlock, uint64 expectedFirst);
     error L1ViewFell(uint64 given, uint64 last);
+    error L1ViewAhead(uint64 given, uint64 l1Block);
     error WrongDataHash(bytes32 given, bytes32 actual);
     error WrongGroupSignature(bytes32 digest);
     error WrongSnapshot(bytes32 given, bytes32 expected);
@@ -85,7 +93,10 @@ interface IBatchInbox {
     error DelayRunning(uint64 readyAt);
 
     /// @notice Accepts the next batch. The sender must be a plain account, so that `data` is where `derive` looks:
-    /// in the calldata of the transaction itself.
+    /// in the calldata of the transaction itself. The forced queue must agree: `batch.forced` neither goes back, nor
+    /// beyond what the batch's view has seen, nor leaves out an entry that is `FORCED_DEADLINE` L1 blocks old in that
+    /// view (errors `Forced...` of `IForcedQueue`). It is the batch's own view that counts, not when it lands: a late or
+    /// long backlog of batches can always be posted. No key waits for the queue.
     /// @param signature The group's, over the batch's digest as a message of 32 bytes.
     function submit(Batch calldata batch, Frost.Signature calldata signature, bytes calldata data) external;
 
@@ -145,6 +156,12 @@ interface IBatchInbox {
 
     /// @notice The pool whose validators install the first key, and whose exit delays count from rotations here.
     function POOL() external view returns (ILockingPool);
+
+    /// @notice The queue whose entries batches must include.
+    function QUEUE() external view returns (IForcedQueue);
+
+    /// @notice L1 blocks within which a batch's view must include what was entered.
+    function FORCED_DEADLINE() external view returns (uint64);
 
     /// @notice The group key in force.
     function groupKey() external view returns (GroupKey memory);

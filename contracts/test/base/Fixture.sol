@@ -6,6 +6,7 @@ import {Frost} from "../../src/Frost.sol";
 import {LockingPool} from "../../src/LockingPool.sol";
 import {TestMetis} from "../../src/devnet/TestMetis.sol";
 import {IBatchInbox} from "../../src/interfaces/IBatchInbox.sol";
+import {Proxied} from "./Proxied.sol";
 import {Signing} from "./Signing.sol";
 
 /// @notice A pool, an inbox, and validators that have joined the pool.
@@ -14,8 +15,8 @@ abstract contract Fixture is Signing {
     uint64 internal constant EMERGENCY_DELAY = 7 days;
 
     TestMetis internal metis = new TestMetis();
-    LockingPool internal pool = new LockingPool(metis, address(this), EXIT_DELAY);
-    BatchInbox internal inbox = new BatchInbox(pool, EMERGENCY_DELAY);
+    LockingPool internal pool = Proxied.pool(metis, address(this), EXIT_DELAY);
+    BatchInbox internal inbox = Proxied.inbox(pool, EMERGENCY_DELAY);
 
     mapping(address signer => uint256) private _secrets;
 
@@ -123,7 +124,8 @@ abstract contract Fixture is Signing {
             lastBlockHash: keccak256(abi.encode("block", lastBlock)),
             dataHash: keccak256(data),
             stateRoot: keccak256(abi.encode("state", lastBlock)),
-            l1View: head.l1View + 1
+            l1View: uint64(vm.getBlockNumber()),
+            forced: inbox.QUEUE().length()
         });
     }
 }

@@ -17,8 +17,8 @@ use alloy::{
 };
 use alloy_primitives::{Address, B256, Bytes, U64};
 use horae_contracts::{
-    Applications, BatchInbox, HoraeGovernor, LockingPool, RewardSchedule, Slasher, StakeVotes, TestMetis, Timelock,
-    VotingMetis, VotingPower,
+    Applications, BatchInbox, ForcedQueue, HoraeGovernor, LockingPool, RewardSchedule, Slasher, StakeVotes, TestMetis,
+    Timelock, VotingMetis, VotingPower,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
@@ -45,6 +45,7 @@ struct Inner {
     chain_id: u64,
     locking: Address,
     inbox: Address,
+    queue: Address,
     view_depth: ViewDepth,
 }
 
@@ -102,6 +103,7 @@ impl L1 {
                 chain_id: genesis.chain_id,
                 locking: genesis.locking,
                 inbox: genesis.inbox,
+                queue: genesis.queue,
                 view_depth: genesis.view_depth,
             }),
         })
@@ -120,6 +122,11 @@ impl L1 {
     /// The BatchInbox.
     pub fn inbox(&self) -> Address {
         self.inner.inbox
+    }
+
+    /// The ForcedQueue.
+    pub fn queue(&self) -> Address {
+        self.inner.queue
     }
 
     pub(super) fn view_depth(&self) -> ViewDepth {
@@ -151,13 +158,15 @@ impl L1 {
             }
             tracing::warn!(%error, "an L1 endpoint does not answer; the others are used");
         }
-        for (name, address) in [("l1.locking", self.inner.locking), ("l1.inbox", self.inner.inbox)] {
+        let Inner { locking, inbox, queue, .. } = *self.inner;
+        for (name, address) in [("l1.locking", locking), ("l1.inbox", inbox), ("l1.queue", queue)] {
             let code: Bytes = self.call("eth_getCode", (address, "latest")).await?;
             if code.is_empty() {
                 return Err(L1Error::NoContract { name, address });
             }
         }
-        Ok(())
+        let its = self.view(inbox, BatchInbox::QUEUECall {}).await?;
+        if its == queue { Ok(()) } else { Err(L1Error::ForeignQueue { queue, inbox, its }) }
     }
 
     /// One call, tried at every endpoint in turn, [`CALL_ROUNDS`] times. An error that an endpoint answered with is not tried again.
@@ -237,9 +246,10 @@ impl Refusal {
 
 /// An error of one of our contracts, by name and with its values.
 fn contract_error(data: &[u8]) -> Option<String> {
-    let readers: [fn(&[u8]) -> Option<String>; 11] = [
+    let readers: [fn(&[u8]) -> Option<String>; 12] = [
         named::<BatchInbox::BatchInboxErrors>,
         named::<LockingPool::LockingPoolErrors>,
+        named::<ForcedQueue::ForcedQueueErrors>,
         named::<Slasher::SlasherErrors>,
         named::<RewardSchedule::RewardScheduleErrors>,
         named::<TestMetis::TestMetisErrors>,

@@ -11,6 +11,7 @@ pub mod deploy;
 mod error;
 mod events;
 pub mod evidence;
+pub mod forced;
 pub mod limits;
 mod read;
 mod send;
