@@ -34,7 +34,7 @@ fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
     step("governance owns what it decides about");
     let status = newcomer_says(&["governance", "status", "--json"]);
     let owned = status["owns"].as_array().expect("what it owns");
-    assert!(owned.len() == 3 && owned.iter().all(|contract| contract["isGovernance"] == true), "{status}");
+    assert!(owned.len() == 9 && owned.iter().all(|contract| contract["isGovernance"] == true), "{status}");
 
     step("METIS holders wrap, and one has the other vote");
     stake::mint(&devnet, people.holder, 40_000);

@@ -3,10 +3,11 @@
 use std::{fmt::Display, str::FromStr};
 
 use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, FixedBytes, U256, aliases::U48, hex};
+use alloy_primitives::{Address, Bytes, FixedBytes, U256, aliases::U48, hex};
 use clap::ValueEnum;
 use horae_contracts::{
-    Applications, Approval, HoraeGovernor, LockingPool, Penalty, RewardSchedule, Rule, Slasher, Timelock, VotingPower,
+    Applications, Approval, ForcedQueue, HoraeGovernor, LockingPool, Penalty, ProxyAdmin, RewardSchedule, Rule,
+    Slasher, Timelock, VotingPower,
 };
 use horae_node::edges::l1::L1;
 
@@ -55,6 +56,10 @@ pub enum Change {
     SetRule,
     /// METIS: what an applicant leaves
     SetBond,
+    /// WEI: least price of a unit of L2 gas in the forced queue
+    SetForcedGasFloor,
+    /// CONTRACT ADDRESS: put other code behind pool, inbox, queue, slasher or rewards
+    Upgrade,
     /// CONTRACT SELECTOR: how providers of liquid staking are approved; SELECTOR of a function of (address, bool), such as 0x12345678
     SetLiquidStaking,
     /// CONTRACT: let what a contract counts vote, such as a vault's shares
@@ -199,6 +204,19 @@ impl Change {
                 let title = from_to("the bond of an application", metis(now), metis(bond));
                 one(g.applications, Applications::setBondCall { bond_: bond }, title)
             }
+            Self::SetForcedGasFloor => {
+                let floor = values.number()?;
+                let now = l1.view(g.queue, ForcedQueue::floorCall {}).await?;
+                let title = from_to("the least price of forced gas", format!("{now} wei"), format!("{floor} wei"));
+                one(g.queue, ForcedQueue::setFloorCall { floor_: floor }, title)
+            }
+            Self::Upgrade => {
+                let (name, proxy) = values.upgradeable(g)?;
+                let implementation = values.address()?;
+                let admin = l1.proxy_admin(proxy).await?;
+                let call = ProxyAdmin::upgradeAndCallCall { proxy, implementation, data: Bytes::new() };
+                one(self.there(admin)?, call, format!("put the code at {implementation} behind the {name} ({proxy})"))
+            }
             Self::SetLiquidStaking => {
                 let (target, selector) = (values.address()?, values.selector()?);
                 let title = format!("approve providers of liquid staking at {target} by {selector}");
@@ -301,6 +319,15 @@ impl Values<'_> {
 
     fn selector(&mut self) -> Result<FixedBytes<4>, CliError> {
         self.next("a selector", |text| hex::decode_to_array::<_, 4>(text).map(FixedBytes))
+    }
+
+    fn upgradeable(&mut self, g: &Governance) -> Result<(String, Address), CliError> {
+        let proxies =
+            [("pool", g.pool), ("inbox", g.inbox), ("queue", g.queue), ("slasher", g.slasher), ("rewards", g.rewards)];
+        self.next("pool, inbox, queue, slasher or rewards", |text| {
+            let found = proxies.iter().find(|(name, proxy)| *name == text && !proxy.is_zero());
+            found.map(|(name, proxy)| ((*name).to_owned(), *proxy)).ok_or("there is no such contract")
+        })
     }
 
     fn kind(&mut self) -> Result<(String, u8), CliError> {

@@ -34,6 +34,10 @@ pub struct Governance {
     pub metis: Address,
     /// The LockingPool.
     pub pool: Address,
+    /// The ForcedQueue.
+    pub queue: Address,
+    /// The BatchInbox.
+    pub inbox: Address,
     /// The Slasher; zero if the pool works with none.
     pub slasher: Address,
     /// The RewardSchedule; zero if the pool works with none.
@@ -75,6 +79,8 @@ impl Governance {
             applications,
             metis: l1.view(applications, Applications::METISCall {}).await?,
             pool,
+            queue: l1.queue(),
+            inbox: l1.inbox(),
             slasher: l1.view(pool, LockingPool::slasherCall {}).await?,
             rewards: l1.view(pool, LockingPool::rewardsCall {}).await?,
         })
@@ -86,6 +92,8 @@ impl Governance {
             (self.pool, "LockingPool"),
             (self.slasher, "Slasher"),
             (self.rewards, "RewardSchedule"),
+            (self.queue, "ForcedQueue"),
+            (self.inbox, "BatchInbox"),
             (self.governor, "HoraeGovernor"),
             (self.timelock, "Timelock"),
             (self.applications, "Applications"),

@@ -6,8 +6,10 @@ use alloy::sol_types::SolInterface;
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use horae_contracts::{
     Applications::{self, ApplicationsCalls},
+    ForcedQueue::ForcedQueueCalls,
     HoraeGovernor::{self, HoraeGovernorCalls, ProposalCreated},
     LockingPool::LockingPoolCalls,
+    ProxyAdmin::ProxyAdminCalls,
     RewardSchedule::RewardScheduleCalls,
     Rule,
     Slasher::SlasherCalls,
@@ -244,12 +246,14 @@ impl ProposedCall {
             Some("LockingPool") => decoded::<LockingPoolCalls>(&self.input),
             Some("Slasher") => decoded::<SlasherCalls>(&self.input),
             Some("RewardSchedule") => decoded::<RewardScheduleCalls>(&self.input),
+            Some("ForcedQueue") => decoded::<ForcedQueueCalls>(&self.input),
             Some("HoraeGovernor") => decoded::<HoraeGovernorCalls>(&self.input),
             Some("Timelock") => decoded::<TimelockCalls>(&self.input),
             Some("Applications") => decoded::<ApplicationsCalls>(&self.input),
             Some("VotingPower") => decoded::<VotingPowerCalls>(&self.input),
             Some("METIS") => decoded::<TestMetisCalls>(&self.input),
-            _ => None,
+            // A proxy's admin is one of many, and known by its calls.
+            _ => decoded::<ProxyAdminCalls>(&self.input),
         };
         let name = governance.name_of(self.to).map_or_else(|| self.to.to_string(), str::to_owned);
         let what = decoded.unwrap_or_else(|| hex::encode_prefixed(&self.input));
@@ -304,6 +308,8 @@ mod tests {
             applications: Address::repeat_byte(6),
             metis: Address::repeat_byte(7),
             pool: Address::repeat_byte(8),
+            queue: Address::repeat_byte(9),
+            inbox: Address::repeat_byte(10),
             slasher: zero,
             rewards: zero,
         };

@@ -1,7 +1,9 @@
 //! `horae governance status`
 
 use alloy_primitives::{Address, U256};
-use horae_contracts::{Applications, HoraeGovernor, LockingPool, RewardSchedule, Slasher, TestMetis, VotingPower};
+use horae_contracts::{
+    Applications, ForcedQueue, HoraeGovernor, LockingPool, ProxyAdmin, RewardSchedule, Slasher, TestMetis, VotingPower,
+};
 use horae_node::edges::l1::L1;
 use serde_json::json;
 
@@ -75,14 +77,30 @@ pub async fn run(options: &StatusOptions) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What governance is to own, and who does.
+/// What governance is to own, and who does: the contracts, and who may change the code behind each.
 async fn owned(l1: &L1, g: &Governance) -> Result<Vec<(&'static str, Address, Address)>, CliError> {
-    let mut owned = vec![("pool", g.pool, l1.view(g.pool, LockingPool::ownerCall {}).await?)];
+    let mut owned = vec![
+        ("pool", g.pool, l1.view(g.pool, LockingPool::ownerCall {}).await?),
+        ("queue", g.queue, l1.view(g.queue, ForcedQueue::ownerCall {}).await?),
+    ];
     if !g.slasher.is_zero() {
         owned.push(("slasher", g.slasher, l1.view(g.slasher, Slasher::ownerCall {}).await?));
     }
     if !g.rewards.is_zero() {
         owned.push(("rewards", g.rewards, l1.view(g.rewards, RewardSchedule::ownerCall {}).await?));
+    }
+    let proxies = [
+        ("pool code", g.pool),
+        ("inbox code", g.inbox),
+        ("queue code", g.queue),
+        ("slasher code", g.slasher),
+        ("rewards code", g.rewards),
+    ];
+    for (name, proxy) in proxies.into_iter().filter(|(_, proxy)| !proxy.is_zero()) {
+        let admin = l1.proxy_admin(proxy).await?;
+        if !admin.is_zero() {
+            owned.push((name, admin, l1.view(admin, ProxyAdmin::ownerCall {}).await?));
+        }
     }
     Ok(owned)
 }
