@@ -47,9 +47,16 @@ contract LockingPool is Liability, Guarded {
     }
 
     /// @inheritdoc ILockingPool
-    function setWhitelist(address owner, bool allowed) external onlyOwner {
+    function setWhitelist(address owner, bool allowed) external {
+        if (msg.sender != vaultFactory) _checkOwner();
         isWhitelisted[owner] = allowed;
         emit Whitelisted(owner, allowed);
+    }
+
+    /// @inheritdoc ILockingPool
+    function setVaultFactory(address factory) external onlyOwner {
+        vaultFactory = factory;
+        emit VaultFactoryChanged(factory);
     }
 
     /// @inheritdoc ILockingPool

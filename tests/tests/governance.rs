@@ -26,7 +26,7 @@ const PASSWORD: &str = "not a secret";
 
 #[test]
 fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
-    let devnet = Devnet::start(&["--standby", "1", "--epoch-slots", "2", "--voting-period", "30", "--load", "20"]);
+    let devnet = Devnet::start(&["--standby", "1", "--epoch-slots", "2", "--voting-period", "60", "--load", "20"]);
     let people = People::new(&devnet);
     let (newcomer, home) = (stake::signer_of(&devnet.nodes[NEWCOMER]), home(&devnet, NEWCOMER));
     let newcomer_says = |arguments: &[&str]| says(&[arguments, &["--home", &home]].concat());

@@ -85,4 +85,7 @@ abstract contract PoolStorage is ILockingPool {
     uint256 internal _listedStake;
     uint256 internal _stakeSeconds;
     uint64 internal _summedAt;
+
+    /// @inheritdoc ILockingPool
+    address public vaultFactory;
 }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     apply::args::ApplyCommand, governance::args::GovernanceCommand, logs::LogFormat, slash::SlashCommand,
-    stake::args::StakeCommand, vote::args::VoteCommand,
+    stake::args::StakeCommand, vault::args::VaultCommand, vote::args::VoteCommand,
 };
 
 /// Where a devnet keeps everything unless told otherwise.
@@ -70,6 +70,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: VoteCommand,
+    },
+    /// Liquid staking: run a vault, or hold its shares.
+    Vault {
+        /// What to do.
+        #[command(subcommand)]
+        command: VaultCommand,
     },
     /// Propose changes of the chain's contracts, and carry out what was decided.
     Governance {

@@ -29,6 +29,7 @@ mod stake;
 mod status;
 mod under;
 mod validators;
+mod vault;
 mod vote;
 
 use std::process::ExitCode;
@@ -93,6 +94,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             Command::Stake { command } => stake::run(&command).await.map(done),
             Command::Apply { command } => apply::run(&command).await.map(done),
             Command::Vote { command } => vote::run(&command).await.map(done),
+            Command::Vault { command } => vault::run(&command).await.map(done),
             Command::Governance { command } => governance::run(&command).await.map(done),
             Command::Slash { command } => slash::run(&command).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),

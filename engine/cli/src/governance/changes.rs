@@ -6,8 +6,8 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, FixedBytes, U256, aliases::U48, hex};
 use clap::ValueEnum;
 use horae_contracts::{
-    Applications, Approval, ForcedQueue, HoraeGovernor, LockingPool, Penalty, ProxyAdmin, RewardSchedule, Rule,
-    Slasher, Timelock, VotingPower,
+    Applications, Approval, ForcedQueue, HoraeGovernor, LiquidStakingFactory, LockingPool, Penalty, ProxyAdmin,
+    RewardSchedule, Rule, Slasher, Timelock, VotingPower,
 };
 use horae_node::edges::l1::L1;
 
@@ -60,6 +60,11 @@ pub enum Change {
     SetForcedGasFloor,
     /// CONTRACT ADDRESS: put other code behind pool, inbox, queue, slasher or rewards
     Upgrade,
+    /// FACTORY PLACES COVER TIME: put a factory of vaults to use, and open its first round: so many places, METIS that each provider has
+    /// at stake of its own, and how long applications are taken, such as `0x.. 3 1000 30d`
+    StartLiquidStaking,
+    /// PLACES COVER TIME: open another round of providers
+    OpenRound,
     /// CONTRACT SELECTOR: how providers of liquid staking are approved; SELECTOR of a function of (address, bool), such as 0x12345678
     SetLiquidStaking,
     /// CONTRACT: let what a contract counts vote, such as a vault's shares
@@ -217,6 +222,24 @@ impl Change {
                 let call = ProxyAdmin::upgradeAndCallCall { proxy, implementation, data: Bytes::new() };
                 one(self.there(admin)?, call, format!("put the code at {implementation} behind the {name} ({proxy})"))
             }
+            Self::StartLiquidStaking => {
+                let factory = values.address()?;
+                let selector = FixedBytes(LiquidStakingFactory::approveProviderCall::SELECTOR);
+                let approval = Approval { target: factory, selector };
+                one(
+                    g.pool,
+                    LockingPool::setVaultFactoryCall { factory },
+                    format!("put the factory of vaults {factory} to use, and "),
+                )
+                .and(g.power, VotingPower::setRegistrarCall { registrar_: factory }, "")
+                .and(g.governor, HoraeGovernor::setLiquidStakingCall { approval }, "")
+                .with_round(values, l1, factory)
+                .await?
+            }
+            Self::OpenRound => {
+                let factory = self.there(l1.view(g.governor, HoraeGovernor::liquidStakingCall {}).await?.target)?;
+                Changed { calls: Vec::new(), title: String::new() }.with_round(values, l1, factory).await?
+            }
             Self::SetLiquidStaking => {
                 let (target, selector) = (values.address()?, values.selector()?);
                 let title = format!("approve providers of liquid staking at {target} by {selector}");
@@ -269,6 +292,21 @@ impl Change {
 }
 
 impl Changed {
+    async fn with_round(self, values: &mut Values<'_>, l1: &L1, factory: Address) -> Result<Self, CliError> {
+        let places = values.next("a number of places", u32::from_str)?;
+        let cover = values.next("an amount of METIS", parse_metis)?;
+        let cover = u128::try_from(cover).map_err(|_| values.wrong("takes a smaller cover".to_owned()))?;
+        let lasts = values.seconds()?;
+        let begin = l1.head().await?.timestamp_s;
+        let words = format!(
+            "open a round of {places} places for {}, {} of cover each",
+            lasting(lasts),
+            metis(U256::from(cover))
+        );
+        let call = LiquidStakingFactory::openRoundCall { begin, end: begin.saturating_add(lasts), places, cover };
+        Ok(self.and(factory, call, &words))
+    }
+
     fn and(mut self, to: Address, call: impl SolCall, words: &str) -> Self {
         self.calls.push(ProposedCall { to, value: U256::ZERO, input: call.abi_encode().into() });
         self.title += words;

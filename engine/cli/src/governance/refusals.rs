@@ -41,6 +41,26 @@ pub fn of_governance(name: &str, reason: &str) -> Option<String> {
         "NotSource" | "NotVotes" => "this contract is no source of votes",
         "ApprovalNotAllowed" => "providers of liquid staking cannot be approved at this contract",
         "AlreadyBegun" => "rewards have begun",
+        "RoundMalformed" => {
+            "a round must end after it began, in the future, with places, and a cover of at most 100,000 METIS"
+        }
+        "RoundNotOpen" => {
+            "the round does not take applications now (round, begin, end in Unix time); see `horae vault show`"
+        }
+        "RoundFull" => "all places of the round are taken",
+        "NotApplied" => "the provider has not asked for a vault: `horae vault create`",
+        "HasVault" => "the provider runs a vault already",
+        "NotProvider" => "only the vault's provider may do this",
+        "DepositTooSmall" => "the deposit is worth no share",
+        "VaultClosed" => "the vault is closed: shares can be redeemed, nothing can be added",
+        "HasValidator" => {
+            "the vault has a validator already; `horae vault rebalance` adds what is in hand to its stake"
+        }
+        "TooLittleToLock" => "the vault has fewer METIS in hand than a validator needs (in wei: free, least)",
+        "CoverTooSmall" => "the provider's cover is not whole: `horae vault cover` (in wei: cover, needed)",
+        "TooManyRequests" => "so many requests wait in the queue already; `horae vault claim` what was served",
+        "NothingRequested" => "nothing was asked for",
+        "ERC4626ExceededMaxDeposit" => "the vault takes no more than that (in wei)",
         "TimelockUnauthorizedCaller" | "GovernorOnlyExecutor" => "only governance itself may do this, by a proposal",
         _ => return None,
     };

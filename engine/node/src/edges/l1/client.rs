@@ -17,8 +17,8 @@ use alloy::{
 };
 use alloy_primitives::{Address, B256, Bytes, U64};
 use horae_contracts::{
-    Applications, BatchInbox, ForcedQueue, HoraeGovernor, LockingPool, RewardSchedule, Slasher, StakeVotes, TestMetis,
-    Timelock, VotingMetis, VotingPower,
+    Applications, BatchInbox, ForcedQueue, HoraeGovernor, LiquidStakingFactory, LiquidStakingVault, LockingPool,
+    RewardSchedule, Slasher, StakeVotes, TestMetis, Timelock, VotingMetis, VotingPower,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
@@ -246,7 +246,7 @@ impl Refusal {
 
 /// An error of one of our contracts, by name and with its values.
 fn contract_error(data: &[u8]) -> Option<String> {
-    let readers: [fn(&[u8]) -> Option<String>; 12] = [
+    let readers: [fn(&[u8]) -> Option<String>; 14] = [
         named::<BatchInbox::BatchInboxErrors>,
         named::<LockingPool::LockingPoolErrors>,
         named::<ForcedQueue::ForcedQueueErrors>,
@@ -259,6 +259,8 @@ fn contract_error(data: &[u8]) -> Option<String> {
         named::<VotingMetis::VotingMetisErrors>,
         named::<StakeVotes::StakeVotesErrors>,
         named::<VotingPower::VotingPowerErrors>,
+        named::<LiquidStakingFactory::LiquidStakingFactoryErrors>,
+        named::<LiquidStakingVault::LiquidStakingVaultErrors>,
     ];
     readers.iter().find_map(|read| read(data)).map(|text| inner_of(&text))
 }

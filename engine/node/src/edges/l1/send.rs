@@ -20,7 +20,10 @@ use tokio::{
 use super::{
     Account, L1, L1Error,
     client::Refusal,
-    limits::{BUMP_AFTER, BUMP_PERCENT, BUMPS_MAX, DEFAULT_TIP, GAS_MARGIN_PERCENT, RECEIPT_LAG, RECEIPT_POLL},
+    limits::{
+        BUMP_AFTER, BUMP_PERCENT, BUMPS_MAX, DEFAULT_TIP, GAS_MARGIN_LEAST, GAS_MARGIN_PERCENT, RECEIPT_LAG,
+        RECEIPT_POLL,
+    },
 };
 
 /// An account on L1 that sends.
@@ -218,7 +221,7 @@ impl Sender {
         };
         let estimate: Result<U64, Refusal> = self.l1.try_call("eth_estimateGas", (request, "latest")).await;
         let estimate = estimate.map_err(|refusal| self.no_funds(refusal, "eth_estimateGas"))?.to::<u64>();
-        Ok(estimate + estimate * GAS_MARGIN_PERCENT / 100)
+        Ok(estimate + (estimate * GAS_MARGIN_PERCENT / 100).max(GAS_MARGIN_LEAST))
     }
 
     async fn fee(&self) -> Result<Fee, L1Error> {
