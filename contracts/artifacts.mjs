@@ -11,6 +11,8 @@ const CONTRACTS = [
   "BatchInbox",
   "ForcedQueue",
   "HoraeGovernor",
+  "LiquidStakingFactory",
+  "LiquidStakingVault",
   "LockingEscrow",
   "LockingPool",
   "ProxyAdmin",

@@ -135,3 +135,21 @@ pub mod stake_votes {
         "../artifacts/StakeVotes.json"
     );
 }
+
+pub mod factory {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        LiquidStakingFactory,
+        "../artifacts/LiquidStakingFactory.json"
+    );
+}
+
+pub mod vault {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        LiquidStakingVault,
+        "../artifacts/LiquidStakingVault.json"
+    );
+}

@@ -1,4 +1,4 @@
-//! METIS and delays, as people write and read them.
+//! METIS, shares and delays, as people write and read them.
 
 use alloy_primitives::{U256, utils};
 
@@ -27,9 +27,71 @@ pub fn lasting(seconds: u64) -> String {
     }
 }
 
+/// A number of seconds on the command line: `90`, `90s`, `15m`, `12h`, `3d`.
+pub fn parse_seconds(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        Some((at, 'd')) => (&text[..at], 86_400),
+        _ => (text, 1),
+    };
+    let number = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = number.and_then(|digits| digits.parse::<u64>().ok()).and_then(|number| number.checked_mul(unit));
+    number.ok_or_else(|| "is not a time, such as 90s, 15m, 12h or 3d".to_owned())
+}
+
+/// A share on the command line, in 1 / 10,000: `5%`, `0.25%`, `80`.
+pub fn parse_percent(text: &str) -> Result<u16, String> {
+    let wrong = || "is not a share from 0 % to 100 %, such as 5% or 0.25%".to_owned();
+    let text = text.strip_suffix('%').unwrap_or(text).trim_end();
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 2 {
+        return Err(wrong());
+    }
+    let whole: u16 = whole.parse().map_err(|_| wrong())?;
+    let part: u16 = format!("{part:0<2}").parse().map_err(|_| wrong())?;
+    let share = whole.checked_mul(100).and_then(|share| share.checked_add(part));
+    share.filter(|share| *share <= 10_000).ok_or_else(wrong)
+}
+
+/// A share in 1 / 10,000, in percent.
+pub fn percent(share: u16) -> String {
+    let text = format!("{}.{:02}", share / 100, share % 100);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_read_and_shown_in_percent() {
+        for (text, share, shown) in [
+            ("5%", 500, "5 %"),
+            ("0.25%", 25, "0.25 %"),
+            ("80", 8_000, "80 %"),
+            ("99.9 %", 9_990, "99.9 %"),
+            ("0", 0, "0 %"),
+        ] {
+            assert_eq!(parse_percent(text), Ok(share), "{text}");
+            assert_eq!(percent(share), shown);
+        }
+        for wrong in ["", "%", "-5%", "5.123%", "101%", "100.01%", "5,5", ".5", "x", "65536"] {
+            assert!(parse_percent(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("15m", 900), ("12h", 43_200), ("3d", 259_200), ("0", 0)] {
+            assert_eq!(parse_seconds(text), Ok(seconds), "{text}");
+        }
+        for wrong in ["", "d", "-1s", "1w", "1.5h", "ä", "999999999999999999d"] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn amounts_are_read_and_shown_in_metis() {

@@ -72,6 +72,8 @@ pub struct Chain {
     pub inbox: Address,
     /// The governor.
     pub governor: Address,
+    /// The factory of vaults.
+    pub vaults: Address,
     /// The ForcedQueue.
     pub queue: Address,
     /// EIP-155 chain id of the L2.
@@ -139,6 +141,7 @@ impl Chain {
             locking: deployment.locking,
             inbox: deployment.inbox,
             governor: governance.governor,
+            vaults: governance.vaults,
             queue: deployment.queue,
             chain_id: L2_CHAIN_ID,
             origin_number: origin.view.number,
@@ -230,6 +233,7 @@ impl Chain {
             ("ForcedQueue", self.queue),
             ("LockingPool", self.locking),
             ("Governor", self.governor),
+            ("Vaults", self.vaults),
             ("METIS", self.metis),
         ];
         for (name, address) in contracts {

@@ -16,7 +16,10 @@ use alloy::{
     transports::{RpcError, TransportError, http::reqwest::Url},
 };
 use alloy_primitives::{Address, B256, Bytes, U64};
-use horae_contracts::{BatchInbox, ForcedQueue, LockingPool, RewardSchedule, Slasher, TestMetis};
+use horae_contracts::{
+    Applications, BatchInbox, ForcedQueue, HoraeGovernor, LiquidStakingFactory, LiquidStakingVault, LockingPool,
+    RewardSchedule, Slasher, StakeVotes, TestMetis, Timelock, VotingMetis, VotingPower,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
 
@@ -243,14 +246,27 @@ impl Refusal {
 
 /// An error of one of our contracts, by name and with its values.
 fn contract_error(data: &[u8]) -> Option<String> {
-    let inbox = BatchInbox::BatchInboxErrors::abi_decode(data).map(|e| format!("{e:?}"));
-    let error = inbox
-        .or_else(|_| LockingPool::LockingPoolErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| ForcedQueue::ForcedQueueErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| Slasher::SlasherErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| RewardSchedule::RewardScheduleErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| TestMetis::TestMetisErrors::abi_decode(data).map(|e| format!("{e:?}")));
-    error.ok().map(|text| inner_of(&text))
+    let readers: [fn(&[u8]) -> Option<String>; 14] = [
+        named::<BatchInbox::BatchInboxErrors>,
+        named::<LockingPool::LockingPoolErrors>,
+        named::<ForcedQueue::ForcedQueueErrors>,
+        named::<Slasher::SlasherErrors>,
+        named::<RewardSchedule::RewardScheduleErrors>,
+        named::<TestMetis::TestMetisErrors>,
+        named::<HoraeGovernor::HoraeGovernorErrors>,
+        named::<Applications::ApplicationsErrors>,
+        named::<Timelock::TimelockErrors>,
+        named::<VotingMetis::VotingMetisErrors>,
+        named::<StakeVotes::StakeVotesErrors>,
+        named::<VotingPower::VotingPowerErrors>,
+        named::<LiquidStakingFactory::LiquidStakingFactoryErrors>,
+        named::<LiquidStakingVault::LiquidStakingVaultErrors>,
+    ];
+    readers.iter().find_map(|read| read(data)).map(|text| inner_of(&text))
+}
+
+fn named<E: SolInterface + Debug>(data: &[u8]) -> Option<String> {
+    E::abi_decode(data).ok().map(|error| format!("{error:?}"))
 }
 
 /// `WrongIndex(WrongIndex { given: 0, expected: 1 })` without the outer name.

@@ -135,6 +135,7 @@ fn of_pool(event: LockingPoolEvents) -> Option<L1Event> {
         | LockingPoolEvents::MaxValidatorsChanged(_)
         | LockingPoolEvents::ChangeIntervalChanged(_)
         | LockingPoolEvents::GuardianChanged(_)
+        | LockingPoolEvents::VaultFactoryChanged(_)
         | LockingPoolEvents::Paused(_)
         | LockingPoolEvents::Unpaused(_)
         | LockingPoolEvents::Whitelisted(_)
