@@ -46,6 +46,24 @@ pub mod rewards {
     );
 }
 
+pub mod fee_pot {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        FeePot,
+        "../artifacts/FeePot.json"
+    );
+}
+
+pub mod sequencer_set {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        SequencerSet,
+        "../artifacts/SequencerSet.json"
+    );
+}
+
 pub mod metis {
     alloy::sol!(
         #[sol(rpc)]

@@ -23,6 +23,8 @@ pub use bindings::slasher::{
     ISlasher::{Penalty, Proof, Statement},
     Slasher,
 };
-pub use bindings::{escrow::LockingEscrow, metis::TestMetis, rewards::RewardSchedule};
+pub use bindings::{
+    escrow::LockingEscrow, fee_pot::FeePot, metis::TestMetis, rewards::RewardSchedule, sequencer_set::SequencerSet,
+};
 pub use digest::{Succession, batch_digest, installation_digest, rotation_digest, signer_digest, snapshot_hash};
 pub use point::{PointError, group_key, group_signature, recoverable};
