@@ -32,9 +32,10 @@ pub use bindings::slasher::{
     Slasher,
 };
 pub use bindings::{
-    admin::ProxyAdmin, escrow::LockingEscrow, factory::LiquidStakingFactory, metis::TestMetis, power::VotingPower,
-    proxy::TransparentUpgradeableProxy, queue::ForcedQueue, rewards::RewardSchedule, stake_votes::StakeVotes,
-    timelock::Timelock, vault::LiquidStakingVault, wrapped::VotingMetis,
+    admin::ProxyAdmin, escrow::LockingEscrow, factory::LiquidStakingFactory, fee_pot::FeePot, metis::TestMetis,
+    power::VotingPower, proxy::TransparentUpgradeableProxy, queue::ForcedQueue, rewards::RewardSchedule,
+    sequencer_set::SequencerSet, stake_votes::StakeVotes, timelock::Timelock, vault::LiquidStakingVault,
+    wrapped::VotingMetis,
 };
 pub use digest::{Succession, batch_digest, installation_digest, rotation_digest, signer_digest, snapshot_hash};
 pub use point::{PointError, group_key, group_signature, recoverable};
