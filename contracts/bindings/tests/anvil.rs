@@ -13,10 +13,11 @@ use alloy::primitives::{B256, Bytes, U256, keccak256};
 use alloy::providers::{Provider, ProviderBuilder};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::SolCall;
 use common::Group;
 use horae_contracts::{
-    Batch, BatchInbox, LockingPool, Succession, TestMetis, batch_digest, group_key, group_signature,
-    installation_digest, recoverable, rotation_digest, signer_digest, snapshot_hash,
+    Batch, BatchInbox, LockingPool, Succession, TestMetis, TransparentUpgradeableProxy, batch_digest, group_key,
+    group_signature, installation_digest, recoverable, rotation_digest, signer_digest, snapshot_hash,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -70,7 +71,13 @@ async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
 
     let metis = TestMetis::deploy_builder(&provider).from(deployer).deploy().await.unwrap();
     let pool = LockingPool::deploy_builder(&provider, metis, deployer, 60).from(deployer).deploy().await.unwrap();
-    let inbox = BatchInbox::deploy_builder(&provider, pool, 60).from(deployer).deploy().await.unwrap();
+    let queue = ForcedQueue::deploy_builder(&provider).from(deployer).deploy().await.unwrap();
+    let initialize = ForcedQueue::initializeCall { owner_: deployer, floor_: 1_000_000 }.abi_encode();
+    let proxy = TransparentUpgradeableProxy::deploy_builder(&provider, queue, deployer, initialize.into());
+    let queue = proxy.from(deployer).deploy().await.unwrap();
+    let inbox = BatchInbox::deploy_builder(&provider, pool, 60, queue, 20).from(deployer).deploy().await.unwrap();
+    let queue = ForcedQueue::new(queue, &provider);
+    queue.connect(inbox).from(deployer).send().await.unwrap().get_receipt().await.unwrap();
     let metis = TestMetis::new(metis, &provider);
     let pool = LockingPool::new(pool, &provider);
     let inbox = BatchInbox::new(inbox, &provider);
@@ -132,6 +139,7 @@ async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
         dataHash: keccak256(&data),
         stateRoot: keccak256("state 9"),
         l1View: 1,
+        forced: 0,
     };
     let digest = batch_digest(L1_CHAIN_ID, *inbox.address(), &batch);
     let signature = group_signature(&group.sign(digest.as_slice(), &mut rng)).unwrap();

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{logs::LogFormat, slash::SlashCommand, stake::args::StakeCommand};
+use crate::{logs::LogFormat, queue::args::QueueCommand, slash::SlashCommand, stake::args::StakeCommand};
 
 /// Where a devnet keeps everything unless told otherwise.
 pub const DEVNET_HOME: &str = "target/devnet";
@@ -61,6 +61,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: SlashCommand,
+    },
+    /// Deposit to L2, or force a transaction into it, by way of L1: no node can leave it out.
+    Queue {
+        /// What to do.
+        #[command(subcommand)]
+        command: QueueCommand,
     },
     /// Show the public keys of a home.
     Keys(KeysOptions),

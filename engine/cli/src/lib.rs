@@ -16,6 +16,7 @@ mod load;
 mod logs;
 mod node;
 mod plan;
+mod queue;
 mod rejoin;
 mod rpc;
 mod signals;
@@ -75,6 +76,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             Command::Validators(options) => status::validators(&options).await.map(done),
             Command::Stake { command } => stake::run(&command).await.map(done),
             Command::Slash { command } => slash::run(&command).await.map(done),
+            Command::Queue { command } => queue::run(&command).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),
             Command::Feed(options) => feed::run(&options).await.map(done),
             Command::Load(options) => load::run(options).await,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use horae_control::{BlockFacts, ControlState, Dues, Epoch, NextEpoch, Tally, Term, planted};
+use horae_stages::protocol::is_protocol;
 use horae_stages::{L1View, StateSource};
 use metrics::counter;
 use tracing::{debug, info, warn};
@@ -167,6 +168,7 @@ impl<S: StateSource> Replica<S> {
         let executed = void.iter().map(|held| &held.executed);
         let transactions =
             executed.flat_map(|block| block.transactions.iter().map(|tx| tx.hash).zip(&block.block.transactions));
+        let transactions = transactions.filter(|(_, raw)| !is_protocol(raw));
         self.start_again(transactions, io);
     }
 
