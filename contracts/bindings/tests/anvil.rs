@@ -16,8 +16,8 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall;
 use common::Group;
 use horae_contracts::{
-    Batch, BatchInbox, LockingPool, Succession, TestMetis, TransparentUpgradeableProxy, batch_digest, group_key,
-    group_signature, installation_digest, recoverable, rotation_digest, signer_digest, snapshot_hash,
+    Batch, BatchInbox, ForcedQueue, LockingPool, Succession, TestMetis, TransparentUpgradeableProxy, batch_digest,
+    group_key, group_signature, installation_digest, recoverable, rotation_digest, signer_digest, snapshot_hash,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
