@@ -7,15 +7,21 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const CONTRACTS = [
+  "Applications",
   "BatchInbox",
   "ForcedQueue",
+  "HoraeGovernor",
   "LockingEscrow",
   "LockingPool",
   "ProxyAdmin",
   "RewardSchedule",
   "Slasher",
+  "StakeVotes",
   "TestMetis",
+  "Timelock",
   "TransparentUpgradeableProxy",
+  "VotingMetis",
+  "VotingPower",
 ];
 const root = dirname(fileURLToPath(import.meta.url));
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {Digests} from "./Digests.sol";
@@ -11,16 +12,9 @@ import {IForcedQueue} from "./interfaces/IForcedQueue.sol";
 import {ILockingPool} from "./interfaces/ILockingPool.sol";
 
 /// @title BatchInbox
-/// @notice Accepts batches under the validators' group key, and keys under each other. `IBatchInbox` is the manual.
-contract BatchInbox is IBatchInbox {
-    ILockingPool public immutable POOL;
-    /// @notice Seconds between the start and the end of an emergency rotation.
-    uint64 public immutable EMERGENCY_DELAY;
-    /// @inheritdoc IBatchInbox
-    IForcedQueue public immutable QUEUE;
-    /// @inheritdoc IBatchInbox
-    uint64 public immutable FORCED_DEADLINE;
-
+/// @notice Accepts batches under the validators' group key, and keys under each other. `IBatchInbox` is the manual. Runs
+/// behind a proxy that governance upgrades.
+contract BatchInbox is IBatchInbox, Initializable {
     /// @dev `Head` as it is stored: the time shares a word with the numbers, and so costs a batch nothing. `forced` is the
     /// queue's to remember.
     struct Accepted {
@@ -38,11 +32,33 @@ contract BatchInbox is IBatchInbox {
     /// @inheritdoc IBatchInbox
     mapping(bytes32 digest => uint64) public emergencyStartedAt;
 
+    /* Written by `initialize` and never again, which is why they are named like constants. */
+    // forge-lint: disable-start(mixed-case-variable)
+
+    ILockingPool public POOL;
+    /// @notice Seconds between the start and the end of an emergency rotation.
+    uint64 public EMERGENCY_DELAY;
+    /// @inheritdoc IBatchInbox
+    IForcedQueue public QUEUE;
+    /// @inheritdoc IBatchInbox
+    /// @dev Shares a word with the queue, for every batch reads both.
+    uint64 public FORCED_DEADLINE;
+
+    // forge-lint: disable-end(mixed-case-variable)
+
+    constructor() {
+        _disableInitializers();
+    }
+
+    /// @notice Makes the inbox, within its proxy's construction.
     /// @param pool Whose validators install the first key.
     /// @param emergencyDelay In seconds.
     /// @param queue Whose entries batches must include; it is connected to this inbox afterwards.
     /// @param forcedDeadline In L1 blocks.
-    constructor(ILockingPool pool, uint64 emergencyDelay, IForcedQueue queue, uint64 forcedDeadline) {
+    function initialize(ILockingPool pool, uint64 emergencyDelay, IForcedQueue queue, uint64 forcedDeadline)
+        external
+        initializer
+    {
         require(address(queue) != address(0), NoQueue());
         POOL = pool;
         EMERGENCY_DELAY = emergencyDelay;

@@ -79,13 +79,12 @@ contract ForcedQueue is IForcedQueue, Initializable, Ownable2StepUpgradeable {
         require(address(progress.inbox) != address(0), NotConnected());
         require(!isCreation || to == address(0), CreationHasRecipient(to));
         require(data.length <= MAX_DATA, TooMuchData(data.length, MAX_DATA));
-        uint64 least = intrinsicGas(isCreation, data.length);
+        uint64 least = intrinsicGas(isCreation, uint64(data.length));
         require(gas >= least, TooLittleGas(gas, least));
         require(gas <= BLOCK_GAS, TooMuchGas(gas, BLOCK_GAS));
 
         uint256 fee = _buy(gas, data.length);
         require(msg.value >= fee && msg.value - fee >= mint, TooLittleValue(msg.value, mint, fee));
-        // No funds that exist can pass what the sums hold; a chain whose funds could is told so.
         uint256 over = msg.value - fee - mint;
         if (over != 0) owed[msg.sender] += over;
 
@@ -171,8 +170,8 @@ contract ForcedQueue is IForcedQueue, Initializable, Ownable2StepUpgradeable {
 
     /// @inheritdoc IForcedQueue
     /// @dev The highest that a byte can cost since EIP-7623, and EIP-3860's cost of init code.
-    function intrinsicGas(bool isCreation, uint256 bytes_) public pure returns (uint64) {
-        uint256 gas = 21_000 + 40 * bytes_;
+    function intrinsicGas(bool isCreation, uint64 bytes_) public pure returns (uint64) {
+        uint256 gas = 21_000 + 40 * uint256(bytes_);
         if (isCreation) gas += 32_000 + 2 * Math.ceilDiv(bytes_, 32);
         return gas.toUint64();
     }

@@ -5,7 +5,8 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 /// @title LockingEscrow
-/// @notice Holds the METIS that validators have locked, and does nothing else. Only the pool that made it moves any.
+/// @notice Holds the METIS that validators have locked, and does nothing else. Only the pool that it was made for moves any.
+/// @dev Behind no proxy: whatever the pool becomes, no more leaves than was deposited and is owed.
 contract LockingEscrow {
     using SafeERC20 for IERC20;
 
@@ -23,9 +24,10 @@ contract LockingEscrow {
         _;
     }
 
-    constructor(IERC20 metis) {
+    /// @param metis The METIS token. @param pool The pool's address, which is its proxy's.
+    constructor(IERC20 metis, address pool) {
         METIS = metis;
-        POOL = msg.sender;
+        POOL = pool;
     }
 
     /// @notice Takes `amount` from `from`, who has approved this contract.

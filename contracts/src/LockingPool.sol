@@ -1,29 +1,37 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {Digests} from "./Digests.sol";
 import {Guarded} from "./Guarded.sol";
-import {LockingEscrow} from "./LockingEscrow.sol";
 import {IBatchInbox} from "./interfaces/IBatchInbox.sol";
 import {ILockingPool} from "./interfaces/ILockingPool.sol";
+import {FixedParts} from "./pool/FixedParts.sol";
 import {Liability} from "./pool/Liability.sol";
-import {StakeVotes} from "./pool/StakeVotes.sol";
 
 /// @title LockingPool
 /// @notice The list of validators and their stakes: what governance and the owners of validators do. `ILockingPool` is the
-/// manual; the rest is in `pool/`.
+/// manual; the rest is in `pool/`. Runs behind a proxy that governance upgrades.
 contract LockingPool is Liability, Guarded {
+    /// @dev Code to run once, and the same for every pool, so it need not be in storage.
+    FixedParts private immutable PARTS = new FixedParts();
+
+    constructor() {
+        _disableInitializers();
+    }
+
+    /// @notice Makes the pool, within its proxy's construction, with an escrow and a ledger of votes of its own.
     /// @param metis The METIS token.
     /// @param owner Governance: keeps the whitelist and the parameters.
     /// @param exitDelay In seconds; 21 days.
-    constructor(IERC20 metis, address owner, uint64 exitDelay) Ownable(owner) {
-        ESCROW = new LockingEscrow(metis);
-        VOTES = new StakeVotes();
+    function initialize(IERC20 metis, address owner, uint64 exitDelay) external initializer {
+        __Ownable_init(owner);
+        (ESCROW, VOTES) = PARTS.make(metis);
         EXIT_DELAY = exitDelay;
+        maxValidators = MAX_VALIDATORS;
+        changeInterval = 1 days;
     }
 
     /* GOVERNANCE */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {Ownable2StepUpgradeable} from "@openzeppelin/contracts-upgradeable/access/Ownable2StepUpgradeable.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
@@ -15,8 +14,8 @@ import {IRewardSchedule} from "./interfaces/IRewardSchedule.sol";
 
 /// @title RewardSchedule
 /// @notice Reckons and pays rewards. `IRewardSchedule` is the manual. The sum comes from L1 alone, time and listed stake; the
-/// group only says how it is split, so no signature makes it more.
-contract RewardSchedule is IRewardSchedule, Ownable2Step, ReentrancyGuardTransient {
+/// group only says how it is split, so no signature makes it more. Runs behind a proxy that governance upgrades.
+contract RewardSchedule is IRewardSchedule, Ownable2StepUpgradeable, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
     /// @notice The yearly rate of the first twelve months, in 1 / 10,000.
@@ -27,9 +26,14 @@ contract RewardSchedule is IRewardSchedule, Ownable2Step, ReentrancyGuardTransie
     uint64 public constant YEAR = 365 days;
     uint256 private constant WHOLE = 10_000;
 
-    IERC20 public immutable METIS;
-    LockingPool public immutable POOL;
-    IBatchInbox public immutable INBOX;
+    /* Written by `initialize` and never again, which is why they are named like constants. */
+    // forge-lint: disable-start(mixed-case-variable)
+
+    IERC20 public METIS;
+    LockingPool public POOL;
+    IBatchInbox public INBOX;
+
+    // forge-lint: disable-end(mixed-case-variable)
 
     /// @notice Second at which the twelve months began; zero before.
     uint64 public begunAt;
@@ -49,8 +53,14 @@ contract RewardSchedule is IRewardSchedule, Ownable2Step, ReentrancyGuardTransie
     uint256 private _stakeSeconds;
     uint64 private _reckonedAt;
 
+    constructor() {
+        _disableInitializers();
+    }
+
+    /// @notice Makes the schedule, within its proxy's construction.
     /// @param pool Whose stakes earn. @param inbox Whose group signs. @param owner Governance.
-    constructor(LockingPool pool, IBatchInbox inbox, address owner) Ownable(owner) {
+    function initialize(LockingPool pool, IBatchInbox inbox, address owner) external initializer {
+        __Ownable_init(owner);
         POOL = pool;
         INBOX = inbox;
         METIS = pool.ESCROW().METIS();

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {Ownable2StepUpgradeable} from "@openzeppelin/contracts-upgradeable/access/Ownable2StepUpgradeable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {Evidence} from "./Evidence.sol";
@@ -11,8 +10,8 @@ import {ISlasher} from "./interfaces/ISlasher.sol";
 
 /// @title Slasher
 /// @notice Convicts on proofs that check themselves. `ISlasher` is the manual. Its owner, which is governance, says what an
-/// offence costs, within bounds, and can neither convict nor pardon.
-contract Slasher is ISlasher, Ownable2Step {
+/// offence costs, within bounds, and can neither convict nor pardon. Runs behind a proxy that governance upgrades.
+contract Slasher is ISlasher, Ownable2StepUpgradeable {
     uint256 private constant WHOLE = 10_000;
     /// @notice The least that an offence costs: governance cannot make it free.
     uint16 public constant MIN_FRACTION = 100;
@@ -21,18 +20,32 @@ contract Slasher is ISlasher, Ownable2Step {
     /// @notice The longest jail.
     uint64 public constant MAX_JAIL_TIME = 365 days;
 
-    ILockingPool public immutable POOL;
+    /* Written by `initialize` and never again, which is why they are named like constants. */
+    // forge-lint: disable-start(mixed-case-variable)
+
+    ILockingPool public POOL;
     /// @notice EIP-155 id of the L2 chain whose validators are convicted here.
-    uint64 public immutable L2_CHAIN_ID;
+    uint64 public L2_CHAIN_ID;
+
+    // forge-lint: disable-end(mixed-case-variable)
 
     Penalty private _penalty;
     mapping(bytes32 offence => bool) private _convicted;
 
+    constructor() {
+        _disableInitializers();
+    }
+
+    /// @notice Makes the slasher, within its proxy's construction.
     /// @param pool Whose stakes answer. The statements name its address.
     /// @param l2ChainId Named in the statements too.
     /// @param owner Governance.
     /// @param penalty_ What offences cost at first.
-    constructor(ILockingPool pool, uint64 l2ChainId, address owner, Penalty memory penalty_) Ownable(owner) {
+    function initialize(ILockingPool pool, uint64 l2ChainId, address owner, Penalty calldata penalty_)
+        external
+        initializer
+    {
+        __Ownable_init(owner);
         POOL = pool;
         L2_CHAIN_ID = l2ChainId;
         _setPenalty(penalty_);

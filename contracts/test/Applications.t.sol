@@ -13,6 +13,7 @@ import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {IRules} from "../src/interfaces/IRules.sol";
 import {Approvals, Government} from "./base/Government.sol";
 import {HostileToken} from "./base/HostileToken.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice Applying: one whole life, every other end of it, the bond in each, and what is refused.
 contract ApplicationsTest is Government {
@@ -463,7 +464,7 @@ contract ApplicationsTest is Government {
 
     function _hostile() private returns (HostileToken hostile, HoraeGovernor other) {
         hostile = new HostileToken();
-        LockingPool pool_ = new LockingPool(hostile, address(timelock), EXIT_DELAY);
+        LockingPool pool_ = Proxied.pool(hostile, address(timelock), EXIT_DELAY);
         other = new HoraeGovernor(power, timelock, pool_, HoraeGovernor.Setup(VOTING_DELAY, VOTING_PERIOD, 0, BOND));
     }
 

@@ -10,7 +10,7 @@ import {BatchInbox} from "../src/BatchInbox.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {TestMetis} from "../src/devnet/TestMetis.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
-import {Deploy} from "./base/Deploy.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice Owners who come, go, and change their minds, in any order that the pool allows.
 contract Owners is CommonBase, StdCheats, StdUtils {
@@ -196,8 +196,8 @@ contract Owners is CommonBase, StdCheats, StdUtils {
 
 contract LockingEscrowInvariantTest is Test {
     TestMetis private metis = new TestMetis();
-    LockingPool private pool = new LockingPool(metis, address(this), 21 days);
-    BatchInbox private inbox = Deploy.inbox(pool, 7 days);
+    LockingPool private pool = Proxied.pool(metis, address(this), 21 days);
+    BatchInbox private inbox = Proxied.inbox(pool, 7 days);
     Owners private owners;
 
     function setUp() public {

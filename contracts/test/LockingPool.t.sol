@@ -7,6 +7,7 @@ import {LockingEscrow} from "../src/LockingEscrow.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {Fixture} from "./base/Fixture.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 contract LockingPoolTest is Fixture {
     uint256 private constant LEAST = 20_000e18;
@@ -113,7 +114,7 @@ contract LockingPoolTest is Fixture {
         bytes[] memory wrong = new bytes[](6);
         wrong[0] = ecdsa(signerSecret(2), pool.signerDigest(ownerOf(1), signerOf(1)));
         wrong[1] = ecdsa(signerSecret(1), pool.signerDigest(ownerOf(2), signerOf(1)));
-        LockingPool other = new LockingPool(metis, address(this), EXIT_DELAY);
+        LockingPool other = Proxied.pool(metis, address(this), EXIT_DELAY);
         wrong[2] = ecdsa(signerSecret(1), other.signerDigest(ownerOf(1), signerOf(1)));
         vm.chainId(5);
         wrong[3] = _proof(1);

@@ -7,8 +7,8 @@ import {BatchInbox} from "../src/BatchInbox.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {IBatchInbox} from "../src/interfaces/IBatchInbox.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
-import {Deploy} from "./base/Deploy.sol";
 import {Fixture} from "./base/Fixture.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice From when the exit delay counts: the rotation that leaves the validator out.
 contract PoolExitTest is Fixture {
@@ -171,14 +171,14 @@ contract PoolExitTest is Fixture {
         vm.expectRevert(ILockingPool.AlreadyConnected.selector);
         pool.connect(inbox, address(1), address(2));
 
-        LockingPool other = new LockingPool(metis, address(this), EXIT_DELAY);
+        LockingPool other = Proxied.pool(metis, address(this), EXIT_DELAY);
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, ownerOf(1)));
         vm.prank(ownerOf(1));
         other.connect(inbox, address(1), address(2));
         vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotOurInbox.selector, address(inbox)));
         other.connect(inbox, address(1), address(2));
 
-        BatchInbox its = Deploy.inbox(other, EMERGENCY_DELAY);
+        BatchInbox its = Proxied.inbox(other, EMERGENCY_DELAY);
         IBatchInbox.GroupKey memory used = IBatchInbox.GroupKey(1, 27, 1, 0);
         vm.mockCall(address(its), abi.encodeCall(IBatchInbox.groupKey, ()), abi.encode(used));
         vm.expectRevert(abi.encodeWithSelector(ILockingPool.InboxInUse.selector, 1));
@@ -192,8 +192,8 @@ contract PoolExitTest is Fixture {
 
     /// @dev As a devnet does it: keys are installed all the same, and the delay counts from the unlock.
     function test_aPoolWithoutAnInboxCountsFromTheUnlock() public {
-        pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = Deploy.inbox(pool, EMERGENCY_DELAY);
+        pool = Proxied.pool(metis, address(this), EXIT_DELAY);
+        inbox = Proxied.inbox(pool, EMERGENCY_DELAY);
         join(11, LEAST);
         installFirstKey(first);
         assertEq(pool.validator(1).lastKey, 0);

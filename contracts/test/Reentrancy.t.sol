@@ -7,9 +7,9 @@ import {LockingEscrow} from "../src/LockingEscrow.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
-import {Deploy} from "./base/Deploy.sol";
 import {HostileToken} from "./base/HostileToken.sol";
 import {Offences} from "./base/Offences.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice The owner of a validator that is a contract, and is called back when it is paid.
 contract HostileOwner {
@@ -29,7 +29,7 @@ contract ReentrancyTest is Offences {
     uint256 private constant SECRET = 0x51;
 
     HostileToken private token = new HostileToken();
-    LockingPool private pool = new LockingPool(token, address(this), 21 days);
+    LockingPool private pool = Proxied.pool(token, address(this), 21 days);
     HostileOwner private owner = new HostileOwner();
     address private escrow = address(pool.ESCROW());
 
@@ -86,8 +86,8 @@ contract ReentrancyTest is Offences {
     function test_aReporterThatCallsBackIsPaidOnce() public {
         ISlasher.Penalty memory cost =
             ISlasher.Penalty({fraction: 1_000, reporterShare: 500, jailTime: 0, treasury: address(0x7EA)});
-        Slasher slasher = new Slasher(pool, L2_CHAIN_ID, address(this), cost);
-        pool.connect(Deploy.inbox(pool, 0), address(slasher), address(1));
+        Slasher slasher = Proxied.slasher(pool, L2_CHAIN_ID, address(this), cost);
+        pool.connect(Proxied.inbox(pool, 0), address(slasher), address(1));
         _act(abi.encodeCall(pool.lockFor, (vm.addr(SECRET), bytes32("key"), LEAST, _proof())));
         ISlasher.Proof memory proof = _proofOf(SECRET, _blockAt(1, "a"), _blockAt(1, "b"));
         token.attack(address(slasher), abi.encodeCall(slasher.report, (proof, address(owner))));

@@ -7,7 +7,7 @@ import {BatchInbox} from "../src/BatchInbox.sol";
 import {Frost} from "../src/Frost.sol";
 import {RewardSchedule} from "../src/RewardSchedule.sol";
 import {IRewardSchedule} from "../src/interfaces/IRewardSchedule.sol";
-import {Deploy} from "./base/Deploy.sol";
+import {Proxied} from "./base/Proxied.sol";
 import {Rewarding} from "./base/Rewarding.sol";
 
 /// @notice The schedule: what it allows, how it is split, and what is refused.
@@ -63,7 +63,7 @@ contract RewardScheduleTest is Rewarding {
     function test_theSchedulesBeginsOnceByGovernance() public {
         vm.expectRevert(abi.encodeWithSelector(IRewardSchedule.AlreadyBegun.selector, block.timestamp));
         schedule.begin();
-        RewardSchedule other = new RewardSchedule(pool, inbox, address(this));
+        RewardSchedule other = Proxied.schedule(pool, inbox, address(this));
         other.setRate(7);
         skip(1 days);
         assertEq(other.allowed(), 0);
@@ -252,7 +252,7 @@ contract RewardScheduleTest is Rewarding {
         vm.chainId(31_337);
         vm.expectRevert(wrong);
         schedule.settle(settlement, signature);
-        RewardSchedule elsewhere = new RewardSchedule(pool, inbox, address(this));
+        RewardSchedule elsewhere = Proxied.schedule(pool, inbox, address(this));
         signature = groupSign(key, elsewhere.settlementDigest(settlement));
         vm.expectRevert(wrong);
         schedule.settle(settlement, signature);
@@ -265,14 +265,14 @@ contract RewardScheduleTest is Rewarding {
     }
 
     function test_withoutAKeyNothingIsSettled() public {
-        BatchInbox keyless = Deploy.inbox(pool, EMERGENCY_DELAY);
-        RewardSchedule other = new RewardSchedule(pool, keyless, address(this));
+        BatchInbox keyless = Proxied.inbox(pool, EMERGENCY_DELAY);
+        RewardSchedule other = Proxied.schedule(pool, keyless, address(this));
         IRewardSchedule.Settlement memory settlement = _settlement(0, 0);
         Frost.Signature memory signature = groupSign(key, other.settlementDigest(settlement));
         vm.expectRevert(abi.encodeWithSelector(IRewardSchedule.WrongBlockRange.selector, 1, 0, 1));
         other.settle(settlement, signature);
         settlement = _settlement(10, 5);
-        vm.mockCall(address(keyless), abi.encodeCall(keyless.head, ()), abi.encode(1, 10, 0, 0, 0, 0));
+        vm.mockCall(address(keyless), abi.encodeCall(keyless.head, ()), abi.encode(1, 10, 0, 0, 0, 0, 0));
         vm.expectRevert(IRewardSchedule.NoGroupKey.selector);
         other.settle(settlement, signature);
     }

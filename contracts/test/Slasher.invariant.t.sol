@@ -5,9 +5,9 @@ import {LockingPool} from "../src/LockingPool.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
-import {Deploy} from "./base/Deploy.sol";
 import {Fixture} from "./base/Fixture.sol";
 import {Offences} from "./base/Offences.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice Strangers who post proofs of all kinds, true, forged and repeated, while validators leave and come back.
 contract Strangers is Offences {
@@ -100,11 +100,11 @@ contract SlasherInvariantTest is Fixture {
 
     function setUp() public {
         vm.warp(1_700_000_000);
-        pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = Deploy.inbox(pool, EMERGENCY_DELAY);
+        pool = Proxied.pool(metis, address(this), EXIT_DELAY);
+        inbox = Proxied.inbox(pool, EMERGENCY_DELAY);
         ISlasher.Penalty memory cost =
             ISlasher.Penalty({fraction: 1_000, reporterShare: 500, jailTime: 7 days, treasury: address(0x7EA)});
-        Slasher slasher = new Slasher(pool, 59_902, address(this), cost);
+        Slasher slasher = Proxied.slasher(pool, 59_902, address(this), cost);
         pool.connect(inbox, address(slasher), makeAddr("rewards"));
         uint256[4] memory secrets;
         for (uint256 n = 0; n < 4; n++) {

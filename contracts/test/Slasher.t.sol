@@ -7,9 +7,9 @@ import {LockingPool} from "../src/LockingPool.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
-import {Deploy} from "./base/Deploy.sol";
 import {Fixture} from "./base/Fixture.sol";
 import {Offences} from "./base/Offences.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice What convicts, what does not, and that it convicts once.
 contract SlasherTest is Fixture, Offences {
@@ -26,9 +26,9 @@ contract SlasherTest is Fixture, Offences {
 
     function setUp() public {
         vm.warp(1_700_000_000);
-        pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = Deploy.inbox(pool, EMERGENCY_DELAY);
-        slasher = new Slasher(pool, L2_CHAIN_ID, address(this), cost);
+        pool = Proxied.pool(metis, address(this), EXIT_DELAY);
+        inbox = Proxied.inbox(pool, EMERGENCY_DELAY);
+        slasher = Proxied.slasher(pool, L2_CHAIN_ID, address(this), cost);
         pool.connect(inbox, address(slasher), makeAddr("rewards"));
         join(1, STAKE);
         join(2, STAKE);
@@ -214,14 +214,14 @@ contract SlasherTest is Fixture, Offences {
             );
         }
         ISlasher.Proof memory good = _proofOf(signerSecret(1), _blockAt(4, A), _blockAt(4, B));
-        Slasher otherChain = new Slasher(pool, L2_CHAIN_ID + 1, address(this), cost);
+        Slasher otherChain = Proxied.slasher(pool, L2_CHAIN_ID + 1, address(this), cost);
         bytes32 digest = otherChain.digestOf(good, good.first);
         vm.expectRevert(abi.encodeWithSelector(ISlasher.NotSignedBy.selector, signerOf(1), digest));
         otherChain.report(good, REPORTER);
 
         LockingPool first = pool;
-        pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        Slasher otherPool = new Slasher(pool, L2_CHAIN_ID, address(this), cost);
+        pool = Proxied.pool(metis, address(this), EXIT_DELAY);
+        Slasher otherPool = Proxied.slasher(pool, L2_CHAIN_ID, address(this), cost);
         vm.mockCall(address(pool), abi.encodeCall(ILockingPool.validatorOfSigner, (signerOf(1))), abi.encode(1));
         digest = otherPool.digestOf(good, good.first);
         vm.expectRevert(abi.encodeWithSelector(ISlasher.NotSignedBy.selector, signerOf(1), digest));

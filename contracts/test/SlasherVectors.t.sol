@@ -8,6 +8,7 @@ import {Test} from "forge-std/Test.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice Proofs that the nodes' code made, signatures and all, are read here as they are meant.
 contract SlasherVectorsTest is Test {
@@ -19,7 +20,7 @@ contract SlasherVectorsTest is Test {
         _vectors = vm.readFile("../tests/vectors/evidence.json");
         ISlasher.Penalty memory penalty = ISlasher.Penalty(1_000, 1_000, 1 days, address(this));
         ILockingPool pool = ILockingPool(_vectors.readAddress(".locking"));
-        Slasher slasher = new Slasher(pool, uint64(_vectors.readUint(".chainId")), address(this), penalty);
+        Slasher slasher = Proxied.slasher(pool, uint64(_vectors.readUint(".chainId")), address(this), penalty);
         uint256 cases;
         for (;; cases++) {
             string memory base = string.concat(".cases[", vm.toString(cases), "]");

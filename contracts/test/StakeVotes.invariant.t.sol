@@ -9,7 +9,7 @@ import {TestMetis} from "../src/devnet/TestMetis.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {StakeVotes} from "../src/pool/StakeVotes.sol";
 import {Owners} from "./LockingEscrow.invariant.t.sol";
-import {Deploy} from "./base/Deploy.sol";
+import {Proxied} from "./base/Proxied.sol";
 
 /// @notice Owners who also name delegates and pass their validators on, and who remember what votes there were.
 contract Voters is Owners {
@@ -50,8 +50,8 @@ contract Voters is Owners {
 
 contract StakeVotesInvariantTest is Test {
     TestMetis private metis = new TestMetis();
-    LockingPool private pool = new LockingPool(metis, address(this), 21 days);
-    BatchInbox private inbox = Deploy.inbox(pool, 7 days);
+    LockingPool private pool = Proxied.pool(metis, address(this), 21 days);
+    BatchInbox private inbox = Proxied.inbox(pool, 7 days);
     StakeVotes private votes = pool.VOTES();
     Voters private voters;
 

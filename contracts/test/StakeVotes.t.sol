@@ -150,7 +150,7 @@ contract StakeVotesTest is Fixture {
     function testFuzz_theLedgerNeverRefusesThePool(uint128[8] memory stakes, uint8[8] memory who, uint8[8] memory to)
         public
     {
-        StakeVotes ledger = new StakeVotes();
+        StakeVotes ledger = new StakeVotes(address(this));
         for (uint256 i = 0; i < stakes.length; i++) {
             ledger.set(ownerOf(who[i] % 3), stakes[i]);
             vm.prank(ownerOf(to[i] % 3));

@@ -48,7 +48,7 @@ pub fn raise(devnet: &Devnet, node: usize) {
     stake(devnet, node, &["relock", "--amount", &UNIT_METIS.to_string()]);
 }
 
-/// Locks one unit for a node that is no validator.
+/// Locks one unit for a node that is no validator, on a devnet with `--deployer-owns`.
 ///
 /// # Panics
 /// If L1 does not take it.

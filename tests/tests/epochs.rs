@@ -26,7 +26,7 @@ const LEAVER: usize = 1;
 
 #[test]
 fn sets_weights_and_keys_change_while_blocks_flow_and_batches_are_in_flight() {
-    let mut devnet = Devnet::start(&["--load", "50", "--standby", "1", "--epoch-slots", "2"]);
+    let mut devnet = Devnet::start(&["--load", "50", "--standby", "1", "--epoch-slots", "2", "--deployer-owns"]);
     let inbox: Address = genesis(&devnet)["l1"]["inbox"].as_str().expect("an address").parse().expect("an address");
     let accepted = |devnet: &Devnet| inbox_head(&devnet.l1_url(), inbox).nextIndex;
     devnet.watch("a batch under the first key", BATCH_LIMIT, || (accepted(&devnet) > 0).then_some(()));

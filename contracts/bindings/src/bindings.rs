@@ -64,11 +64,74 @@ pub mod proxy {
     );
 }
 
+pub mod admin {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        ProxyAdmin,
+        "../artifacts/ProxyAdmin.json"
+    );
+}
+
 pub mod metis {
     alloy::sol!(
         #[sol(rpc)]
         #[derive(Debug, PartialEq, Eq)]
         TestMetis,
         "../artifacts/TestMetis.json"
+    );
+}
+
+pub mod governor {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        HoraeGovernor,
+        "../artifacts/HoraeGovernor.json"
+    );
+}
+
+pub mod applications {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        Applications,
+        "../artifacts/Applications.json"
+    );
+}
+
+pub mod timelock {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        Timelock,
+        "../artifacts/Timelock.json"
+    );
+}
+
+pub mod wrapped {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        VotingMetis,
+        "../artifacts/VotingMetis.json"
+    );
+}
+
+pub mod power {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        VotingPower,
+        "../artifacts/VotingPower.json"
+    );
+}
+
+pub mod stake_votes {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        StakeVotes,
+        "../artifacts/StakeVotes.json"
     );
 }

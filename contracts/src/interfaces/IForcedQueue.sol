@@ -115,7 +115,7 @@ interface IForcedQueue {
     function left() external view returns (uint64 gas, uint64 entries, uint64 bytes_);
 
     /// @notice Gas that a transaction costs on L2 before it does anything, for `bytes_` bytes of data.
-    function intrinsicGas(bool isCreation, uint256 bytes_) external pure returns (uint64);
+    function intrinsicGas(bool isCreation, uint64 bytes_) external pure returns (uint64);
 
     /// @notice Entries so far: the next one's index.
     function length() external view returns (uint64);

@@ -9,6 +9,8 @@ import {StakeVotes} from "./StakeVotes.sol";
 
 /// @title PoolStorage
 /// @notice What the parts of `LockingPool` share: its bounds, its books, and the contracts that it works with.
+/// @dev All of the pool's storage that is not namespaced (ERC-7201) is here, so a later version may append to it, and to
+/// nothing else: `contracts/storage/LockingPool.json`.
 abstract contract PoolStorage is ILockingPool {
     /// @notice A validator as it is kept; `ILockingPool.Validator` is how it is shown.
     struct Record {
@@ -40,11 +42,17 @@ abstract contract PoolStorage is ILockingPool {
     /// @notice The longest time that governance may set between two changes of a validator.
     uint64 public constant MAX_CHANGE_INTERVAL = 7 days;
 
-    LockingEscrow public immutable ESCROW;
+    /* Written by `initialize` and never again, which is why they are named like constants. */
+    // forge-lint: disable-start(mixed-case-variable)
+
+    /// @notice Holds the money.
+    LockingEscrow public ESCROW;
     /// @notice How much stake votes for whom, now and in the past.
-    StakeVotes public immutable VOTES;
+    StakeVotes public VOTES;
     /// @notice Seconds that stake stays liable after it has left.
-    uint64 public immutable EXIT_DELAY;
+    uint64 public EXIT_DELAY;
+
+    // forge-lint: disable-end(mixed-case-variable)
 
     /// @inheritdoc ILockingPool
     IBatchInbox public inbox;
@@ -54,9 +62,9 @@ abstract contract PoolStorage is ILockingPool {
     address public rewards;
 
     /// @notice Most validators that are listed now.
-    uint256 public maxValidators = MAX_VALIDATORS;
+    uint256 public maxValidators;
     /// @notice Least seconds between two changes of a validator's signer or withdrawals.
-    uint64 public changeInterval = 1 days;
+    uint64 public changeInterval;
 
     mapping(address owner => bool) public isWhitelisted;
     /// @inheritdoc ILockingPool

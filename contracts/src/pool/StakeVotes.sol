@@ -8,10 +8,10 @@ import {Time} from "@openzeppelin/contracts/utils/types/Time.sol";
 /// @title StakeVotes
 /// @notice How much locked stake votes for whom, now and at any past second, in wei of METIS. An owner's stake votes while
 /// its validator is listed or waits; not in jail, not while it leaves. The owner votes itself unless it names a delegate
-/// here. Made by the pool, and obeys only it.
-/// @dev A contract of its own because the pool has no room for it, and made by the pool because a contract that could be
-/// chosen could refuse a change, and so stop a slash or an exit. Nothing here can fail: each call says what an owner's
-/// stake is, not by how much it changed.
+/// here. Made for the pool, and obeys only it.
+/// @dev A contract of its own because the pool has no room for it, and made with the pool (`FixedParts`) because a contract
+/// that could be chosen could refuse a change, and so stop a slash or an exit. Nothing here can fail: each call says what an
+/// owner's stake is, not by how much it changed. Behind no proxy: votes that were counted stay as they were counted.
 contract StakeVotes is Votes {
     address public immutable POOL;
 
@@ -25,8 +25,9 @@ contract StakeVotes is Votes {
         _;
     }
 
-    constructor() EIP712("Horae StakeVotes", "1") {
-        POOL = msg.sender;
+    /// @param pool The pool's address, which is its proxy's.
+    constructor(address pool) EIP712("Horae StakeVotes", "1") {
+        POOL = pool;
     }
 
     /// @notice The stake of `owner` that votes is now `stake`.

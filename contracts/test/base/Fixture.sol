@@ -6,7 +6,7 @@ import {Frost} from "../../src/Frost.sol";
 import {LockingPool} from "../../src/LockingPool.sol";
 import {TestMetis} from "../../src/devnet/TestMetis.sol";
 import {IBatchInbox} from "../../src/interfaces/IBatchInbox.sol";
-import {Deploy} from "./Deploy.sol";
+import {Proxied} from "./Proxied.sol";
 import {Signing} from "./Signing.sol";
 
 /// @notice A pool, an inbox, and validators that have joined the pool.
@@ -15,8 +15,8 @@ abstract contract Fixture is Signing {
     uint64 internal constant EMERGENCY_DELAY = 7 days;
 
     TestMetis internal metis = new TestMetis();
-    LockingPool internal pool = new LockingPool(metis, address(this), EXIT_DELAY);
-    BatchInbox internal inbox = Deploy.inbox(pool, EMERGENCY_DELAY);
+    LockingPool internal pool = Proxied.pool(metis, address(this), EXIT_DELAY);
+    BatchInbox internal inbox = Proxied.inbox(pool, EMERGENCY_DELAY);
 
     mapping(address signer => uint256) private _secrets;
 

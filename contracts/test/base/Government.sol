@@ -13,8 +13,8 @@ import {VotingMetis} from "../../src/gov/VotingMetis.sol";
 import {VotingPower} from "../../src/gov/VotingPower.sol";
 import {IApplications} from "../../src/interfaces/IApplications.sol";
 import {ISlasher} from "../../src/interfaces/ISlasher.sol";
-import {Deploy} from "./Deploy.sol";
 import {Fixture} from "./Fixture.sol";
+import {Proxied} from "./Proxied.sol";
 
 /// @notice Takes approvals of providers, as a factory of vaults would.
 contract Approvals {
@@ -57,11 +57,11 @@ abstract contract Government is Fixture {
     /// @dev Everything, owned by this contract as by a deploy script.
     function deploy() internal {
         vm.warp(1_700_000_000);
-        pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = Deploy.inbox(pool, EMERGENCY_DELAY);
+        pool = Proxied.pool(metis, address(this), EXIT_DELAY);
+        inbox = Proxied.inbox(pool, EMERGENCY_DELAY);
         ISlasher.Penalty memory penalty = ISlasher.Penalty(2_500, 1_000, 7 days, TREASURY);
-        slasher = new Slasher(pool, 59_902, address(this), penalty);
-        schedule = new RewardSchedule(pool, inbox, address(this));
+        slasher = Proxied.slasher(pool, 59_902, address(this), penalty);
+        schedule = Proxied.schedule(pool, inbox, address(this));
         pool.connect(inbox, address(slasher), address(schedule));
         pool.setGuardian(GUARDIAN);
 
@@ -80,6 +80,7 @@ abstract contract Government is Fixture {
     /// @dev How a deploy script makes the timelock the owner without a vote: it proposes at the timelock for a while, waits
     /// for the delay, and gives up all that it could do.
     function handOver() internal {
+        handOverUpgrades();
         Proposal memory p = handingOver();
         timelock.grantRole(timelock.PROPOSER_ROLE(), address(this));
         timelock.scheduleBatch(p.targets, p.values, p.calldatas, 0, 0, DELAY);
@@ -87,6 +88,18 @@ abstract contract Government is Fixture {
         timelock.executeBatch(p.targets, p.values, p.calldatas, 0, 0);
         timelock.revokeRole(timelock.PROPOSER_ROLE(), address(this));
         timelock.renounceRole(timelock.DEFAULT_ADMIN_ROLE(), address(this));
+    }
+
+    /// @dev Gives the timelock the right to upgrade. In one step: the admins of proxies are plainly `Ownable`.
+    function handOverUpgrades() internal {
+        address[4] memory upgradeable = proxies();
+        for (uint256 i = 0; i < upgradeable.length; i++) {
+            Proxied.adminOf(upgradeable[i]).transferOwnership(address(timelock));
+        }
+    }
+
+    function proxies() internal view returns (address[4] memory) {
+        return [address(pool), address(inbox), address(slasher), address(schedule)];
     }
 
     /// @dev Offers all that is owned to the timelock; the proposal takes it.

@@ -3,8 +3,8 @@ pragma solidity 0.8.30;
 
 import {LockingPool} from "../../src/LockingPool.sol";
 import {RewardSchedule} from "../../src/RewardSchedule.sol";
-import {Deploy} from "./Deploy.sol";
 import {Fixture} from "./Fixture.sol";
+import {Proxied} from "./Proxied.sol";
 
 /// @notice A pool with a reward schedule, two validators with one and three units, and their group's key in force.
 abstract contract Rewarding is Fixture {
@@ -15,9 +15,9 @@ abstract contract Rewarding is Fixture {
 
     function setUp() public virtual {
         vm.warp(1_700_000_000);
-        pool = new LockingPool(metis, address(this), EXIT_DELAY);
-        inbox = Deploy.inbox(pool, EMERGENCY_DELAY);
-        schedule = new RewardSchedule(pool, inbox, address(this));
+        pool = Proxied.pool(metis, address(this), EXIT_DELAY);
+        inbox = Proxied.inbox(pool, EMERGENCY_DELAY);
+        schedule = Proxied.schedule(pool, inbox, address(this));
         pool.connect(inbox, makeAddr("slasher"), address(schedule));
         key = keyOf(0xC0FFEE);
         join(1, LEAST);

@@ -118,6 +118,13 @@ pub struct DevnetOptions {
     /// Slots that an epoch lasts at least, on a new devnet; 0 keeps the first validators and their key for ever.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub epoch_slots: u64,
+    /// Seconds that a vote of governance lasts, on a new devnet.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub voting_period: u32,
+    /// Leave the contracts to the first test account, which then whitelists and sets parameters without a vote, instead of handing them
+    /// over to governance's timelock. Governance is there, and decides nothing. On a new devnet.
+    #[arg(long)]
+    pub deployer_owns: bool,
     /// First port: L1 there, then six for each node. Free ports are chosen without it.
     #[arg(long, value_name = "PORT")]
     pub base_port: Option<u16>,

@@ -118,6 +118,9 @@ pub struct L1Genesis {
     pub locking: Address,
     /// The BatchInbox.
     pub inbox: Address,
+    /// The governor, for the command line; nodes do without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governor: Option<Address>,
     /// The ForcedQueue.
     pub queue: Address,
     /// Number of the L1 block at which the validators of epoch 0 are read, and above which events count.
@@ -303,6 +306,7 @@ pub(crate) mod testing {
                 chain_id: 31_337,
                 locking: Address::repeat_byte(1),
                 inbox: Address::repeat_byte(2),
+                governor: None,
                 queue: Address::repeat_byte(3),
                 origin_number: origin.number,
                 origin_hash: origin.hash,

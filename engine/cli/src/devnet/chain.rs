@@ -8,7 +8,7 @@ use horae_node::{
     config::{IngestSettings, LinkSettings, MetricsSettings, PeerSettings, Settings},
     edges::l1::{
         L1, Sender,
-        deploy::{Delays, Deployment, deploy, mint_and_lock, whitelist},
+        deploy::{Delays, Deployment, VotingTimes, deploy, deploy_governance, hand_over, mint_and_lock, whitelist},
     },
     genesis::{GenesisFile, GenesisValidator, L1Genesis, ViewDepth},
     home::write_atomic,
@@ -37,6 +37,8 @@ const TEST_BALANCE: u128 = 10_000 * WEI;
 pub const TRAFFIC_ACCOUNTS: u32 = 64;
 /// Seconds from leaving to claiming, of an emergency rotation, and in jail.
 const DELAY_S: u64 = 60;
+/// Seconds from a proposal to its vote, and from the timelock's queue to the execution.
+const GOVERNANCE_DELAY_S: u64 = 2;
 /// L1 blocks within which batches have to include what was entered in the forced queue.
 const FORCED_DEADLINE_BLOCKS: u64 = 60;
 /// The first accounts of the mnemonic that all Ethereum development tools share. Anybody has these keys.
@@ -48,6 +50,17 @@ const TEST_KEYS: [&str; 5] = [
     "47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a",
 ];
 
+/// What a new chain is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct ChainRules {
+    /// Slots that an epoch lasts at least.
+    pub epoch_slots: u64,
+    /// Seconds of a vote.
+    pub voting_period_s: u32,
+    /// Whether the first test account keeps what would be governance's.
+    pub deployer_owns: bool,
+}
+
 /// What is remembered of the chain between starts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Chain {
@@ -57,6 +70,8 @@ pub struct Chain {
     pub locking: Address,
     /// The BatchInbox.
     pub inbox: Address,
+    /// The governor.
+    pub governor: Address,
     /// The ForcedQueue.
     pub queue: Address,
     /// EIP-155 chain id of the L2.
@@ -94,14 +109,19 @@ impl Chain {
 
     /// Deploys the contracts, makes the homes, locks the stake, writes the genesis. It is remembered only when all is done.
     ///
-    /// An epoch lasts `epoch_slots` at least, and for ever without a reason to change its set or key.
-    pub async fn create(ground: &Ground, l1_url: &str, epoch_slots: u64) -> Result<Self, CliError> {
-        let nowhere = l1_genesis([Address::ZERO; 3], 0, B256::ZERO);
-        let l1 = L1::new(&[l1_url.to_owned()], &nowhere)?;
+    /// An epoch lasts `rules.epoch_slots` at least, and for ever without a reason to change its set or key.
+    pub async fn create(ground: &Ground, l1_url: &str, rules: &ChainRules) -> Result<Self, CliError> {
+        let l1 = L1::new(&[l1_url.to_owned()], &nowhere())?;
         let deployer = Sender::new(l1.clone(), test_key(0)?);
         let delays =
             Delays { exit_s: DELAY_S, emergency_s: DELAY_S, jail_s: DELAY_S, forced_blocks: FORCED_DEADLINE_BLOCKS };
         let deployment = deploy(&deployer, L2_CHAIN_ID, delays).await?;
+        let times = VotingTimes {
+            delay_s: GOVERNANCE_DELAY_S,
+            period_s: rules.voting_period_s,
+            timelock_s: GOVERNANCE_DELAY_S,
+        };
+        let governance = deploy_governance(&deployer, &deployment, times).await?;
         for index in 0..ground.nodes() {
             let keys = new_home(ground, index)?;
             if index < ground.validators() {
@@ -110,11 +130,15 @@ impl Chain {
                 give_ether(l1_url, keys.signer_address(), VALIDATOR_ETHER).await?;
             }
         }
+        if !rules.deployer_owns {
+            hand_over(&deployer, &deployment, &governance).await?;
+        }
         let origin = l1.head().await?;
         let chain = Self {
             metis: deployment.metis,
             locking: deployment.locking,
             inbox: deployment.inbox,
+            governor: governance.governor,
             queue: deployment.queue,
             chain_id: L2_CHAIN_ID,
             origin_number: origin.view.number,
@@ -137,7 +161,7 @@ impl Chain {
                 alloc: alloc()?,
             },
             l1: here,
-            control: ControlParams { epoch_slots, ..ControlParams::devnet() }.into(),
+            control: ControlParams { epoch_slots: rules.epoch_slots, ..ControlParams::devnet() }.into(),
             validators: validators.collect(),
         };
         for index in 0..ground.nodes() {
@@ -181,7 +205,15 @@ impl Chain {
 
     /// Where the chain lives on the L1.
     pub fn l1_genesis(&self) -> L1Genesis {
-        l1_genesis([self.locking, self.inbox, self.queue], self.origin_number, self.origin_hash)
+        L1Genesis {
+            locking: self.locking,
+            inbox: self.inbox,
+            queue: self.queue,
+            governor: Some(self.governor),
+            origin_number: self.origin_number,
+            origin_hash: self.origin_hash,
+            ..nowhere()
+        }
     }
 
     /// What a newcomer needs: endpoints, contracts, accounts.
@@ -193,10 +225,16 @@ impl Chain {
             text += &format!("  node-{index}  JSON-RPC {url}  QUIC {quic}  TCP {tcp}  metrics http://{metrics}\n");
         }
         text += &format!("L1, chain id {L1_CHAIN_ID}, http://{}\n", loopback(ground.l1_port()));
-        text += &format!(
-            "  BatchInbox   {}\n  ForcedQueue  {}\n  LockingPool  {}\n  METIS        {}\n",
-            self.inbox, self.queue, self.locking, self.metis
-        );
+        let contracts = [
+            ("BatchInbox", self.inbox),
+            ("ForcedQueue", self.queue),
+            ("LockingPool", self.locking),
+            ("Governor", self.governor),
+            ("METIS", self.metis),
+        ];
+        for (name, address) in contracts {
+            text += &format!("  {name:<11}  {address}\n");
+        }
         text += "Accounts with 10000 coins on both, FOR TESTS ONLY: everybody knows these keys\n";
         for key in TEST_KEYS {
             let address = test_key_of(key).map(|k| k.address()).unwrap_or_default();
@@ -229,9 +267,18 @@ fn alloc() -> Result<std::collections::BTreeMap<Address, GenesisAccount>, CliErr
     Ok(keys.iter().map(|key| (key.address(), account())).collect())
 }
 
-fn l1_genesis([locking, inbox, queue]: [Address; 3], origin_number: u64, origin_hash: B256) -> L1Genesis {
-    let view_depth = ViewDepth::Finalized;
-    L1Genesis { chain_id: L1_CHAIN_ID, locking, inbox, queue, origin_number, origin_hash, view_depth }
+/// The L1 of a devnet before there is anything on it.
+fn nowhere() -> L1Genesis {
+    L1Genesis {
+        chain_id: L1_CHAIN_ID,
+        locking: Address::ZERO,
+        inbox: Address::ZERO,
+        queue: Address::ZERO,
+        governor: None,
+        origin_number: 0,
+        origin_hash: B256::ZERO,
+        view_depth: ViewDepth::Finalized,
+    }
 }
 
 fn new_home(ground: &Ground, index: usize) -> Result<Keys, CliError> {

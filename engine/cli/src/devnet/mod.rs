@@ -20,8 +20,8 @@ use horae_node::home::Home;
 use crate::{args::DevnetOptions, error::CliError, signals::asked_to_stop};
 
 use anvil::Anvil;
-use chain::Chain;
 pub use chain::test_key;
+use chain::{Chain, ChainRules};
 use ground::Ground;
 use live::Screen;
 use process::Process;
@@ -52,10 +52,15 @@ pub async fn run(options: DevnetOptions) -> Result<ExitCode, CliError> {
     let stop = asked_to_stop()?;
     tokio::pin!(stop);
     let screen = Screen::new();
+    let rules = ChainRules {
+        epoch_slots: options.epoch_slots,
+        voting_period_s: options.voting_period,
+        deployer_owns: options.deployer_owns,
+    };
     let ground = Ground::take(&options)?;
     let mut up = None;
     tokio::select! {
-        started = start(ground, &screen, options.epoch_slots) => up = Some(started?),
+        started = start(ground, &screen, &rules) => up = Some(started?),
         name = &mut stop => screen.line(&format!("{name}: stopped before it was up")),
     }
     let Some(mut devnet) = up else { return Ok(ExitCode::from(130)) };
@@ -94,7 +99,7 @@ pub async fn run(options: DevnetOptions) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start(ground: Ground, screen: &Screen, epoch_slots: u64) -> Result<Devnet, CliError> {
+async fn start(ground: Ground, screen: &Screen, rules: &ChainRules) -> Result<Devnet, CliError> {
     let step = screen.step("starting the L1");
     let anvil = Anvil::start(&ground).await?;
     step.done(&format!("L1 (anvil) at {}", anvil.url()));
@@ -106,7 +111,7 @@ async fn start(ground: Ground, screen: &Screen, epoch_slots: u64) -> Result<Devn
         }
         None => {
             let step = screen.step("deploying contracts and locking stake");
-            let chain = Chain::create(&ground, anvil.url(), epoch_slots).await?;
+            let chain = Chain::create(&ground, anvil.url(), rules).await?;
             step.done(&format!("contracts deployed, stake locked for {} validators", ground.validators()));
             chain
         }

@@ -10,6 +10,10 @@ use horae_control::SignerKey;
 
 use super::{L1Error, Sender};
 
+mod governance;
+
+pub use governance::{Governance, VotingTimes, deploy_governance, hand_over};
+
 /// What an offence costs at first, of all stake that is liable, in 1 / 10,000.
 const SLASHED_FRACTION: u16 = 1_000;
 /// What of it goes to whoever reports the offence, in 1 / 10,000.
@@ -58,33 +62,33 @@ pub struct Delays {
 pub async fn deploy(sender: &Sender, l2_chain_id: u64, delays: Delays) -> Result<Deployment, L1Error> {
     let owner = sender.address();
     let metis = create(sender, &TestMetis::BYTECODE, Vec::new()).await?;
-    let pool = LockingPool::constructorCall { metis, owner, exitDelay: delays.exit_s };
-    let locking = create(sender, &LockingPool::BYTECODE, pool.abi_encode()).await?;
+    let pool = LockingPool::initializeCall { metis, owner, exitDelay: delays.exit_s };
+    let locking = create_upgradeable(sender, &LockingPool::BYTECODE, &pool).await?;
     let escrow = sender.l1().view(locking, LockingPool::ESCROWCall {}).await?;
-    let queue = queue(sender).await?;
-    let inbox = BatchInbox::constructorCall {
+    let queue = ForcedQueue::initializeCall { owner_: owner, floor_: FORCED_GAS_FLOOR };
+    let queue = create_upgradeable(sender, &ForcedQueue::BYTECODE, &queue).await?;
+    let inbox = BatchInbox::initializeCall {
         pool: locking,
         emergencyDelay: delays.emergency_s,
         queue,
         forcedDeadline: delays.forced_blocks,
     };
-    let inbox = create(sender, &BatchInbox::BYTECODE, inbox.abi_encode()).await?;
+    let inbox = create_upgradeable(sender, &BatchInbox::BYTECODE, &inbox).await?;
     sender.call(queue, &ForcedQueue::connectCall { inbox_: inbox }).await?;
     let penalty =
         Penalty { fraction: SLASHED_FRACTION, reporterShare: REPORTER_SHARE, jailTime: delays.jail_s, treasury: owner };
-    let slasher = Slasher::constructorCall { pool: locking, l2ChainId: l2_chain_id, owner, penalty_: penalty };
-    let slasher = create(sender, &Slasher::BYTECODE, slasher.abi_encode()).await?;
-    let rewards = RewardSchedule::constructorCall { pool: locking, inbox, owner };
-    let rewards = create(sender, &RewardSchedule::BYTECODE, rewards.abi_encode()).await?;
+    let slasher = Slasher::initializeCall { pool: locking, l2ChainId: l2_chain_id, owner, penalty_: penalty };
+    let slasher = create_upgradeable(sender, &Slasher::BYTECODE, &slasher).await?;
+    let rewards = RewardSchedule::initializeCall { pool: locking, inbox, owner };
+    let rewards = create_upgradeable(sender, &RewardSchedule::BYTECODE, &rewards).await?;
     let connect = LockingPool::connectCall { inbox_: inbox, slasher_: slasher, rewards_: rewards };
     sender.call(locking, &connect).await?;
     Ok(Deployment { metis, locking, escrow, inbox, queue, slasher, rewards })
 }
 
-/// A ForcedQueue behind its proxy, owned by the sender and connected to no inbox yet.
-async fn queue(sender: &Sender) -> Result<Address, L1Error> {
-    let implementation = create(sender, &ForcedQueue::BYTECODE, Vec::new()).await?;
-    let initialize = ForcedQueue::initializeCall { owner_: sender.address(), floor_: FORCED_GAS_FLOOR };
+/// A contract behind a proxy, set up by `initialize` as the proxy is made. The proxy's admin is the sender's.
+async fn create_upgradeable(sender: &Sender, code: &Bytes, initialize: &impl SolCall) -> Result<Address, L1Error> {
+    let implementation = create(sender, code, Vec::new()).await?;
     let proxy = TransparentUpgradeableProxy::constructorCall {
         _logic: implementation,
         initialOwner: sender.address(),

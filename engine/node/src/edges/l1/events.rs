@@ -139,6 +139,7 @@ fn of_pool(event: LockingPoolEvents) -> Option<L1Event> {
         | LockingPoolEvents::Unpaused(_)
         | LockingPoolEvents::Whitelisted(_)
         | LockingPoolEvents::Claimed(_)
+        | LockingPoolEvents::Initialized(_)
         | LockingPoolEvents::OwnershipTransferStarted(_)
         | LockingPoolEvents::OwnershipTransferred(_) => None,
     }
@@ -166,6 +167,6 @@ fn of_inbox(event: BatchInboxEvents, at: L1View, l1_tx: B256) -> Option<L1Event>
             parity: e.parity,
             snapshot_hash: e.snapshotHash,
         }),
-        BatchInboxEvents::EmergencyRotationStarted(_) => None,
+        BatchInboxEvents::EmergencyRotationStarted(_) | BatchInboxEvents::Initialized(_) => None,
     }
 }
