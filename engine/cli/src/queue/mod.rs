@@ -23,7 +23,7 @@ pub async fn run(command: &QueueCommand) -> Result<(), CliError> {
 async fn enter(options: &EnterOptions) -> Result<(), CliError> {
     let sender = options.send.sender().await?;
     let (l1, queue) = (sender.l1(), sender.l1().queue());
-    let bytes = U256::from(options.data.len());
+    let bytes = options.data.len() as u64;
     let least = ForcedQueue::intrinsicGasCall { isCreation: options.create, bytes_: bytes };
     let least = l1.view(queue, least).await?;
     let gas = match options.gas {
