@@ -227,9 +227,11 @@ fn a_write_kept_from_a_reverted_call_shows_in_the_header() {
     };
     let sealed = |keeps: bool| -> ExecutedBlock {
         let (mut executor, parent) = (on(keeps), genesis.header());
-        executor.begin(HeaderChoices::of(&parent).on(&parent, parent.hash(), &params));
+        let inputs = HeaderChoices::of(&parent).on(&parent, parent.hash(), &params);
+        let mut transactions = executor.begin_with(inputs, &parent, &[]).expect("the slot's record runs");
         executor.execute(BlockTx::recover(&raw).expect("a transaction")).expect("it runs");
-        executor.finish(&parent, &params, vec![raw.clone()])
+        transactions.push(raw.clone());
+        executor.finish(&parent, &params, || transactions).expect("the state is readable")
     };
     let (right, wrong) = (sealed(false), sealed(true));
     assert_eq!((right.changes.storage(REVERTER, U256::ZERO), wrong.receipts.clone()), (None, right.receipts.clone()));

@@ -10,7 +10,7 @@ use horae_node::{
         L1, Sender,
         deploy::{Delays, Deployment, VotingTimes, deploy, deploy_governance, hand_over, mint_and_lock, whitelist},
     },
-    genesis::{GenesisFile, GenesisValidator, L1Genesis, ViewDepth},
+    genesis::{GenesisFile, GenesisValidator, L1Genesis, ViewDepth, predeploys},
     home::write_atomic,
     keys::{KeySource, Keys, Vault},
 };
@@ -264,7 +264,7 @@ fn alloc() -> Result<std::collections::BTreeMap<Address, GenesisAccount>, CliErr
     let mut keys = (0..TEST_KEYS.len()).map(test_key).collect::<Result<Vec<_>, _>>()?;
     keys.extend((0..TRAFFIC_ACCOUNTS).map(traffic_key).collect::<Result<Vec<_>, _>>()?);
     let account = || GenesisAccount { balance: U256::from(TEST_BALANCE), ..Default::default() };
-    Ok(keys.iter().map(|key| (key.address(), account())).collect())
+    Ok(keys.iter().map(|key| (key.address(), account())).chain(predeploys()).collect())
 }
 
 /// The L1 of a devnet before there is anything on it.

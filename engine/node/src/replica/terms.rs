@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use horae_control::{BlockFacts, ControlState, Dues, Epoch, NextEpoch, Tally, Term, planted};
-use horae_stages::protocol::is_protocol;
 use horae_stages::{L1View, StateSource};
 use metrics::counter;
 use tracing::{debug, info, warn};
@@ -166,9 +165,7 @@ impl<S: StateSource> Replica<S> {
         counter!("horae_blocks_rolled_back").increment(void.len() as u64);
         io.event(ChainEvent::RolledBack { to });
         let executed = void.iter().map(|held| &held.executed);
-        let transactions =
-            executed.flat_map(|block| block.transactions.iter().map(|tx| tx.hash).zip(&block.block.transactions));
-        let transactions = transactions.filter(|(_, raw)| !is_protocol(raw));
+        let transactions = executed.flat_map(|block| block.signed().map(|(tx, raw)| (tx.hash, raw)));
         self.start_again(transactions, io);
     }
 

@@ -215,14 +215,14 @@ fn transaction_report(context: &Context, hash: B256) -> RpcResult<TransactionRep
     })
 }
 
-/// Transactions a second in the committed blocks of the last [`RATE_WINDOW_MS`] that are still in memory.
+/// Transactions of users a second in the committed blocks of the last [`RATE_WINDOW_MS`] that are still in memory.
 fn rate(snapshot: &Snapshot) -> f64 {
     let committed = snapshot.heads().committed;
     let mut blocks = snapshot.recent().iter().rev().skip_while(|b| b.header().number > committed).peekable();
     let Some(newest) = blocks.peek().map(|b| b.header().timestamp_ms) else { return 0.0 };
     let since = newest.saturating_sub(RATE_WINDOW_MS);
     let counted: usize =
-        blocks.take_while(|b| b.header().timestamp_ms > since).map(|b| b.executed.transactions.len()).sum();
+        blocks.take_while(|b| b.header().timestamp_ms > since).map(|b| b.executed.signed().len()).sum();
     counted as f64 * 1_000.0 / RATE_WINDOW_MS as f64
 }
 

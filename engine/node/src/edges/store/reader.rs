@@ -125,7 +125,7 @@ impl StoreReader {
         let mut receipts = Vec::with_capacity(block.transactions.len());
         for (raw, outcome) in block.transactions.iter().zip(outcome.transactions) {
             transactions.push(BlockTx::from_stored(raw, outcome.sender).map_err(|e| self.corrupt(number, e))?);
-            receipts.push(outcome.into_receipt().ok_or_else(|| self.corrupt(number, "receipt of an unknown type"))?);
+            receipts.push(outcome.into_receipt());
         }
         let changes = BlockChanges::default();
         let executed = ExecutedBlock { hash, block, transactions, receipts, changes };
