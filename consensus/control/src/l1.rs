@@ -61,8 +61,8 @@ pub enum L1Error {
     /// Events are not in the order of L1 blocks, or not of the blocks that the view brings.
     #[error("an L1 event of block {0} is out of order")]
     OutOfOrder(u64),
-    /// More is due than can be kept until batches are accepted again.
-    #[error("{0} entries and payments are due: no L1 view until batches with them are accepted")]
+    /// More is due than can be kept, and no committed block has come to it.
+    #[error("{0} entries and payments are due that no committed block has come to: no L1 view until some has")]
     TooMuchDue(usize),
     /// A key that is no point: parity is not 27 or 28, or x is zero.
     #[error("L1 key {0} is malformed")]

@@ -284,8 +284,8 @@ impl ControlState {
                 dues.get_or_insert_with(|| (*self.dues).clone()).enqueue(at, index, hash, gas, bytes)?;
             }
         }
-        if let Some(dues) = dues {
-            dues.check_room()?;
+        if let Some(mut dues) = dues {
+            dues.make_room(self.roll_call.reached_l1_view(&self.epoch.set))?;
             self.dues = Shared::new(dues);
         }
         self.l1.advance(view);

@@ -21,6 +21,7 @@ mod logs;
 mod moment;
 mod node;
 mod plan;
+mod queue;
 mod rejoin;
 mod rpc;
 mod signals;
@@ -97,6 +98,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             Command::Vault { command } => vault::run(&command).await.map(done),
             Command::Governance { command } => governance::run(&command).await.map(done),
             Command::Slash { command } => slash::run(&command).await.map(done),
+            Command::Queue { command } => queue::run(&command).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),
             Command::Feed(options) => feed::run(&options).await.map(done),
             Command::Load(options) => load::run(options).await,

@@ -11,12 +11,12 @@ use horae_mpc::ShareLayout;
 use horae_runtime::{Cell, Meter};
 use horae_stages::ChainParams;
 use horae_tendermint::Handle;
-use metrics::counter;
+use metrics::{counter, gauge};
 use tokio::sync::watch;
 
 use crate::chain_view::{
-    ChainEvent, ChainFeed, ChainView, EpochStatus, NextEpochStatus, NodeStatus, SigningFaults, SlotStatus,
-    TrafficStatus, ValidatorStatus,
+    ChainEvent, ChainFeed, ChainView, EpochStatus, ForcedStatus, NextEpochStatus, NodeStatus, SigningFaults,
+    SlotStatus, TrafficStatus, ValidatorStatus,
 };
 use crate::pipeline::{Desk, RecoveryWatch, Traffic};
 use crate::replica::RunningSlot;
@@ -66,6 +66,10 @@ pub async fn report(mut reporting: Reporting) {
         see_acks(&reporting.view, &mut acked);
         let status = compose(&reporting, &acked);
         if status != last {
+            gauge!("horae_forced_brought").set(status.forced.brought as f64);
+            gauge!("horae_forced_executed").set(status.forced.executed as f64);
+            gauge!("horae_l1_view").set(status.l1_view_number as f64);
+            gauge!("horae_l1_view_of_head").set(status.forced.l1_view as f64);
             last = status.clone();
             // A full queue means that newer events wait already; the next look tries again.
             if reporting.feed.try_send(ChainEvent::Status(Arc::new(status))).is_err() {
@@ -143,6 +147,12 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
         control_height: state.height(),
         l1_view_number: view.number,
         l1_view_hash: view.hash,
+        forced: ForcedStatus {
+            brought: state.dues().next_forced(),
+            executed: running.forced,
+            waiting: state.dues().waiting(),
+            l1_view: running.l1_view,
+        },
         peers: u32::try_from(linked.len()).unwrap_or(u32::MAX),
         highest_known_block: running.highest_known,
         traffic: TrafficStatus {

@@ -47,7 +47,7 @@ pub use byzantine::Lie;
 pub use judge::Violation;
 pub use many::{Failure, Many, Sum, caught, first_failure};
 pub use outage::{
-    Backlog, BadEndpoints, BadSigner, Candidate, Conviction, CutLog, Diverged, Divergence, EpochChange, Left, Lied,
-    Outage, Recovered, Signed, Unready,
+    Backlog, BadEndpoints, BadSigner, Candidate, Conviction, CutLog, Diverged, Divergence, EpochChange, Forced, Left,
+    Lied, Outage, Recovered, Signed, Unready,
 };
 pub use world::{Outcome, Plan, World};

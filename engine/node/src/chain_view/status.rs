@@ -223,6 +223,20 @@ pub struct TrafficStatus {
     pub forwarded: u64,
 }
 
+/// How far the forced queue is: entries from the first one on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForcedStatus {
+    /// Brought by the agreed L1 view.
+    pub brought: u64,
+    /// Executed up to the highest block here.
+    pub executed: u64,
+    /// Brought and not known to be in an accepted batch.
+    pub waiting: usize,
+    /// L1 view of the highest block here: it follows the agreed one as far as the entries fit into blocks.
+    pub l1_view: u64,
+}
+
 /// What the node core publishes with [`super::ChainEvent::Status`], a few times a second and at every change of slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -241,6 +255,8 @@ pub struct NodeStatus {
     pub l1_view_number: u64,
     /// Hash of the agreed L1 view.
     pub l1_view_hash: B256,
+    /// How far the forced queue is.
+    pub forced: ForcedStatus,
     /// Validators this node has a link to, itself not counted.
     pub peers: u32,
     /// What clients sent.

@@ -11,7 +11,7 @@ use horae_control::pending::Pending;
 use horae_control::{ControlState, SignedEngineStatement};
 use horae_mpc::{Fault, GroupSignature};
 use horae_runtime::Cell;
-use horae_stages::{ChainParams, L1View};
+use horae_stages::{ChainParams, ForcedEntry, L1View};
 use horae_tendermint::{Event, Handle, NodeKey, OwnVotes, Part, Verdict};
 use metrics::counter;
 use rand_core::OsRng;
@@ -330,6 +330,7 @@ impl CouncilIo for NodeIo {
                 let (l1, reports) = (self.edges.l1.clone(), self.reports.clone());
                 tokio::spawn(async move {
                     let read = l1.entries_in(&blocks).await.map_err(|why| why.to_string());
+                    let read = read.map(|entries| entries.iter().map(ForcedEntry::encode).collect());
                     // A council that is gone needs no report.
                     let _ = reports.send(Report::Entries(read)).await;
                 });

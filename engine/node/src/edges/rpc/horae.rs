@@ -12,7 +12,9 @@ use super::context::{Context, Named, read};
 use super::error;
 use super::feed::{self, FeedOptions};
 use super::limits::RATE_WINDOW_MS;
-use crate::chain_view::{BatchRecord, EpochStatus, Heads, NodeStatus, SlotStatus, Snapshot, Strength, ValidatorStatus};
+use crate::chain_view::{
+    BatchRecord, EpochStatus, ForcedStatus, Heads, NodeStatus, SlotStatus, Snapshot, Strength, ValidatorStatus,
+};
 use crate::feed::json::{CertificateJson, CommitAcksJson, HeaderJson};
 use crate::pipeline::Standing;
 
@@ -92,6 +94,7 @@ pub struct NodeReport {
     batches: u64,
     control_height: u64,
     l1_view: u64,
+    forced: ForcedStatus,
     peers: u32,
     validators: usize,
     group_key: Option<Bytes>,
@@ -226,7 +229,7 @@ fn rate(snapshot: &Snapshot) -> f64 {
 fn node_report(context: &Context) -> RpcResult<NodeReport> {
     let view = context.view();
     let snapshot = view.snapshot();
-    let NodeStatus { own, slot, epoch, validators, control_height, l1_view_number, peers, traffic, .. } =
+    let NodeStatus { own, slot, epoch, validators, control_height, l1_view_number, forced, peers, traffic, .. } =
         snapshot.status().as_ref();
     let committed = read(snapshot.header(snapshot.heads().committed))?;
     let last_batch = snapshot.last_batch().map(|b| b.as_ref().clone());
@@ -252,6 +255,7 @@ fn node_report(context: &Context) -> RpcResult<NodeReport> {
         last_batch,
         control_height: *control_height,
         l1_view: *l1_view_number,
+        forced: *forced,
         peers: *peers,
         validators: validators.len(),
         group_key: epoch.group_key.clone(),
