@@ -9,6 +9,7 @@
 mod bindings;
 pub mod digest;
 pub mod point;
+pub mod reward;
 
 pub use bindings::inbox::{
     BatchInbox,
@@ -19,10 +20,14 @@ pub use bindings::pool::{
     ILockingPool::{Entry, Validator, Withdrawal},
     LockingPool,
 };
+pub use bindings::rewards::{Frost::Signature as SettlementSignature, IRewardSchedule::Settlement, RewardSchedule};
 pub use bindings::slasher::{
     ISlasher::{Penalty, Proof, Statement},
     Slasher,
 };
-pub use bindings::{escrow::LockingEscrow, metis::TestMetis, rewards::RewardSchedule};
-pub use digest::{Succession, batch_digest, installation_digest, rotation_digest, signer_digest, snapshot_hash};
+pub use bindings::{escrow::LockingEscrow, metis::TestMetis};
+pub use digest::{
+    Succession, batch_digest, installation_digest, rotation_digest, settlement_digest, signer_digest, snapshot_hash,
+};
 pub use point::{PointError, group_key, group_signature, recoverable};
+pub use reward::Rates;

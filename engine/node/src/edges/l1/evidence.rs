@@ -23,10 +23,7 @@ impl L1 {
     /// # Errors
     /// [`L1Error::Unreachable`], [`L1Error::Nonsense`].
     pub async fn offence(&self, proof: &horae_control::Proof) -> Result<Option<OffenceOnL1>, L1Error> {
-        let slasher = self.view(self.locking(), LockingPool::slasherCall {}).await?;
-        if slasher.is_zero() {
-            return Ok(None);
-        }
+        let Some(slasher) = self.slasher().await? else { return Ok(None) };
         let id = self.view(self.locking(), LockingPool::validatorOfSignerCall { signer: proof.validator }).await?;
         let convicted = Slasher::isConvictedCall { id, epoch: proof.epoch, term: proof.term };
         let is_convicted = id != 0 && self.view(slasher, convicted).await?;
