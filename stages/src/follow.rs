@@ -11,6 +11,7 @@ use crate::decode::{Decode, DecodePolicy};
 use crate::execute::{BlockTx, ExecuteError, ExecutedBlock, Executor};
 use crate::header::{Block, Header};
 use crate::params::ChainParams;
+use crate::protocol::FromL1;
 use crate::recover::Recover;
 use crate::rules::{self, HeaderChoices, RuleError};
 use crate::shed::Shed;
@@ -133,7 +134,8 @@ pub fn recover_transactions(raw: &[Bytes]) -> Result<Vec<BlockTx>, BadTransactio
     bad.map_or(Ok(transactions), Err)
 }
 
-/// Executes a block above `parent` and checks every header rule, the gas used and all three commitments.
+/// Executes a block above `parent` and checks every header rule, its protocol transactions, the gas used and all three
+/// commitments.
 ///
 /// Not checked, for it is not the header's to say: who may seal the slot, and how far the timestamp is ahead of a clock.
 pub fn execute_block<S: StateSource>(
@@ -141,6 +143,7 @@ pub fn execute_block<S: StateSource>(
     params: &ChainParams,
     parent: &Header,
     block: RecoveredBlock,
+    from_l1: FromL1<'_>,
 ) -> Result<ExecutedBlock, BlockError<S::Error>> {
     let RecoveredBlock { block: Block { header, transactions: raw }, transactions } = block;
     let bytes = raw.iter().map(|raw| raw.len()).sum();

@@ -30,19 +30,23 @@ pub struct Header {
     pub term: u64,
     /// Slot the block was sealed in; counts through the whole chain.
     pub slot: u64,
+    /// Signer address of who leads the slot and sealed the block.
+    pub sequencer: Address,
     /// Unix time in milliseconds; never below the parent's. The EVM sees whole seconds.
     pub timestamp_ms: u64,
     /// Highest control-plane height the block has applied; never below the parent's.
     pub control_height: u64,
     /// L1 view the block has applied; its number never below the parent's.
     pub l1_view: L1View,
+    /// Index of the first entry of the forced queue on L1 that is not executed yet.
+    pub forced: u64,
     /// EIP-1559 base fee, in wei a gas.
     pub base_fee: u64,
     /// Gas limit of the block.
     pub gas_limit: u64,
     /// Gas used by all transactions.
     pub gas_used: u64,
-    /// Receives the priority fees and the base fees (`stages/CHAIN.md`).
+    /// Receives the priority fees and the base fees, less the carriers' share (`stages/CHAIN.md`).
     pub fee_recipient: Address,
     /// What `PREVRANDAO` returns: see [`crate::rules::next_prevrandao`].
     pub prevrandao: B256,

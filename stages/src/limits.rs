@@ -27,6 +27,10 @@ pub const BLOCK_HASHES: u64 = 256;
 /// The largest gas limit of one transaction (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
 
+/// What L1 makes due in one block comes to at most this many bytes of encodings, unless one L1 block alone makes more due: twice
+/// what the forced queue takes in one L1 block.
+pub const DUE_BYTES: usize = 128 * 1024;
+
 /// The most that a batch's transactions may come to: L1 nodes pass on no transaction above 128 KiB, and a batch that cannot
 /// be posted would hold up all that follow. Packing makes it smaller as a rule, but must never have to.
 pub const CALLDATA_BYTES: u64 = 126 * 1024;

@@ -29,7 +29,7 @@ use crate::state::StateSource;
 const VERSION: u8 = 1;
 
 /// The most a block takes in the columns beside its transactions.
-const BLOCK_BYTES: usize = 128;
+const BLOCK_BYTES: usize = 144;
 
 /// The most a transaction takes in the columns, in multiples of its own encoding: all its numbers may be of one byte, and
 /// columns give a signature 64.
@@ -213,7 +213,8 @@ pub fn unpack(bytes: &[u8], limits: &UnpackLimits) -> Result<UnpackedBatch, Unpa
     Ok(UnpackedBatch { first_block, blocks })
 }
 
-/// Executes an unpacked block above `parent` and so rebuilds its header.
+/// Executes an unpacked block above `parent` and so rebuilds its header. `due` are the encodings of what the L1 blocks above the
+/// parent's view, up to this block's, made due, in the order of L1: a batch leaves them out.
 ///
 /// Every header rule is checked, as for a block that another node sealed: a batch that breaks one is refused.
 pub fn rebuild<S: StateSource>(
@@ -221,6 +222,7 @@ pub fn rebuild<S: StateSource>(
     params: &ChainParams,
     parent: &Header,
     block: &UnpackedBlock,
+    due: &[Bytes],
 ) -> Result<ExecutedBlock, BlockError<S::Error>> {
     let raw = block.transactions.clone();
     let bytes = raw.iter().map(|raw| raw.len()).sum();

@@ -29,6 +29,8 @@ pub struct HeaderInputs {
     pub term: u64,
     /// The slot.
     pub slot: u64,
+    /// Signer address of who leads the slot.
+    pub sequencer: Address,
     /// Unix milliseconds.
     pub timestamp_ms: u64,
     /// Control height applied.
@@ -56,6 +58,7 @@ impl HeaderInputs {
             epoch: header.epoch,
             term: header.term,
             slot: header.slot,
+            sequencer: header.sequencer,
             timestamp_ms: header.timestamp_ms,
             control_height: header.control_height,
             l1_view: header.l1_view,
@@ -78,6 +81,8 @@ pub struct HeaderChoices {
     pub term: u64,
     /// The slot.
     pub slot: u64,
+    /// Signer address of who leads the slot.
+    pub sequencer: Address,
     /// Unix milliseconds.
     pub timestamp_ms: u64,
     /// Control height applied.
@@ -97,6 +102,7 @@ impl HeaderChoices {
             epoch: header.epoch,
             term: header.term,
             slot: header.slot,
+            sequencer: header.sequencer,
             timestamp_ms: header.timestamp_ms,
             control_height: header.control_height,
             l1_view: header.l1_view,
@@ -113,6 +119,7 @@ impl HeaderChoices {
             epoch: self.epoch,
             term: self.term,
             slot: self.slot,
+            sequencer: self.sequencer,
             timestamp_ms: self.timestamp_ms,
             control_height: self.control_height,
             l1_view: self.l1_view,
@@ -260,6 +267,7 @@ pub fn check_header(
     forward("timestamp_ms", header.timestamp_ms, parent.timestamp_ms)?;
     forward("control_height", header.control_height, parent.control_height)?;
     forward("l1_view.number", header.l1_view.number, parent.l1_view.number)?;
+    forward("forced", header.forced, parent.forced)?;
     if header.l1_view.number == parent.l1_view.number && header.l1_view.hash != parent.l1_view.hash {
         return Err(RuleError::L1ViewForked { number: header.l1_view.number });
     }

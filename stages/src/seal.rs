@@ -13,6 +13,7 @@ use crate::execute::{BlockTx, ExecuteError, ExecutedBlock, Executor};
 use crate::header::{Header, L1View};
 use crate::params::ChainParams;
 use crate::parcel::{Rejected, TxBody};
+use crate::protocol;
 use crate::rules::{self, HeaderChoices};
 use crate::shed::Shed;
 use crate::state::{StateError, StateSource};
@@ -26,17 +27,24 @@ pub struct SlotContext {
     pub term: u64,
     /// The slot.
     pub slot: u64,
+    /// Signer address of who leads it.
+    pub sequencer: Address,
     /// Who is credited the fees.
     pub fee_recipient: Address,
 }
 
 /// What the control plane has decided and the next block applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Control height. Where it is below the parent's, the parent's stands.
     pub control_height: u64,
-    /// L1 view. Where it is below the parent's, the parent's stands.
+    /// L1 view. Where it is below the parent's, or [`Self::above`] is not the parent's, the parent's stands.
     pub l1_view: L1View,
+    /// Number of the L1 view that [`Self::due`] begins above.
+    pub above: u64,
+    /// Encodings of what the L1 blocks above [`Self::above`], up to [`Self::l1_view`], make due, in the order of L1. They fit into one block:
+    /// [`protocol::fitting`].
+    pub due: Vec<Bytes>,
 }
 
 /// What became of a transaction that was offered to the open block.
@@ -181,8 +189,8 @@ impl Sealer {
         now_ms: u64,
         applied: &Applied,
         executor: &mut Executor<S>,
-    ) -> Option<ExecutedBlock> {
-        if now_ms < self.next_due_ms() { None } else { self.seal(now_ms, applied, executor) }
+    ) -> Result<Option<ExecutedBlock>, StateError<S::Error>> {
+        if now_ms < self.next_due_ms() { Ok(None) } else { self.seal(now_ms, applied, executor) }
     }
 
     /// Closes a block now, whatever is in it; `None` when the slot has ended.
@@ -191,9 +199,9 @@ impl Sealer {
         now_ms: u64,
         applied: &Applied,
         executor: &mut Executor<S>,
-    ) -> Option<ExecutedBlock> {
+    ) -> Result<Option<ExecutedBlock>, StateError<S::Error>> {
         if self.ended {
-            return None;
+            return Ok(None);
         }
         if self.opened_ms.is_none() {
             self.open(now_ms, applied, executor);
@@ -207,7 +215,7 @@ impl Sealer {
         self.ended = header.ends_slot;
         self.tip = header.clone();
         self.tip_hash = block.hash;
-        Some(block)
+        Ok(Some(block))
     }
 
     /// When `tick` next has something to do, in unix milliseconds; `u64::MAX` when the slot has ended.
@@ -230,11 +238,13 @@ impl Sealer {
         let parent = &self.tip;
         let timestamp_ms = now_ms.max(parent.timestamp_ms);
         let first_ms = self.first_ms.unwrap_or(timestamp_ms);
-        let l1_view = if applied.l1_view.number > parent.l1_view.number { applied.l1_view } else { parent.l1_view };
+        let moves = applied.above == parent.l1_view.number && applied.l1_view.number > parent.l1_view.number;
+        let l1_view = if moves { applied.l1_view } else { parent.l1_view };
         let choices = HeaderChoices {
             epoch: self.slot.epoch,
             term: self.slot.term,
             slot: self.slot.slot,
+            sequencer: self.slot.sequencer,
             timestamp_ms,
             control_height: applied.control_height.max(parent.control_height),
             l1_view,

@@ -9,6 +9,7 @@ mod fixture;
 mod follow;
 mod mainnet;
 mod pack;
+mod protocol;
 mod root;
 mod round_trip;
 mod rules;

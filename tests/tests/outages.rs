@@ -12,7 +12,7 @@ use horae_control::Awaits;
 use horae_node::chain_view::SigningFaultKind;
 use horae_stages::rules::HeaderChoices;
 use horae_stages::{
-    Account, BlockError, BlockTx, ChainParams, ExecutedBlock, Executor, HotState, MemoryState, StateSource,
+    Account, BlockError, BlockTx, ChainParams, ExecutedBlock, Executor, FromL1, HotState, MemoryState, StateSource,
     execute_block, recover_block,
 };
 use horae_tests::sim::beginning::{self, CATCHER, CHAIN_ID, KEEPING, REVERTER, REVERTING};
@@ -231,12 +231,17 @@ fn a_write_kept_from_a_reverted_call_shows_in_the_header() {
     assert_eq!(header, right.block.header, "nothing else tells");
 
     let mut follower = on(false);
-    let refused =
-        execute_block(&mut follower, &params, &genesis.header(), recover_block(wrong.block).expect("a block"));
+    let refused = execute_block(
+        &mut follower,
+        &params,
+        &genesis.header(),
+        recover_block(wrong.block).expect("a block"),
+        FromL1::Settled,
+    );
     let refused = refused.expect_err("a block that keeps a reverted write");
     assert!(matches!(refused, BlockError::Commitment { field: "changes_hash", .. }), "{refused}");
     let right_block = recover_block(right.block.clone()).expect("a block");
-    let executed = execute_block(&mut follower, &params, &genesis.header(), right_block);
+    let executed = execute_block(&mut follower, &params, &genesis.header(), right_block, FromL1::Settled);
     assert_eq!(executed.expect("the right block goes where the wrong one did not"), right);
 }
 

@@ -158,7 +158,7 @@ impl<'a> Derivation<'a> {
         let (mut transactions, mut raw_bytes) = (0, 0);
         for block in &unpacked.blocks {
             let number = self.head.number + 1;
-            let executed = rebuild(&mut self.executor, params, &self.head, block)
+            let executed = rebuild(&mut self.executor, params, &self.head, block, &[])
                 .map_err(|why| DeriveError::Block { index, block: number, why: why.to_string() })?;
             transactions += block.transactions.len() as u64;
             raw_bytes += block.transactions.iter().map(|raw| raw.len() as u64).sum::<u64>();
@@ -330,6 +330,7 @@ mod tests {
                 epoch: 0,
                 term: 1,
                 slot: 1,
+                sequencer: Address::repeat_byte(7),
                 timestamp_ms: parent.timestamp_ms + 1_000,
                 control_height: parent.control_height + 1,
                 l1_view: L1View { number: parent.l1_view.number + 1, hash: B256::repeat_byte(3) },
@@ -338,7 +339,7 @@ mod tests {
             };
             let unpacked = UnpackedBlock { choices, transactions: vec![transfer(genesis, *nonce)] };
             *nonce += 1;
-            let executed = rebuild(&mut live.executor, params, &parent, &unpacked).unwrap();
+            let executed = rebuild(&mut live.executor, params, &parent, &unpacked, &[]).unwrap();
             live.state.0.borrow_mut().apply(executed.block.header.number, executed.hash, &executed.changes);
             live.executor.state_mut().forget_below(executed.block.header.number);
             live.head = executed.block.header.clone();

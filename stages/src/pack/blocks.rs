@@ -14,13 +14,15 @@ const CONTROL: u8 = 0x04;
 const L1_VIEW: u8 = 0x08;
 const FEE_RECIPIENT: u8 = 0x10;
 const TRANSACTIONS: u8 = 0x20;
-const FLAGS: u8 = 0x3f;
+const SEQUENCER: u8 = 0x40;
+const FLAGS: u8 = 0x7f;
 
 /// What a batch starts from; nothing is carried over from the one before, so each can be read alone.
 const START: HeaderChoices = HeaderChoices {
     epoch: 0,
     term: 0,
     slot: 0,
+    sequencer: Address::ZERO,
     timestamp_ms: 0,
     control_height: 0,
     l1_view: L1View { number: 0, hash: B256::ZERO },
@@ -52,6 +54,7 @@ impl Chain {
             (next.l1_view != last.l1_view, L1_VIEW),
             (next.fee_recipient != last.fee_recipient, FEE_RECIPIENT),
             (transactions > 0, TRANSACTIONS),
+            (next.sequencer != last.sequencer, SEQUENCER),
         ];
         let flags = marks.iter().filter(|(on, _)| *on).fold(0, |flags, (_, flag)| flags | flag);
         columns.push(Column::BlockFlags, flags);
@@ -74,6 +77,9 @@ impl Chain {
         }
         if flags & FEE_RECIPIENT != 0 {
             columns.extend(Column::BlockHashes, next.fee_recipient.as_slice());
+        }
+        if flags & SEQUENCER != 0 {
+            columns.extend(Column::BlockHashes, next.sequencer.as_slice());
         }
     }
 
@@ -108,6 +114,9 @@ impl Chain {
         }
         if flags & FEE_RECIPIENT != 0 {
             next.fee_recipient = readers.get(Column::BlockHashes).array().map(Address::from)?;
+        }
+        if flags & SEQUENCER != 0 {
+            next.sequencer = readers.get(Column::BlockHashes).array().map(Address::from)?;
         }
         Ok((next.clone(), count))
     }

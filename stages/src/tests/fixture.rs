@@ -92,7 +92,13 @@ pub fn executor(genesis: &Genesis) -> Executor<MemoryState> {
 }
 
 pub fn slot(slot: u64) -> SlotContext {
-    SlotContext { epoch: 1, term: 1, slot, fee_recipient: Address::repeat_byte(0xfe) }
+    SlotContext {
+        epoch: 1,
+        term: 1,
+        slot,
+        sequencer: Address::repeat_byte(0x5e),
+        fee_recipient: Address::repeat_byte(0xfe),
+    }
 }
 
 pub type Parcel = Box<TxBody>;
@@ -194,13 +200,13 @@ impl Line {
             let (next, tip) = (slot(self.sealer.slot().slot + 1), self.sealer.tip().clone());
             self.sealer = Sealer::new(next, tip, self.params.clone());
         }
-        if let Some(block) = self.sealer.tick(self.now_ms, &self.applied, &mut self.executor) {
+        if let Some(block) = self.sealer.tick(self.now_ms, &self.applied, &mut self.executor).unwrap() {
             self.sealed(block);
         }
     }
 
     pub fn seal(&mut self) {
-        if let Some(block) = self.sealer.seal(self.now_ms, &self.applied, &mut self.executor) {
+        if let Some(block) = self.sealer.seal(self.now_ms, &self.applied, &mut self.executor).unwrap() {
             self.sealed(block);
         }
     }
@@ -221,7 +227,7 @@ pub fn follow(genesis: &Genesis, blocks: &[ExecutedBlock]) -> Executor<MemorySta
     let mut parent: Header = genesis.header();
     for block in blocks {
         let recovered = recover_block(block.block.clone()).unwrap();
-        let executed = execute_block(&mut executor, &genesis.params, &parent, recovered).unwrap();
+        let executed = execute_block(&mut executor, &genesis.params, &parent, recovered, FromL1::Settled).unwrap();
         assert_eq!(&executed, block);
         parent = executed.block.header;
     }

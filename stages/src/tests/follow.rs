@@ -47,12 +47,16 @@ fn every_field_of_the_header_is_held_against_the_execution() {
     for (field, damage) in damages {
         let mut block = good.clone();
         damage(&mut block.header);
-        let error = execute_block(&mut executor, &genesis.params, parent, recover_block(block).unwrap()).unwrap_err();
+        let error =
+            execute_block(&mut executor, &genesis.params, parent, recover_block(block).unwrap(), FromL1::Due(&[]))
+                .unwrap_err();
         let right = matches!(error, BlockError::Rule(_) | BlockError::Commitment { .. });
         assert!(right, "{field}: {error}");
         assert_eq!(executor.state().hash(), blocks[0].hash, "{field}");
     }
-    let executed = execute_block(&mut executor, &genesis.params, parent, recover_block(good.clone()).unwrap()).unwrap();
+    let executed =
+        execute_block(&mut executor, &genesis.params, parent, recover_block(good.clone()).unwrap(), FromL1::Due(&[]))
+            .unwrap();
     assert_eq!(executed, blocks[1]);
 }
 
@@ -62,7 +66,8 @@ fn other_transactions_are_noticed() {
     let parent = &blocks[0].block.header;
     let mut executor = follow(&genesis, &blocks[..1]);
     let mut refuse = |block: Block, params: &ChainParams| {
-        let error = execute_block(&mut executor, params, parent, recover_block(block).unwrap()).unwrap_err();
+        let error =
+            execute_block(&mut executor, params, parent, recover_block(block).unwrap(), FromL1::Due(&[])).unwrap_err();
         assert_eq!(executor.state().hash(), blocks[0].hash);
         assert!(executor.open().is_none());
         error
@@ -99,7 +104,8 @@ fn a_block_goes_on_its_parent_only() {
     let (genesis, blocks) = two_blocks();
     let mut executor = follow(&genesis, &[]);
     let block = recover_block(blocks[1].block.clone()).unwrap();
-    let error = execute_block(&mut executor, &genesis.params, &blocks[0].block.header, block).unwrap_err();
+    let error =
+        execute_block(&mut executor, &genesis.params, &blocks[0].block.header, block, FromL1::Due(&[])).unwrap_err();
     assert!(matches!(error, BlockError::NotOnTip { have: 0, want: 1 }), "{error}");
 }
 
@@ -109,7 +115,8 @@ fn blocks_can_be_taken_back_and_put_on_again() {
     let mut executor = follow(&genesis, &blocks);
     executor.state_mut().rollback_to(1).unwrap();
     let block = recover_block(blocks[1].block.clone()).unwrap();
-    let executed = execute_block(&mut executor, &genesis.params, &blocks[0].block.header, block).unwrap();
+    let executed =
+        execute_block(&mut executor, &genesis.params, &blocks[0].block.header, block, FromL1::Due(&[])).unwrap();
     assert_eq!(executed, blocks[1]);
 }
 

@@ -21,6 +21,7 @@ fn run(genesis: &Genesis, wallets: &mut [Wallet], rounds: usize) -> Line {
         line.now_ms += 7;
         line.applied.control_height += 1;
         if round % 10 == 0 {
+            line.applied.above = line.sealer.tip().l1_view.number;
             line.applied.l1_view = L1View { number: 100 + round as u64, hash: U256::from(round).into() };
         }
         line.work();
@@ -58,7 +59,7 @@ fn a_follower_and_a_rebuild_from_the_batch_agree_with_the_sequencer() {
         let unpacked = unpack(&packed.bytes, &UnpackLimits::new(params)).unwrap();
         assert_eq!(unpacked.first_block, run[0].header.number);
         for (block, original) in unpacked.blocks.iter().zip(&line.blocks[start..]) {
-            let rebuilt = rebuild(&mut executor, params, &parent, block).unwrap();
+            let rebuilt = rebuild(&mut executor, params, &parent, block, &[]).unwrap();
             assert_eq!(&rebuilt, original);
             parent = rebuilt.block.header;
         }

@@ -133,8 +133,8 @@ fn an_ended_slot_takes_nothing() {
     line.seal();
     assert!(line.sealer.ended());
     assert_eq!(line.sealer.next_due_ms(), u64::MAX);
-    let (now_ms, applied) = (line.now_ms, line.applied);
-    assert!(line.sealer.seal(now_ms, &applied, &mut line.executor).is_none());
+    let (now_ms, applied) = (line.now_ms, line.applied.clone());
+    assert!(line.sealer.seal(now_ms, &applied, &mut line.executor).unwrap().is_none());
     line.submit(&transfer(&mut wallet));
     let tx = line.order.pop().unwrap();
     let offered = line.sealer.offer(now_ms, &applied, &mut line.executor, tx).unwrap();
@@ -148,7 +148,8 @@ fn clock_control_height_and_l1_view_never_go_back() {
     let steps = [(10, 5, view(3, 3)), (0, 4, view(2, 2)), (20, 6, view(3, 9)), (30, 6, view(4, 4))];
     for (at, control_height, l1_view) in steps {
         line.now_ms = START_MS + at;
-        line.applied = Applied { control_height, l1_view };
+        let above = line.sealer.tip().l1_view.number;
+        line.applied = Applied { control_height, l1_view, above, due: Vec::new() };
         line.seal();
     }
     let fields: Vec<_> = line

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use borsh::BorshDeserialize;
 use horae_control::{
     BlockFacts, BlockId, Certificate, Commit, ControlBlock, ControlState, Effect, Invalid, SignedBlock, StatementError,
@@ -135,6 +135,16 @@ pub enum FeedError {
         number: u64,
         /// What is wrong with it.
         why: StatementError,
+    },
+    /// The header names another sequencer than the one whose slot it is.
+    #[error("block {number} names {sequencer} as its sequencer, who does not lead slot {slot}")]
+    OtherSequencer {
+        /// Its height.
+        number: u64,
+        /// In the header.
+        sequencer: Address,
+        /// The slot.
+        slot: u64,
     },
     /// A certificate or commit of a block that was not told.
     #[error("the {what} is of {block}, which is not of the chain told so far")]
@@ -324,7 +334,12 @@ impl Verifier {
         let signature = block.signature.ok_or(FeedError::Unsigned { number })?;
         let statement = |why| FeedError::Statement { what: "block", number, why };
         self.check_place(&facts).map_err(statement)?;
-        SignedBlock { facts, signature }.verify(self.term("block", number)?).map_err(statement)?;
+        let term = self.term("block", number)?;
+        SignedBlock { facts, signature }.verify(term).map_err(statement)?;
+        let (sequencer, slot) = (header.sequencer, header.slot);
+        if term.sequencer_of(slot).is_none_or(|leader| leader.signer != sequencer) {
+            return Err(FeedError::OtherSequencer { number, sequencer, slot });
+        }
         if self.open.len() >= UNSETTLED_BLOCKS {
             return Err(FeedError::Unsettled);
         }

@@ -2,7 +2,7 @@
 //! end the present one is over.
 
 use horae_control::{BlockFacts, Epoch, SignedBlock, Term, Validator, ValidatorSet, recover};
-use horae_stages::StateSource;
+use horae_stages::{Header, StateSource};
 use metrics::counter;
 
 use super::Replica;
@@ -58,6 +58,19 @@ impl<S: StateSource> Replica<S> {
         match (lowest..=last).rev().any(signed_as) {
             true => Ok(()),
             false => Err(format!("not signed by {}, who holds slot {}", sequencer.signer, facts.slot)),
+        }
+    }
+
+    /// Whether the header names the signer whose slot it is. Of an epoch that is forgotten it cannot be said.
+    pub(super) fn check_sequencer(&self, header: &Header, term: &Term) -> Result<(), String> {
+        let sequencer = match self.past_epoch(header.epoch) {
+            _ if header.epoch == term.epoch => term.sequencer_of(header.slot),
+            Some(past) => leader(past, header.slot),
+            None => return Ok(()),
+        };
+        match sequencer.filter(|sequencer| sequencer.signer == header.sequencer) {
+            Some(_) => Ok(()),
+            None => Err(format!("{} does not lead slot {}", header.sequencer, header.slot)),
         }
     }
 

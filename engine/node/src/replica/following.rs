@@ -10,7 +10,9 @@ use std::sync::Arc;
 use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256};
 use horae_control::{Ack, BlockId, Certificate, Commit, Evidence, Signature, SignedBlock, StatementError, planted};
-use horae_stages::{BlockError, Header, RecoveredBlock, Shed, StateSource, execute_block, recover_block, rules};
+use horae_stages::{
+    BlockError, FromL1, Header, RecoveredBlock, Shed, StateSource, execute_block, recover_block, rules,
+};
 use metrics::counter;
 use tracing::{debug, error, warn};
 
@@ -334,8 +336,7 @@ impl<S: StateSource> Replica<S> {
         }
         let Some(term) = self.voter.term() else { return Turn::Wait };
         let header = &arrived.recovered.block().header;
-        let settled = header.number <= term.parent.id.number
-            || self.commit_ahead.as_ref().is_some_and(|commit| header.number <= commit.block().number);
+        let settled = self.is_settled(header.number);
         if header.term > term.number || header.control_height > self.control.height {
             return Turn::Wait;
         }
@@ -359,10 +360,16 @@ impl<S: StateSource> Replica<S> {
                 Err(why) => return Turn::Refuse(why.to_string()),
             }
         }
-        match self.check_signature(&signed, term) {
+        match self.check_signature(&signed, term).and_then(|()| self.check_sequencer(header, term)) {
             Ok(()) => Turn::Execute,
             Err(why) => Turn::Refuse(why),
         }
+    }
+
+    /// Whether blocks up to this height are known to be committed, or decided on.
+    fn is_settled(&self, number: u64) -> bool {
+        self.voter.term().is_some_and(|term| number <= term.parent.id.number)
+            || self.commit_ahead.as_ref().is_some_and(|commit| number <= commit.block().number)
     }
 
     /// Whether a block has to be the last of its slot. Not known, and not asked, where the slot's first block is below what
@@ -378,7 +385,8 @@ impl<S: StateSource> Replica<S> {
         let Arrived { recovered, hash, signature, carried } = arrived;
         let number = recovered.block().header.number;
         let parent = self.chain.head().clone();
-        match execute_block(&mut self.executor, &self.config.params, &parent, recovered) {
+        let from_l1 = if self.is_settled(number) { FromL1::Settled } else { FromL1::Due(&[]) };
+        match execute_block(&mut self.executor, &self.config.params, &parent, recovered, from_l1) {
             Ok(executed) => {
                 let held = Held::new(Arc::new(executed), signature, carried);
                 self.extend(now_ms, held, io);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use horae_control::{BlockFacts, Certificate, Refused, planted};
 use horae_stages::seal::Offered;
-use horae_stages::{ExecutedBlock, Sealer, SlotContext, StateSource};
+use horae_stages::{Applied, ExecutedBlock, Sealer, SlotContext, StateError, StateSource};
 use metrics::counter;
 use tracing::{error, info, warn};
 
@@ -71,8 +71,13 @@ impl<S: StateSource> Replica<S> {
         if !ours || !at_start || !acked || head.term > term.number || self.ends_epoch(&head) {
             return false;
         }
-        let context =
-            SlotContext { epoch: term.epoch, term: term.number, slot, fee_recipient: self.config.fee_recipient };
+        let context = SlotContext {
+            epoch: term.epoch,
+            term: term.number,
+            slot,
+            sequencer: self.voter.address(),
+            fee_recipient: self.config.fee_recipient,
+        };
         let by_handover = head.id != term.parent.id;
         match self.voter.begin_slot(slot) {
             Ok(record) => {
@@ -106,6 +111,7 @@ impl<S: StateSource> Replica<S> {
 
     fn fill(&mut self, now_ms: u64, leading: &mut Leading, io: &mut impl ReplicaIo) -> bool {
         let mut worked = false;
+        self.apply_above(leading.sealer.tip().l1_view.number);
         leading.is_noted |= io.durable() >= leading.noted || planted!(SealedBeforeNoted);
         for _ in 0..EXECUTE_BURST {
             if leading.sealer.ended() || self.window_full(leading) {
@@ -138,19 +144,45 @@ impl<S: StateSource> Replica<S> {
                 }
             }
         }
-        if leading.is_noted
-            && !self.window_full(leading)
-            && let Some(executed) = leading.sealer.tick(now_ms, &self.applied, &mut self.executor)
-        {
-            self.sealed(now_ms, leading, executed, io);
-            worked = true;
+        if leading.is_noted && !self.window_full(leading) {
+            let sealed = leading.sealer.tick(now_ms, &self.applied, &mut self.executor);
+            worked |= self.take_sealed(now_ms, leading, sealed, io);
         }
         worked
     }
 
+    /// Makes up what the next block applies, above one whose L1 view is at `above`.
+    fn apply_above(&mut self, above: u64) {
+        let (control_height, l1_view) = (self.control.height, self.control.l1_view);
+        if self.applied.control_height != control_height || self.applied.above != above {
+            self.applied = Applied { control_height, l1_view, above, due: Vec::new() };
+        }
+    }
+
     fn seal_now(&mut self, now_ms: u64, leading: &mut Leading, io: &mut impl ReplicaIo) {
-        if let Some(executed) = leading.sealer.seal(now_ms, &self.applied, &mut self.executor) {
-            self.sealed(now_ms, leading, executed, io);
+        let sealed = leading.sealer.seal(now_ms, &self.applied, &mut self.executor);
+        self.take_sealed(now_ms, leading, sealed, io);
+    }
+
+    /// What came of the attempt to seal; gives whether there is a block.
+    fn take_sealed(
+        &mut self,
+        now_ms: u64,
+        leading: &mut Leading,
+        sealed: Result<Option<ExecutedBlock>, StateError<S::Error>>,
+        io: &mut impl ReplicaIo,
+    ) -> bool {
+        match sealed {
+            Ok(Some(executed)) => {
+                self.sealed(now_ms, leading, executed, io);
+                self.apply_above(leading.sealer.tip().l1_view.number);
+                true
+            }
+            Ok(None) => false,
+            Err(why) => {
+                error!(%why, "cannot seal: the state cannot be read");
+                false
+            }
         }
     }
 

@@ -8,7 +8,9 @@ use alloy_primitives::B256;
 use horae_control::{Certificate, Domain, RestoreError as VoterError, SignedBlock, SignerKey, Voter};
 use horae_stages::admit::{Admit, AdmitLimits};
 use horae_stages::order::{Arrival, Order};
-use horae_stages::{Applied, Executor, Header, HotState, StateSource, execute_block, limits, recover_block, rules};
+use horae_stages::{
+    Applied, Executor, FromL1, Header, HotState, StateSource, execute_block, limits, recover_block, rules,
+};
 use thiserror::Error;
 use tracing::info;
 
@@ -135,8 +137,8 @@ pub fn restore<S: StateSource>(
         let failed = |why: String| RestoreError::Execution { number, why };
         let parent = chain.head().clone();
         let recovered = recover_block(sealed.block).map_err(|why| failed(why.to_string()))?;
-        let executed =
-            execute_block(&mut executor, &config.params, &parent, recovered).map_err(|why| failed(why.to_string()))?;
+        let executed = execute_block(&mut executor, &config.params, &parent, recovered, FromL1::Settled)
+            .map_err(|why| failed(why.to_string()))?;
         if executed.hash != hash {
             return Err(failed("another hash".to_owned()));
         }
@@ -160,7 +162,7 @@ pub fn restore<S: StateSource>(
     };
     let admit = Admit::new(admit_limits, next_base_fee, config.params.gas_limit);
     let mut replica = Replica {
-        applied: Applied { control_height: control.height, l1_view: control.l1_view },
+        applied: Applied::default(),
         control: ControlUpdate { height: 0, term: None, ..control.clone() },
         config,
         executor,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use horae_control::{BlockFacts, ControlState, Epoch, NextEpoch, Tally, Term, planted};
-use horae_stages::{Applied, L1View, StateSource};
+use horae_stages::{L1View, StateSource};
 use metrics::counter;
 use tracing::{debug, info, warn};
 
@@ -65,7 +65,6 @@ impl<S: StateSource> Replica<S> {
         while self.views.len() > VIEWS {
             self.views.pop_first();
         }
-        self.applied = Applied { control_height: update.height, l1_view: update.l1_view };
         let opened = match &update.term {
             Some(term) if self.voter.term().is_none_or(|open| open.number < term.number) => Some(term.clone()),
             Some(term) => {

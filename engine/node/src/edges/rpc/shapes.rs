@@ -7,7 +7,7 @@ use alloy::rpc::types::{Block, BlockTransactions, Header as RpcHeader, Log, Tran
 use alloy_consensus::constants::EMPTY_OMMER_ROOT_HASH;
 use alloy_consensus::transaction::Recovered;
 use alloy_consensus::{Transaction as _, TxEnvelope};
-use alloy_primitives::{B64, B256, Bytes, U64, U256};
+use alloy_primitives::{Address, B64, B256, Bytes, U64, U256};
 use alloy_rlp::Encodable;
 use horae_stages::BlockTx;
 use serde::Serialize;
@@ -45,9 +45,11 @@ pub struct HoraeFields {
     epoch: U64,
     term: U64,
     slot: U64,
+    sequencer: Address,
     timestamp_ms: U64,
     control_height: U64,
     l1_view: L1ViewJson,
+    forced: U64,
     changes_hash: B256,
     batch: U64,
     ends_slot: bool,
@@ -127,9 +129,11 @@ fn horae_fields(block: &ViewedBlock) -> HoraeFields {
         epoch: U64::from(header.epoch),
         term: U64::from(header.term),
         slot: U64::from(header.slot),
+        sequencer: header.sequencer,
         timestamp_ms: U64::from(header.timestamp_ms),
         control_height: U64::from(header.control_height),
         l1_view: L1ViewJson { number: U64::from(header.l1_view.number), hash: header.l1_view.hash },
+        forced: U64::from(header.forced),
         changes_hash: header.changes_hash,
         batch: U64::from(header.batch),
         ends_slot: header.ends_slot,
