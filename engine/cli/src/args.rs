@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{logs::LogFormat, slash::SlashCommand, stake::args::StakeCommand};
+use crate::{logs::LogFormat, rewards::args::RewardsCommand, slash::SlashCommand, stake::args::StakeCommand};
 
 /// Where a devnet keeps everything unless told otherwise.
 pub const DEVNET_HOME: &str = "target/devnet";
@@ -55,6 +55,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: StakeCommand,
+    },
+    /// Show what validators earn, and have it settled and paid.
+    Rewards {
+        /// What to do.
+        #[command(subcommand)]
+        command: RewardsCommand,
     },
     /// Show offences, and report them to L1.
     Slash {

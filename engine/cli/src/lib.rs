@@ -17,6 +17,7 @@ mod logs;
 mod node;
 mod plan;
 mod rejoin;
+mod rewards;
 mod rpc;
 mod signals;
 mod slash;
@@ -74,6 +75,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             Command::Epoch { command } => status::epoch(&command).await.map(done),
             Command::Validators(options) => status::validators(&options).await.map(done),
             Command::Stake { command } => stake::run(&command).await.map(done),
+            Command::Rewards { command } => rewards::run(&command).await.map(done),
             Command::Slash { command } => slash::run(&command).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),
             Command::Feed(options) => feed::run(&options).await.map(done),

@@ -3,20 +3,22 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use horae_contracts::{
-    Batch, Signature, Succession, batch_digest, installation_digest, rotation_digest, snapshot_hash,
+    Batch, Settlement, Signature, Succession, batch_digest, installation_digest, rotation_digest, snapshot_hash,
 };
 use horae_control::command::{Command, ControlBlock, L1Event};
-use horae_control::{GroupKey as ControlKey, Signature as Signed, ValidatorSet, planted, recover};
+use horae_control::{GroupKey as ControlKey, Proof, Signature as Signed, ValidatorSet, planted, recover};
 use horae_mpc::{GroupKey, GroupSignature};
 use horae_node::council::groups::KeyInForce;
 use horae_node::council::install::Installation;
 use horae_node::council::rotation::Rotation;
+use horae_node::council::settling::SignedSettlement;
 use horae_node::council::{BatchHead, Inbox, L1News, Report};
 use horae_node::edges::l1::AcceptedBatch;
 use horae_stages::L1View;
 
 use super::judge::{Violation, is_quorum};
 use super::node::Running;
+use super::payroll::{Payroll, of_report};
 use super::rng::Rng;
 use super::world::{Due, LOOK_MS, World};
 
@@ -50,6 +52,15 @@ pub enum Tx {
         /// The bytes.
         data: Bytes,
     },
+    /// A settlement of rewards.
+    Settle(Box<SignedSettlement>),
+    /// A report of an offence.
+    Report {
+        /// Number of the offender.
+        id: u64,
+        /// What shows it.
+        proof: Box<Proof>,
+    },
 }
 
 /// A transaction that waits, and who wants to know of it.
@@ -71,6 +82,10 @@ pub enum Kind {
     Rotation,
     /// The batch with this index.
     Batch(u64),
+    /// The settlement with this index.
+    Settlement(u64),
+    /// The offence of the validator with this number.
+    Report(u64),
 }
 
 /// What became of a transaction.
@@ -90,6 +105,7 @@ struct Contract {
     head: BatchHead,
     key: Option<GroupKey>,
     key_index: u64,
+    payroll: Payroll,
 }
 
 #[derive(Clone)]
@@ -97,6 +113,7 @@ struct Block {
     hash: B256,
     events: Vec<L1Event>,
     batches: Vec<AcceptedBatch>,
+    settlements: Vec<Settlement>,
     after: Contract,
 }
 
@@ -144,6 +161,7 @@ impl L1 {
             hash: B256::repeat_byte(n),
             events: Vec::new(),
             batches: Vec::new(),
+            settlements: Vec::new(),
             after: Contract::default(),
         };
         Self {
@@ -178,7 +196,9 @@ impl L1 {
         let below = self.blocks.last().expect("there is block 0");
         let hash = keccak256([below.hash.0, B256::from(U256::from(self.made)).0].concat());
         let events = std::mem::take(&mut self.announced);
-        let mut block = Block { hash, events, batches: Vec::new(), after: below.after.clone() };
+        let (batches, settlements) = (Vec::new(), Vec::new());
+        let mut block = Block { hash, events, batches, settlements, after: below.after.clone() };
+        block.events.extend(block.after.payroll.release(number, &self.set));
         let (mut outcomes, mut later) = (Vec::new(), Vec::new());
         for waiting in std::mem::take(&mut self.pool) {
             if self.rng.chance(200) {
@@ -191,6 +211,11 @@ impl L1 {
                 Tx::Rotate(rotation) => (Kind::Rotation, rotate(&mut block, &rotation)),
                 Tx::Submit { header, signature, data } => {
                     (Kind::Batch(header.index), submit(&mut block, number, header, &signature, data))
+                }
+                Tx::Settle(signed) => (Kind::Settlement(signed.what.settlement.index), settle(&mut block, &signed)),
+                Tx::Report { id, proof } => {
+                    let reported = block.after.payroll.report(number, id, &proof);
+                    (Kind::Report(id), reported.map(|events| block.events.extend(events)))
                 }
             };
             outcomes.push(Outcome { node, life, kind, result });
@@ -213,6 +238,23 @@ impl L1 {
     /// Batches that stand now, in order.
     pub fn batches(&self) -> impl Iterator<Item = &AcceptedBatch> {
         self.blocks.iter().flat_map(|block| &block.batches)
+    }
+
+    /// Settlements that stand now, in order.
+    pub fn settlements(&self) -> impl Iterator<Item = &Settlement> {
+        self.blocks.iter().flat_map(|block| &block.settlements)
+    }
+
+    /// Rewards and offences at the head.
+    #[must_use]
+    pub fn payroll(&self) -> &Payroll {
+        &self.blocks.last().expect("there is block 0").after.payroll
+    }
+
+    /// The validators that the contracts know.
+    #[must_use]
+    pub fn set(&self) -> &ValidatorSet {
+        &self.set
     }
 
     /// The group key in force at the head.
@@ -345,6 +387,13 @@ fn submit(
     Ok(())
 }
 
+fn settle(block: &mut Block, signed: &SignedSettlement) -> Result<(), String> {
+    let Contract { head, key, payroll, .. } = &mut block.after;
+    payroll.settle(signed, *key, head.last_block)?;
+    block.settlements.push(signed.what.settlement.clone());
+    Ok(())
+}
+
 /// One node's watch of L1.
 pub struct Watch {
     /// How its endpoint tells of L1.
@@ -395,8 +444,8 @@ impl Watch {
             inbox.digest = keccak256(inbox.digest);
         }
         news.push(L1News::Inbox(inbox));
-        let Contract { key, key_index, .. } = l1.blocks[head as usize].after;
-        news.push(L1News::Key(key.map(|key| KeyInForce { index: key_index, key: control_key(&key) })));
+        let Contract { key, key_index, .. } = &l1.blocks[head as usize].after;
+        news.push(L1News::Key(key.map(|key| KeyInForce { index: *key_index, key: control_key(&key) })));
         news.push(L1News::Finalized(head.saturating_sub(FINAL_DEPTH)));
         let lies = self.endpoint == Endpoint::Lying;
         let has_agreed = agreed.number <= head && l1.view(agreed.number).hash == agreed.hash && !lies;
@@ -467,12 +516,15 @@ impl World {
                 Kind::Batch(index) => Report::Carried { index, result: outcome.result },
                 Kind::Installation => Report::Installed(outcome.result),
                 Kind::Rotation => Report::Rotated(outcome.result),
+                Kind::Settlement(index) => Report::Settled { index, result: outcome.result },
+                Kind::Report(id) => Report::Reported { id, said: of_report(outcome.result) },
             };
             let (node, life) = (outcome.node, outcome.life);
             let after_ms = self.rng.between(1, 300);
             self.at(after_ms, Due::Reports { node, life, report });
         }
         self.judge.posted(self.l1.batches())?;
+        self.judge.settled(self.l1.settlements(), self.l1.set())?;
         let after_ms = self.rng.between(300, 1_500);
         self.at(after_ms, Due::L1Block);
         Ok(())

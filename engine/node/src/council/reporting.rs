@@ -62,7 +62,8 @@ impl Council {
     /// Moves the reports along.
     pub(super) fn report_offences(&mut self, now_ms: u64, io: &mut impl CouncilIo) {
         let jail = self.state.jail();
-        let due: BTreeMap<u64, &Jailed> = jail.iter().filter(|(id, jailed)| !jail.is_punished(*id, &jailed.proof)).collect();
+        let due: BTreeMap<u64, &Jailed> =
+            jail.iter().filter(|(id, jailed)| !jail.is_punished(*id, &jailed.proof)).collect();
         self.reporting.0.retain(|id, report| due.get(id).is_some_and(|jailed| jailed.proof == report.proof));
         let Some(key) = self.key_in_force().filter(|_| io.carries() && !due.is_empty()) else { return };
         for (id, jailed) in due {

@@ -6,9 +6,9 @@
 //! and vouches for nothing else. The key in force at the inbox signs, whichever epoch's that is. A settlement names no batch: it neither
 //! holds up batches and rotations nor is voided by them. One that a reorganisation drops is found missing and carried again.
 
+use alloy_primitives::{Address, B256};
 use horae_contracts::{Settlement, settlement_digest};
 use horae_mpc::GroupSignature;
-use alloy_primitives::{Address, B256};
 use metrics::counter;
 use tracing::{debug, info, warn};
 
@@ -115,7 +115,8 @@ impl Council {
             Ok(Reckoned::Due(what)) => *what,
             Ok(Reckoned::NotBegun | Reckoned::Settled) => {
                 self.settling.look_at_ms = now_ms.saturating_add(REST_MS);
-                if self.settling.due.take().is_some() {
+                if let Some(due) = self.settling.due.take() {
+                    self.groups.cancel(&due.digest);
                     io.show_settlement(None);
                 }
                 return;
@@ -133,7 +134,8 @@ impl Council {
             info!(index, first = firstBlock, last = lastBlock, "rewards are to be settled");
             io.show_settlement(None);
             let own = Own::Idle { not_before_ms: 0 };
-            self.settling.due = Some(Due { what, digest, since_ms: now_ms, failed: 0, own });
+            let before = self.settling.due.replace(Due { what, digest, since_ms: now_ms, failed: 0, own });
+            before.iter().for_each(|due| self.groups.cancel(&due.digest));
         }
         // At every look: of what was approved only the newest is remembered.
         let outputs = self.groups.approve(digest, now_ms, io.rng());
@@ -163,20 +165,21 @@ impl Council {
     pub(super) fn settled(&mut self, index: u64, result: Result<(), String>, now_ms: u64) {
         let due = self.settling.due.as_mut().filter(|due| due.what.settlement.index == index);
         let Some(due) = due.filter(|due| matches!(due.own, Own::Sending)) else { return };
-        match result {
-            Ok(()) => counter!("horae_settlements_carried").increment(1),
-            Err(why) => {
-                counter!("horae_settlements_not_carried").increment(1);
-                warn!(index, %why, "settlement not carried");
-            }
+        self.settling.look_at_ms = now_ms;
+        if let Err(why) = result {
+            counter!("horae_settlements_not_carried").increment(1);
+            warn!(index, %why, "settlement not carried");
+            due.wait(now_ms);
+        } else {
+            counter!("horae_settlements_carried").increment(1);
+            due.own = Own::Idle { not_before_ms: now_ms.saturating_add(REST_MS) };
         }
-        due.wait(now_ms);
-        self.settling.look_at_ms = 0;
     }
 
     /// The inbox has another key in force: what was signed under the one before serves no more.
     pub(super) fn settle_anew(&mut self, io: &mut impl CouncilIo) {
         if let Some(due) = &mut self.settling.due {
+            self.groups.cancel(&due.digest);
             (due.own, due.failed) = (Own::Idle { not_before_ms: 0 }, 0);
             io.show_settlement(None);
         }

@@ -12,6 +12,7 @@ mod events;
 pub mod evidence;
 pub mod limits;
 mod read;
+pub mod rewards;
 mod send;
 
 pub use batches::AcceptedBatch;

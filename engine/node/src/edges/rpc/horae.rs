@@ -12,7 +12,9 @@ use super::context::{Context, Named, read};
 use super::error;
 use super::feed::{self, FeedOptions};
 use super::limits::RATE_WINDOW_MS;
-use crate::chain_view::{BatchRecord, EpochStatus, Heads, NodeStatus, SlotStatus, Snapshot, Strength, ValidatorStatus};
+use crate::chain_view::{
+    BatchRecord, EpochStatus, Heads, NodeStatus, SettlementStatus, SlotStatus, Snapshot, Strength, ValidatorStatus,
+};
 use crate::feed::json::{CertificateJson, CommitAcksJson, HeaderJson};
 use crate::pipeline::Standing;
 
@@ -271,6 +273,10 @@ impl HoraeServer for Context {
 
     fn validators(&self) -> RpcResult<Vec<ValidatorStatus>> {
         Ok(self.view().snapshot().status().validators.clone())
+    }
+
+    fn settlement(&self) -> RpcResult<Option<SettlementStatus>> {
+        Ok(self.view().snapshot().status().settlement.clone())
     }
 
     async fn block(&self, block: BlockId) -> RpcResult<Option<BlockReport>> {
