@@ -17,8 +17,8 @@ use super::store::Store;
 
 /// Where settlements are for.
 const SCHEDULE: Address = Address::repeat_byte(0x33);
-/// Blocks that a validator is in jail; then its owner releases it at once.
-const JAIL_BLOCKS: u64 = 40;
+/// Blocks that a validator is in jail, some minutes; then its owner releases it at once.
+const JAIL_BLOCKS: u64 = 400;
 
 /// The schedule of rewards and the slasher, as of one L1 block.
 #[derive(Clone, Debug, Default)]
@@ -93,6 +93,12 @@ impl Payroll {
         let was_listed = self.jailed.insert(id, number + JAIL_BLOCKS).is_none();
         let leaving = was_listed.then_some(L1Event::ValidatorLeaving { id });
         Ok([L1Event::ValidatorPunished { id, epoch, term }].into_iter().chain(leaving).collect())
+    }
+
+    /// How many offences it has punished.
+    #[must_use]
+    pub fn punished(&self) -> u64 {
+        self.punished.len() as u64
     }
 
     /// Those whose time is over come back in this block.

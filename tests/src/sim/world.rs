@@ -69,6 +69,10 @@ pub struct Outcome {
     pub epochs: u64,
     /// Batches on L1 at the end.
     pub batches: u64,
+    /// Settlements of rewards on L1 at the end.
+    pub settlements: u64,
+    /// Offences that L1 has punished.
+    pub punished: u64,
     /// Faults, by kind.
     pub faults: Tally,
     /// Rollbacks that replicas told of.
@@ -423,6 +427,8 @@ impl World {
         let terms = self.engine.state().open_term().map_or(0, |term| term.number - 1);
         self.out.failovers = terms.saturating_sub(self.out.epochs);
         self.out.batches = self.l1.batches().count() as u64;
+        self.out.settlements = self.l1.settlements().count() as u64;
+        self.out.punished = self.l1.payroll().punished();
         self.out.simulated_ms = self.now_ms;
         Ok(())
     }
