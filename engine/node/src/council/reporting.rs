@@ -11,7 +11,7 @@ use metrics::counter;
 use tracing::{debug, error, info, warn};
 
 use super::Council;
-use super::carrying::{RETRY_MS, STAND_IN_MS};
+use super::carrying::{RETRY_MS, UNHURRIED_MS};
 use super::io::{CouncilIo, Work};
 
 /// Refusals of L1 after which an offence is given up.
@@ -71,7 +71,7 @@ impl Council {
             let begun = || Report::new(jailed.proof.clone(), now_ms);
             let report = self.reporting.0.entry(id).or_insert_with(begun);
             let Own::Idle { not_before_ms } = report.own else { continue };
-            let my_time = report.since_ms.saturating_add(turn.saturating_mul(STAND_IN_MS));
+            let my_time = report.since_ms.saturating_add(turn.saturating_mul(UNHURRIED_MS));
             if now_ms >= my_time.max(not_before_ms) {
                 report.own = Own::Asking;
                 io.begin(Work::Report { id, proof: Box::new(report.proof.clone()) });

@@ -13,13 +13,15 @@ use metrics::counter;
 use tracing::{debug, info, warn};
 
 use super::Council;
-use super::carrying::{RETRY_MS, STAND_IN_MS};
+use super::carrying::{RETRY_MS, UNHURRIED_MS};
 use super::io::{CouncilIo, Work};
 
 /// While a settlement is due L1 is looked at this often, in milliseconds.
 const LOOK_MS: u64 = 3_000;
 /// And this often while none is: L1 may have dropped the last one, or the schedule may have begun.
 const REST_MS: u64 = 30_000;
+/// From when a settlement is due here until it is begun, in milliseconds: others look at L1 a little later, and would refuse.
+const GRACE_MS: u64 = 3_000;
 /// The wait after a settlement that did not go through doubles with each, so often at most.
 const DOUBLINGS: u32 = 6;
 
@@ -90,7 +92,8 @@ impl Council {
         let Some(due) = &self.settling.due else { return };
         let Some(turn) = self.turn(&key, due.what.settlement.index) else { return };
         let Own::Idle { not_before_ms } = due.own else { return };
-        let my_time = due.since_ms.saturating_add(turn.saturating_mul(STAND_IN_MS)).max(not_before_ms);
+        let stands_in_ms = GRACE_MS.saturating_add(turn.saturating_mul(UNHURRIED_MS));
+        let my_time = due.since_ms.saturating_add(stands_in_ms).max(not_before_ms);
         let digest = due.digest;
         let Some(group) = self.groups.under(&key).filter(|_| io.carries() && now_ms >= my_time) else { return };
         if let Some(due) = &mut self.settling.due {
