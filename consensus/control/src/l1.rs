@@ -99,6 +99,11 @@ impl L1State {
         self.registered.values()
     }
 
+    /// Whether this validator ever was on the list. L1 tells of the punishment and release of others too, who only waited.
+    pub(crate) fn is_registered(&self, id: u64) -> bool {
+        self.registered.contains_key(&id)
+    }
+
     /// Those that the next epoch's set is formed of: registered and not leaving, ascending by id.
     pub fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.registered.values().filter(|c| !self.leaving.contains(&c.id))
@@ -145,7 +150,10 @@ impl L1State {
                 self.installed = Some(installed);
                 return Ok(Some(installed));
             }
-            L1Event::BatchAccepted { .. } | L1Event::Forced { .. } => {}
+            L1Event::BatchAccepted { .. }
+            | L1Event::Forced { .. }
+            | L1Event::ValidatorPunished { .. }
+            | L1Event::ValidatorReleased { .. } => {}
         }
         Ok(None)
     }

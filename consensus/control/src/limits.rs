@@ -41,5 +41,8 @@ pub const MAX_JUDGED_TERMS: usize = 8;
 /// closes.
 pub const MAX_SKIP_DECISIONS: usize = 4_096;
 
+/// Punished offences of one validator that are remembered, and as many that it has served. Each was paid for with stake.
+pub const MAX_PUNISHED: usize = 16;
+
 /// Doublings of the slot timeout, at most.
 pub const MAX_TIMEOUT_DOUBLINGS: u32 = 8;

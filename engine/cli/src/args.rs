@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     apply::args::ApplyCommand, governance::args::GovernanceCommand, logs::LogFormat, queue::args::QueueCommand,
-    slash::SlashCommand, stake::args::StakeCommand, vault::args::VaultCommand, vote::args::VoteCommand,
+    rewards::args::RewardsCommand, slash::SlashCommand, stake::args::StakeCommand, vault::args::VaultCommand,
+    vote::args::VoteCommand,
 };
 
 /// Where a devnet keeps everything unless told otherwise.
@@ -82,6 +83,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: GovernanceCommand,
+    },
+    /// Show what validators earn, and have it settled and paid.
+    Rewards {
+        /// What to do.
+        #[command(subcommand)]
+        command: RewardsCommand,
     },
     /// Show offences, and report them to L1.
     Slash {

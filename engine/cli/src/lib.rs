@@ -23,6 +23,7 @@ mod node;
 mod plan;
 mod queue;
 mod rejoin;
+mod rewards;
 mod rpc;
 mod signals;
 mod slash;
@@ -97,6 +98,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             Command::Vote { command } => vote::run(&command).await.map(done),
             Command::Vault { command } => vault::run(&command).await.map(done),
             Command::Governance { command } => governance::run(&command).await.map(done),
+            Command::Rewards { command } => rewards::run(&command).await.map(done),
             Command::Slash { command } => slash::run(&command).await.map(done),
             Command::Queue { command } => queue::run(&command).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),

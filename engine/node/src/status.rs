@@ -15,8 +15,8 @@ use metrics::{counter, gauge};
 use tokio::sync::watch;
 
 use crate::chain_view::{
-    ChainEvent, ChainFeed, ChainView, EpochStatus, ForcedStatus, NextEpochStatus, NodeStatus, SigningFaults,
-    SlotStatus, TrafficStatus, ValidatorStatus,
+    ChainEvent, ChainFeed, ChainView, EpochStatus, ForcedStatus, NextEpochStatus, NodeStatus, SettlementStatus,
+    SigningFaults, SlotStatus, TrafficStatus, ValidatorStatus,
 };
 use crate::pipeline::{Desk, RecoveryWatch, Traffic};
 use crate::replica::RunningSlot;
@@ -40,6 +40,8 @@ pub struct Reporting {
     pub control_state: watch::Receiver<Arc<ControlState>>,
     /// What validators did wrong in signatures.
     pub signing_faults: watch::Receiver<SigningFaults>,
+    /// The settlement that the group has signed and L1 does not have.
+    pub settlement: watch::Receiver<Option<SettlementStatus>>,
     /// The links.
     pub engine: Handle,
     /// What clients sent.
@@ -138,6 +140,10 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
                 connected: validator.signer == reporting.me || linked.contains(&validator.node_key),
                 acked: acked.get(&validator.signer).copied().unwrap_or_default(),
                 offence: state.jail().get(validator.id).map(|jailed| jailed.offence),
+                punished: state
+                    .jail()
+                    .get(validator.id)
+                    .is_some_and(|jailed| state.jail().is_punished(validator.id, &jailed.proof)),
                 skipped: skipped.contains(&validator.signer),
                 ready: state.roll_call().of(&validator.signer).is_some_and(|stated| stated.ready),
                 ready_slot: state.roll_call().of(&validator.signer).map_or(0, |stated| stated.slot),
@@ -154,6 +160,7 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
             l1_view: running.l1_view,
         },
         peers: u32::try_from(linked.len()).unwrap_or(u32::MAX),
+        settlement: reporting.settlement.borrow().clone(),
         highest_known_block: running.highest_known,
         traffic: TrafficStatus {
             received: reporting.traffic.received(),

@@ -13,7 +13,8 @@ use super::error;
 use super::feed::{self, FeedOptions};
 use super::limits::RATE_WINDOW_MS;
 use crate::chain_view::{
-    BatchRecord, EpochStatus, ForcedStatus, Heads, NodeStatus, SlotStatus, Snapshot, Strength, ValidatorStatus,
+    BatchRecord, EpochStatus, ForcedStatus, Heads, NodeStatus, SettlementStatus, SlotStatus, Snapshot, Strength,
+    ValidatorStatus,
 };
 use crate::feed::json::{CertificateJson, CommitAcksJson, HeaderJson};
 use crate::pipeline::Standing;
@@ -275,6 +276,10 @@ impl HoraeServer for Context {
 
     fn validators(&self) -> RpcResult<Vec<ValidatorStatus>> {
         Ok(self.view().snapshot().status().validators.clone())
+    }
+
+    fn settlement(&self) -> RpcResult<Option<SettlementStatus>> {
+        Ok(self.view().snapshot().status().settlement.clone())
     }
 
     async fn block(&self, block: BlockId) -> RpcResult<Option<BlockReport>> {

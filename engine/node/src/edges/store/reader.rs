@@ -225,7 +225,7 @@ impl StoreReader {
         Ok(Some(u64::from_le_bytes(bytes)))
     }
 
-    fn table<K: Key, V: Value>(
+    pub(super) fn table<K: Key, V: Value>(
         &self,
         table: TableDefinition<'static, K, V>,
     ) -> Result<ReadOnlyTable<K, V>, StoreError> {
@@ -243,7 +243,7 @@ impl StoreReader {
         value.map(|v| decode(v.value())).transpose()
     }
 
-    fn sort(&self, error: impl Into<redb::Error>) -> StoreError {
+    pub(super) fn sort(&self, error: impl Into<redb::Error>) -> StoreError {
         StoreError::sort(&self.path, error)
     }
 
