@@ -33,11 +33,11 @@ fn parse_coins(text: &str) -> Option<U256> {
     Some(text).filter(|_| is_amount).and_then(|text| utils::parse_ether(text).ok())
 }
 
-/// What [`parse_percent`] makes of `100`.
+/// What [`parse_part`] makes of `100`.
 pub const HUNDRED_PERCENT: u32 = 1_000_000;
 
 /// A part on the command line, in percent with up to four decimals, in 1 / 1,000,000.
-pub fn parse_percent(text: &str) -> Result<u32, String> {
+pub fn parse_part(text: &str) -> Result<u32, String> {
     let bad = || "is not a part in percent, from 0 to 100 with up to four decimals, such as 12.5".to_owned();
     let number = text.trim_end_matches('%').trim_end();
     let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
@@ -47,11 +47,6 @@ pub fn parse_percent(text: &str) -> Result<u32, String> {
     }
     let part: Option<u32> = format!("{whole}{decimals:0<4}").parse().ok();
     part.filter(|part| *part <= HUNDRED_PERCENT).ok_or_else(bad)
-}
-
-/// A part in 1 / 10,000, for people.
-pub fn percent(part: u16) -> String {
-    format!("{}.{:02} %", part / 100, part % 100)
 }
 
 /// Seconds, for people.
@@ -79,17 +74,8 @@ pub fn parse_seconds(text: &str) -> Result<u64, String> {
 
 /// A share on the command line, in 1 / 10,000: `5%`, `0.25%`, `80`.
 pub fn parse_percent(text: &str) -> Result<u16, String> {
-    let wrong = || "is not a share from 0 % to 100 %, such as 5% or 0.25%".to_owned();
-    let text = text.strip_suffix('%').unwrap_or(text).trim_end();
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(part) || part.len() > 2 {
-        return Err(wrong());
-    }
-    let whole: u16 = whole.parse().map_err(|_| wrong())?;
-    let part: u16 = format!("{part:0<2}").parse().map_err(|_| wrong())?;
-    let share = whole.checked_mul(100).and_then(|share| share.checked_add(part));
-    share.filter(|share| *share <= 10_000).ok_or_else(wrong)
+    let share = parse_part(text).ok().filter(|part| part % 100 == 0).and_then(|part| u16::try_from(part / 100).ok());
+    share.ok_or_else(|| "is not a share from 0 % to 100 %, such as 5% or 0.25%".to_owned())
 }
 
 /// A share in 1 / 10,000, in percent.
@@ -150,12 +136,11 @@ mod tests {
 
     #[test]
     fn parts_are_read_in_percent() {
-        let read = ["0", "12.5", "100%", "0.0001", "33.3333 %"].map(|text| parse_percent(text).unwrap());
+        let read = ["0", "12.5", "100%", "0.0001", "33.3333 %"].map(|text| parse_part(text).unwrap());
         assert_eq!(read, [0, 125_000, 1_000_000, 1, 333_333]);
         for wrong in ["", "%", ".5", "-1", "101", "1e1", "1.23456", "100.0001"] {
-            assert!(parse_percent(wrong).is_err(), "{wrong}");
+            assert!(parse_part(wrong).is_err(), "{wrong}");
         }
-        assert_eq!((percent(2_000), percent(5)), ("20.00 %".to_owned(), "0.05 %".to_owned()));
     }
 
     #[test]
