@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Digests} from "./Digests.sol";
 import {Guarded} from "./Guarded.sol";
@@ -349,9 +350,10 @@ contract LockingPool is Liability, Guarded {
 
     function _increase(uint256 amount, uint256 fromRewards) private {
         (uint64 id, Record storage mine) = _memberOf(msg.sender);
-        require(amount + fromRewards != 0, NothingToAdd(id));
+        require(amount != 0 || fromRewards != 0, NothingToAdd(id));
         require(fromRewards <= mine.rewards, RewardsTooFew(id, mine.rewards, fromRewards));
-        uint256 stake = mine.stake + amount + fromRewards;
+        // More than a word holds is out of bounds as any other, and is told so.
+        uint256 stake = Math.saturatingAdd(mine.stake + fromRewards, amount);
         _requireStake(stake);
         _setStake(id, stake);
         if (fromRewards != 0) {

@@ -7,6 +7,7 @@ import {TestMetis} from "../src/devnet/TestMetis.sol";
 import {IGuarded} from "../src/interfaces/IGuarded.sol";
 import {ILiquidStakingVault} from "../src/interfaces/ILiquidStakingVault.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
+import {ShareVotes} from "../src/vault/ShareVotes.sol";
 import {Signing} from "./base/Signing.sol";
 import {VaultFixture} from "./base/VaultFixture.sol";
 
@@ -35,6 +36,10 @@ contract Crowd is Signing {
     uint256 public claimed;
     uint256 public feesPaid;
     uint256 public given;
+    uint256 public coverAdded;
+    uint256 public coverTaken;
+    /// @notice What of the cover no slash has taken yet, whether or not the vault was called since.
+    uint256 public shield;
     uint256 public slashes;
     uint256 public exits;
     /// @notice What went wrong first; empty if nothing did.
@@ -51,9 +56,11 @@ contract Crowd is Signing {
             vm.prank(holder(i));
             metis.approve(address(vault), type(uint256).max);
         }
+        vm.prank(provider);
+        metis.approve(address(vault), type(uint256).max);
     }
 
-    /// @dev What every step but a slash keeps.
+    /// @dev What every step but a slash keeps, and what every second that passes.
     modifier step() {
         uint256 before = price();
         (, uint256 servedBefore) = VAULT.queueProgress();
@@ -99,6 +106,18 @@ contract Crowd is Signing {
         claimed += assets;
     }
 
+    function transfer(uint256 who, uint256 to, uint256 shares) external step {
+        shares = bound(shares, 0, VAULT.balanceOf(holder(who)));
+        vm.prank(holder(who));
+        VAULT.transfer(holder(to), shares);
+    }
+
+    function delegate(uint256 who, uint256 to) external step {
+        ShareVotes ledger = VAULT.votes();
+        vm.prank(holder(who));
+        ledger.delegate(holder(to));
+    }
+
     /* PASSERS-BY */
 
     function rebalance() external step {
@@ -111,6 +130,8 @@ contract Crowd is Signing {
 
     function serve() external step {
         VAULT.serve();
+        uint256 staying = VAULT.totalSupply() - VAULT.balanceOf(address(VAULT));
+        if (votes() > VAULT.convertToAssets(staying)) wrong = "who stays votes for who leaves";
     }
 
     function harvest(uint64 id) external step {
@@ -124,8 +145,17 @@ contract Crowd is Signing {
         given += amount;
     }
 
+    /// @dev Votes of the past are what they were.
     function wait(uint256 time) external step {
+        uint256 at = vm.getBlockTimestamp();
+        uint256[] memory had = new uint256[](HOLDERS);
+        for (uint256 i = 0; i < HOLDERS; i++) {
+            had[i] = VAULT.getVotes(holder(i));
+        }
         skip(bound(time, 1, 12 days));
+        for (uint256 i = 0; i < HOLDERS; i++) {
+            if (VAULT.getPastVotes(holder(i), at) != had[i]) wrong = "a past vote is not what it was";
+        }
     }
 
     /* PROVIDER */
@@ -137,6 +167,22 @@ contract Crowd is Signing {
         bytes memory proof = ecdsa(_keys, POOL.signerDigest(address(VAULT), signer));
         _call(PROVIDER, abi.encodeCall(VAULT.lock, (signer, bytes32(_keys), proof)));
         if (price() < before) wrong = "the price fell";
+    }
+
+    function addCover(uint256 amount) external step {
+        amount = bound(amount, 1, 1_000e18);
+        METIS.mint(PROVIDER, amount);
+        vm.prank(PROVIDER);
+        VAULT.addCover(amount);
+        coverAdded += amount;
+        shield += amount;
+    }
+
+    function takeCover() external step {
+        if (VAULT.validatorId() != 0 || VAULT.cover() == 0) return;
+        vm.prank(PROVIDER);
+        coverTaken += VAULT.takeCover();
+        shield = 0;
     }
 
     function leaveOrRelease(uint256 which) external step {
@@ -184,8 +230,10 @@ contract Crowd is Signing {
             POOL.slash(id, bound(fraction, 100, 3_000), 500, address(1), address(2), uint64(bound(jail, 0, 12 days)));
         slashed += cut;
         slashes++;
-        if (VAULT.totalAssets() != assets - cut) wrong = "a slash cost another sum than was cut";
-        uint256 fair = before * (assets - cut + 1) / (assets + 1);
+        uint256 paid = cut < shield ? cut : shield;
+        shield -= paid;
+        if (VAULT.totalAssets() != assets - cut + paid) wrong = "a slash cost another sum than was cut";
+        uint256 fair = before * (assets - cut + paid + 1) / (assets + 1);
         if (price() + 1 < fair || price() > fair + 1) wrong = "a slash cost a share another part than was cut";
     }
 
@@ -207,6 +255,13 @@ contract Crowd is Signing {
         return (VAULT.totalAssets() + 1) * 1e36 / (VAULT.totalSupply() + 1e6);
     }
 
+    /// @notice Of all holders together.
+    function votes() public view returns (uint256 sum) {
+        for (uint256 i = 0; i < HOLDERS; i++) {
+            sum += VAULT.getVotes(holder(i));
+        }
+    }
+
     function holder(uint256 i) public pure returns (address) {
         return address(uint160(0xA000 + i % HOLDERS));
     }
@@ -225,9 +280,10 @@ contract Crowd is Signing {
         if (done) return;
         bytes4 why = bytes4(answer);
         bool fine = why == IGuarded.PausedUntil.selector || why == ILiquidStakingVault.NoValidator.selector
-            || why == ILiquidStakingVault.TooLittleToLock.selector || why == ILiquidStakingVault.NoticeRunning.selector
-            || why == ILockingPool.NotActive.selector || why == ILockingPool.NotJailed.selector
-            || why == ILockingPool.JailRunning.selector || why == ILiquidStakingVault.TooManyRequests.selector
+            || why == ILiquidStakingVault.CoverTooSmall.selector || why == ILiquidStakingVault.TooLittleToLock.selector
+            || why == ILiquidStakingVault.NoticeRunning.selector || why == ILockingPool.NotActive.selector
+            || why == ILockingPool.NotJailed.selector || why == ILockingPool.JailRunning.selector
+            || why == ILiquidStakingVault.TooManyRequests.selector
             || (why == ILockingPool.StakeOutOfBounds.selector && bytes4(call) == VAULT.release.selector);
         if (!fine) wrong = vm.toString(answer);
     }
@@ -238,9 +294,11 @@ contract LiquidStakingVaultInvariantTest is VaultFixture {
 
     function setUp() public {
         makeVault();
+        factory.approveProvider(PROVIDER, false);
+        vault = approved(PROVIDER, 500e18);
         crowd = new Crowd(vault, metis, PROVIDER);
         pool.setGuardian(address(this));
-        bytes4[] memory selectors = new bytes4[](21);
+        bytes4[] memory selectors = new bytes4[](25);
         selectors[0] = Crowd.deposit.selector;
         selectors[1] = Crowd.request.selector;
         selectors[2] = Crowd.redeem.selector;
@@ -259,6 +317,8 @@ contract LiquidStakingVaultInvariantTest is VaultFixture {
         selectors[15] = Crowd.slash.selector;
         selectors[16] = Crowd.forceUnlock.selector;
         selectors[17] = Crowd.pause.selector;
+        (selectors[21], selectors[22]) = (Crowd.addCover.selector, Crowd.takeCover.selector);
+        (selectors[23], selectors[24]) = (Crowd.transfer.selector, Crowd.delegate.selector);
         // More often.
         (selectors[18], selectors[19], selectors[20]) =
         (Crowd.wait.selector, Crowd.rebalance.selector, Crowd.request.selector);
@@ -267,6 +327,7 @@ contract LiquidStakingVaultInvariantTest is VaultFixture {
         // Most runs should have a validator from early on.
         crowd.deposit(0, 2 * LEAST);
         crowd.deposit(1, LEAST);
+        crowd.addCover(1_000e18);
         crowd.lock();
     }
 
@@ -278,7 +339,7 @@ contract LiquidStakingVaultInvariantTest is VaultFixture {
 
     /// @dev In the vault is exactly what its books say, and what was given away; the pool owes what the price counts.
     function invariant_everythingIsCovered() public view {
-        uint256 books = vault.cash() + vault.reserved() + vault.feeOwed() + crowd.given();
+        uint256 books = vault.cash() + vault.reserved() + vault.feeOwed() + vault.cover() + crowd.given();
         assertEq(metis.balanceOf(address(vault)), books);
         assertGe(metis.balanceOf(address(pool.ESCROW())), pool.ESCROW().owed());
     }
@@ -299,10 +360,15 @@ contract LiquidStakingVaultInvariantTest is VaultFixture {
 
     /// @dev Nobody gets more than came in and was not lost.
     function invariant_noMoreGoesOutThanThereIs() public view {
-        uint256 given = crowd.deposited() + crowd.earned();
-        uint256 gone = crowd.claimed() + crowd.slashed() + crowd.feesPaid();
-        uint256 there = vault.totalAssets() + vault.reserved() + vault.feeOwed();
+        uint256 given = crowd.deposited() + crowd.earned() + crowd.coverAdded();
+        uint256 gone = crowd.claimed() + crowd.slashed() + crowd.feesPaid() + crowd.coverTaken();
+        uint256 there = vault.totalAssets() + vault.reserved() + vault.feeOwed() + crowd.shield();
         assertLe(gone + there, given);
+    }
+
+    /// @dev What votes is in hand, or counted by the pool's ledger for the vault.
+    function invariant_noMetisVotesTwice() public view {
+        assertLe(crowd.votes(), vault.cash() + pool.VOTES().getVotes(address(vault)));
     }
 
     /// @dev However it stands, everybody gets out, and nothing but dust stays behind.
@@ -332,6 +398,8 @@ contract LiquidStakingVaultInvariantTest is VaultFixture {
         assertEq(vault.totalSupply(), 0);
         assertEq(vault.reserved(), 0);
         assertLe(vault.cash(), 1e12);
+        assertEq(vault.cover(), crowd.shield(), "what is left of the cover is the provider's");
+        assertEq(vault.getPastTotalSupply(vm.getBlockTimestamp() - 1), 0);
     }
 
     function test_theCrowdGetsSomewhere() public {
@@ -350,6 +418,9 @@ contract LiquidStakingVaultInvariantTest is VaultFixture {
         assertGt(crowd.claimed(), 0);
         assertGt(crowd.slashes(), 0);
         crowd.deposit(2, 2 * LEAST);
+        crowd.lock();
+        assertEq(vault.validatorId(), 0, "the slash has taken the cover");
+        crowd.addCover(500e18);
         crowd.lock();
         assertEq(vault.validatorId(), 2);
         assertEq(crowd.wrong(), "");
