@@ -64,6 +64,15 @@ pub fn join(devnet: &Devnet, node: usize) {
     stake(devnet, node, &lock);
 }
 
+/// Brings the validator of a node back from jail; says why not, if L1 does not take it.
+///
+/// # Errors
+/// What the command says.
+pub fn release(devnet: &Devnet, node: usize) -> Result<(), String> {
+    let (ok, _, why) = run(devnet, node, &["release", "--yes"]);
+    if ok { Ok(()) } else { Err(why) }
+}
+
 /// Takes the validator of a node off the list.
 ///
 /// # Panics

@@ -73,6 +73,24 @@ pub mod admin {
     );
 }
 
+pub mod fee_pot {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        FeePot,
+        "../artifacts/FeePot.json"
+    );
+}
+
+pub mod sequencer_set {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        SequencerSet,
+        "../artifacts/SequencerSet.json"
+    );
+}
+
 pub mod metis {
     alloy::sol!(
         #[sol(rpc)]

@@ -6,8 +6,9 @@ use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    apply::args::ApplyCommand, governance::args::GovernanceCommand, logs::LogFormat, slash::SlashCommand,
-    stake::args::StakeCommand, vault::args::VaultCommand, vote::args::VoteCommand,
+    apply::args::ApplyCommand, governance::args::GovernanceCommand, logs::LogFormat, queue::args::QueueCommand,
+    rewards::args::RewardsCommand, slash::SlashCommand, stake::args::StakeCommand, vault::args::VaultCommand,
+    vote::args::VoteCommand,
 };
 
 /// Where a devnet keeps everything unless told otherwise.
@@ -83,11 +84,23 @@ pub enum Command {
         #[command(subcommand)]
         command: GovernanceCommand,
     },
+    /// Show what validators earn, and have it settled and paid.
+    Rewards {
+        /// What to do.
+        #[command(subcommand)]
+        command: RewardsCommand,
+    },
     /// Show offences, and report them to L1.
     Slash {
         /// What to do.
         #[command(subcommand)]
         command: SlashCommand,
+    },
+    /// Deposit to L2, or force a transaction into it, by way of L1: no node can leave it out.
+    Queue {
+        /// What to do.
+        #[command(subcommand)]
+        command: QueueCommand,
     },
     /// Show the public keys of a home.
     Keys(KeysOptions),

@@ -21,7 +21,9 @@ mod logs;
 mod moment;
 mod node;
 mod plan;
+mod queue;
 mod rejoin;
+mod rewards;
 mod rpc;
 mod signals;
 mod slash;
@@ -96,7 +98,9 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             Command::Vote { command } => vote::run(&command).await.map(done),
             Command::Vault { command } => vault::run(&command).await.map(done),
             Command::Governance { command } => governance::run(&command).await.map(done),
+            Command::Rewards { command } => rewards::run(&command).await.map(done),
             Command::Slash { command } => slash::run(&command).await.map(done),
+            Command::Queue { command } => queue::run(&command).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),
             Command::Feed(options) => feed::run(&options).await.map(done),
             Command::Load(options) => load::run(options).await,

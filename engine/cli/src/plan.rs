@@ -20,6 +20,7 @@ struct Call {
     name: &'static str,
     to: Address,
     input: Bytes,
+    value: U256,
 }
 
 impl Plan {
@@ -44,9 +45,15 @@ impl Plan {
 
     /// One more call.
     #[must_use]
-    pub fn call<C: SolCall>(mut self, to: Address, call: &C) -> Self {
+    pub fn call<C: SolCall>(self, to: Address, call: &C) -> Self {
+        self.paying_call(to, call, U256::ZERO)
+    }
+
+    /// One more call, which carries wei.
+    #[must_use]
+    pub fn paying_call<C: SolCall>(mut self, to: Address, call: &C, value: U256) -> Self {
         let name = C::SIGNATURE.split('(').next().unwrap_or_default();
-        self.calls.push(Call { name, to, input: call.abi_encode().into() });
+        self.calls.push(Call { name, to, input: call.abi_encode().into(), value });
         self
     }
 
@@ -75,7 +82,7 @@ impl Plan {
             self.show(sender);
         }
         for call in &self.calls {
-            match sender.try_out(TxKind::Call(call.to), &call.input).await {
+            match sender.try_out(TxKind::Call(call.to), &call.input, call.value).await {
                 // What the call before it allows.
                 Err(L1Error::Reverted { reason }) if reason.starts_with("ERC20InsufficientAllowance") => {}
                 Err(why) => return Err(in_words(why)),
@@ -94,7 +101,7 @@ impl Plan {
         }
         let mut sent = Vec::new();
         for call in &self.calls {
-            let included = sender.send(TxKind::Call(call.to), call.input.clone(), U256::ZERO).await;
+            let included = sender.send(TxKind::Call(call.to), call.input.clone(), call.value).await;
             let included = included.map_err(in_words)?;
             if !options.json {
                 let Included { hash, block, gas_used, .. } = included;
@@ -197,9 +204,20 @@ pub fn in_words(error: L1Error) -> CliError {
         "QueueFull" => "the list of validators and the queue for it are full; try again later",
         "PausedUntil" => "the guardian has paused the contract until that second (Unix time)",
         "AlreadyConvicted" => "this offence has been punished",
+        "NotBegun" => "the schedule of rewards has not begun; governance begins it",
+        "NothingToPay" => "nothing is owed to these validators, or there are no funds; see `horae rewards show`",
+        "NotAccepted" => "L1 does not have the batches with these blocks (any more); the nodes settle them again",
+        "WrongGroupSignature" => "the group key has changed since it was signed; ask a node again",
         "NothingAtStake" => "no stake of the offender is liable any more",
         "NotProposed" => "this validator was not offered to this account",
         "OwnableUnauthorizedAccount" => "only the contract's owner, which is governance, may do this",
+        "TooMuchData" => "an entry of the forced queue has at most so many bytes of data",
+        "TooLittleGas" => "that is less gas than the transaction costs before it does anything; raise --gas",
+        "TooMuchGas" => "an entry of the forced queue has at most so much gas; lower --gas",
+        "BlockFull" => "others have bought what this L1 block can take; try again in the next one",
+        "TooLittleValue" => "the price of gas has risen meanwhile; try again",
+        "NothingOwed" => "the forced queue owes this account nothing",
+        "NotConnected" => "the forced queue is not open yet",
         "ERC20InsufficientBalance" => "the account has fewer METIS than that (the numbers are in wei)",
         name => match refusals::of_governance(name, reason) {
             Some(advice) => return CliError::new(format!("L1 would refuse this: {advice} ({reason})")),

@@ -126,6 +126,7 @@ fn stake(validator: &ValidatorStatus) -> String {
 fn standing(validator: &ValidatorStatus) -> String {
     let word = if validator.ready { "ready" } else { "not ready" };
     match (validator.offence, validator.skipped) {
+        (Some(offence), _) if validator.punished => format!("jailed: {offence}, punished on L1"),
         (Some(offence), _) => format!("jailed: {offence}"),
         (None, true) => format!("passed over ({word} at slot {})", validator.ready_slot),
         (None, false) => format!("{word} at slot {}", validator.ready_slot),

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     fmt::{self, Debug},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -12,7 +12,7 @@ use std::{
 use alloy::{
     network::Ethereum,
     providers::{Provider, RootProvider},
-    sol_types::SolInterface,
+    sol_types::{SolCall, SolInterface},
     transports::{RpcError, TransportError, http::reqwest::Url},
 };
 use alloy_primitives::{Address, B256, Bytes, U64};
@@ -47,6 +47,9 @@ struct Inner {
     inbox: Address,
     queue: Address,
     view_depth: ViewDepth,
+    /// The contracts that the pool was connected with, once it was.
+    slasher: OnceLock<Address>,
+    rewards: OnceLock<Address>,
 }
 
 struct Endpoint {
@@ -105,6 +108,8 @@ impl L1 {
                 inbox: genesis.inbox,
                 queue: genesis.queue,
                 view_depth: genesis.view_depth,
+                slasher: OnceLock::new(),
+                rewards: OnceLock::new(),
             }),
         })
     }
@@ -127,6 +132,33 @@ impl L1 {
     /// The ForcedQueue.
     pub fn queue(&self) -> Address {
         self.inner.queue
+    }
+
+    /// The Slasher; `None` while the pool is connected with none. It is connected once, for ever.
+    ///
+    /// # Errors
+    /// [`L1Error::Unreachable`], [`L1Error::Nonsense`].
+    pub async fn slasher(&self) -> Result<Option<Address>, L1Error> {
+        self.connected(&self.inner.slasher, LockingPool::slasherCall {}).await
+    }
+
+    /// The RewardSchedule; `None` while the pool is connected with none. It is connected once, for ever.
+    ///
+    /// # Errors
+    /// [`L1Error::Unreachable`], [`L1Error::Nonsense`].
+    pub async fn rewards(&self) -> Result<Option<Address>, L1Error> {
+        self.connected(&self.inner.rewards, LockingPool::rewardsCall {}).await
+    }
+
+    async fn connected<C>(&self, known: &OnceLock<Address>, call: C) -> Result<Option<Address>, L1Error>
+    where
+        C: SolCall<Return = Address>,
+    {
+        if let Some(address) = known.get() {
+            return Ok(Some(*address));
+        }
+        let address = self.view(self.locking(), call).await?;
+        Ok((!address.is_zero()).then(|| *known.get_or_init(|| address)))
     }
 
     pub(super) fn view_depth(&self) -> ViewDepth {

@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod forced;
 pub mod limits;
 mod read;
+pub mod rewards;
 mod send;
 
 pub use account::Account;

@@ -214,7 +214,7 @@ impl L1 {
     }
 }
 
-fn at(view: L1View) -> CanonicalBlock {
+pub(super) fn at(view: L1View) -> CanonicalBlock {
     CanonicalBlock { block_hash: view.hash, require_canonical: true }
 }
 

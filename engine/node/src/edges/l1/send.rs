@@ -150,12 +150,12 @@ impl Sender {
         self.send(TxKind::Call(to), call.abi_encode().into(), U256::ZERO).await
     }
 
-    /// What a transaction would cost in gas, with some to spare; an error if it would revert. Nothing is sent.
+    /// What a transaction with `value` in wei would cost in gas, with some to spare; an error if it would revert. Nothing is sent.
     ///
     /// # Errors
     /// [`L1Error::Reverted`], [`L1Error::NoFunds`], [`L1Error::Unreachable`].
-    pub async fn try_out(&self, to: TxKind, input: &Bytes) -> Result<u64, L1Error> {
-        self.gas(to, input, U256::ZERO).await
+    pub async fn try_out(&self, to: TxKind, input: &Bytes, value: U256) -> Result<u64, L1Error> {
+        self.gas(to, input, value).await
     }
 
     /// Sends any transaction, with `value` in wei, and waits until it is in a block. It is tried against L1's head first, and not sent if it
