@@ -26,7 +26,7 @@ const CONTRACTS = [
 const root = dirname(fileURLToPath(import.meta.url));
 
 // In one go and apart from the tests' output: through the IR, bytecode may depend on what else is compiled with it.
-const build = ["build", "src", "--force", "--out", "out/artifacts", "--cache-path", "cache/artifacts"];
+const build = ["build", "src", "--force", "--extra-output", "storageLayout", "--out", "out/artifacts", "--cache-path", "cache/artifacts"];
 execFileSync(join(root, "node_modules/.bin/forge"), build, { cwd: root, stdio: "inherit" });
 
 const stale = [];

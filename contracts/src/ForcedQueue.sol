@@ -2,7 +2,6 @@
 pragma solidity 0.8.30;
 
 import {Ownable2StepUpgradeable} from "@openzeppelin/contracts-upgradeable/access/Ownable2StepUpgradeable.sol";
-import {Initializable} from "@openzeppelin/contracts-upgradeable/proxy/utils/Initializable.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
@@ -11,8 +10,9 @@ import {IBatchInbox} from "./interfaces/IBatchInbox.sol";
 import {IForcedQueue} from "./interfaces/IForcedQueue.sol";
 
 /// @title ForcedQueue
-/// @notice Deposits and forced transactions, and the price of their gas. `IForcedQueue` is the manual.
-contract ForcedQueue is IForcedQueue, Initializable, Ownable2StepUpgradeable {
+/// @notice Deposits and forced transactions, and the price of their gas. `IForcedQueue` is the manual. Runs behind a proxy
+/// that governance upgrades.
+contract ForcedQueue is IForcedQueue, Ownable2StepUpgradeable {
     using SafeCast for uint256;
 
     /// @inheritdoc IForcedQueue
@@ -55,11 +55,11 @@ contract ForcedQueue is IForcedQueue, Initializable, Ownable2StepUpgradeable {
     /// @inheritdoc IForcedQueue
     mapping(address account => uint256) public owed;
 
-    /// @custom:oz-upgrades-unsafe-allow constructor
     constructor() {
         _disableInitializers();
     }
 
+    /// @notice Makes the queue, within its proxy's construction.
     /// @param owner_ Connects the inbox and sets the floor.
     /// @param floor_ The first floor, and price.
     function initialize(address owner_, uint64 floor_) external initializer {

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Digests} from "./Digests.sol";
 import {Guarded} from "./Guarded.sol";
@@ -37,6 +38,7 @@ contract LockingPool is Liability, Guarded {
     /* GOVERNANCE */
 
     /// @inheritdoc ILockingPool
+    // slither-disable-next-line missing-zero-check: zero slashes, or pays, nobody.
     function connect(IBatchInbox inbox_, address slasher_, address rewards_) external onlyOwner {
         require(address(inbox) == address(0), AlreadyConnected());
         require(address(inbox_.POOL()) == address(this), NotOurInbox(address(inbox_)));
@@ -350,9 +352,10 @@ contract LockingPool is Liability, Guarded {
 
     function _increase(uint256 amount, uint256 fromRewards) private {
         (uint64 id, Record storage mine) = _memberOf(msg.sender);
-        require(amount + fromRewards != 0, NothingToAdd(id));
+        require(amount != 0 || fromRewards != 0, NothingToAdd(id));
         require(fromRewards <= mine.rewards, RewardsTooFew(id, mine.rewards, fromRewards));
-        uint256 stake = mine.stake + amount + fromRewards;
+        // More than a word holds is out of bounds as any other, and is told so.
+        uint256 stake = Math.saturatingAdd(mine.stake + fromRewards, amount);
         _requireStake(stake);
         _setStake(id, stake);
         if (fromRewards != 0) {
@@ -365,6 +368,7 @@ contract LockingPool is Liability, Guarded {
     /// @dev The proof is by the caller's name, so that nobody can join with a signer that means to serve another.
     function _bindSigner(uint64 id, address signer, bytes calldata proof) private {
         require(validatorOfSigner[signer] == 0, SignerUsed(signer));
+        // slither-disable-next-line unused-return: an error recovers to zero.
         (address recovered,,) = ECDSA.tryRecoverCalldata(signerDigest(msg.sender, signer), proof);
         require(recovered != address(0) && recovered == signer, SignerProofInvalid(signer));
         validatorOfSigner[signer] = id;
@@ -376,6 +380,7 @@ contract LockingPool is Liability, Guarded {
         isNodeKeyUsed[nodeKey] = true;
     }
 
+    // slither-disable-next-line reentrancy-no-eth: `VOTES` is ours and calls nobody.
     function _unlock(uint64 id) private {
         Record storage leaving = _records[id];
         Status status = leaving.status;

@@ -79,18 +79,6 @@ contract BatchInboxTest is Fixture {
         assertEq(inbox.head().digest, inbox.batchDigest(batch));
     }
 
-    function test_gasOfSubmit() public {
-        bytes memory data = new bytes(1024);
-        IBatchInbox.Batch memory batch = nextBatch(10, data);
-        _submit(batch, data);
-        batch = nextBatch(10, data);
-        Frost.Signature memory signature = groupSign(key, inbox.batchDigest(batch));
-        vm.cool(address(inbox));
-        vm.prank(ANYONE, ANYONE);
-        inbox.submit(batch, signature, data);
-        vm.snapshotGasLastCall("BatchInbox", "submit 1 kB, without the transaction's own cost");
-    }
-
     /* WHO CARRIES */
 
     function test_refusesAContract() public {
@@ -149,6 +137,36 @@ contract BatchInboxTest is Fixture {
         _refuses(batch, "data", abi.encodeWithSelector(IBatchInbox.L1ViewFell.selector, 0, 1));
 
         _submit(nextBatch(5, "data"), "data");
+    }
+
+    /// @dev After the last number that there is nothing could follow: it is kept out.
+    function test_refusesNumbersThatLeaveNoRoom() public {
+        uint64 max = type(uint64).max;
+        IBatchInbox.Batch memory batch = nextBatch(5, "data");
+        batch.lastBlock = max;
+        _refuses(batch, "data", abi.encodeWithSelector(IBatchInbox.WrongBlockRange.selector, 1, max, 1));
+        batch.index = max;
+        _refuses(batch, "data", abi.encodeWithSelector(IBatchInbox.WrongIndex.selector, max, 0));
+        batch = nextBatch(5, "data");
+        batch.firstBlock = max;
+        _refuses(batch, "data", abi.encodeWithSelector(IBatchInbox.WrongBlockRange.selector, max, 5, 1));
+        batch.firstBlock = 0;
+        _refuses(batch, "data", abi.encodeWithSelector(IBatchInbox.WrongBlockRange.selector, 0, 5, 1));
+        batch = nextBatch(max - 1, "data");
+        _submit(batch, "data");
+        batch = nextBatch(0, "data");
+        (batch.firstBlock, batch.lastBlock) = (max, max);
+        _refuses(batch, "data", abi.encodeWithSelector(IBatchInbox.WrongBlockRange.selector, max, max, max));
+    }
+
+    /// @dev All zero: neither a header nor a signature.
+    function test_refusesNothing() public {
+        IBatchInbox.Batch memory batch;
+        Frost.Signature memory none;
+        vm.expectRevert(abi.encodeWithSelector(IBatchInbox.WrongBlockRange.selector, 0, 0, 1));
+        vm.prank(ANYONE, ANYONE);
+        inbox.submit(batch, none, "");
+        _refusesSignature(nextBatch(1, "data"), none);
     }
 
     function test_refusesTheSameBatchTwice() public {

@@ -284,11 +284,11 @@ contract ForcedDeadlineTest is Forcing {
     }
 
     function test_anInboxWithoutAQueueIsRefused() public {
-        bytes memory init =
-            abi.encodeCall(BatchInbox.initialize, (pool, EMERGENCY_DELAY, IForcedQueue(address(0)), FORCED_DEADLINE));
-        BatchInbox implementation = new BatchInbox();
+        address code = address(new BatchInbox());
+        IForcedQueue none = IForcedQueue(address(0));
+        bytes memory init = abi.encodeCall(BatchInbox.initialize, (pool, EMERGENCY_DELAY, none, FORCED_DEADLINE));
         vm.expectRevert(IBatchInbox.NoQueue.selector);
-        Proxied.behind(address(implementation), init);
+        Proxied.behind(code, init);
     }
 
     function test_anInboxWhoseQueueIsNotConnectedTakesNothing() public {

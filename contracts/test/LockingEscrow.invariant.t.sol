@@ -16,8 +16,8 @@ import {Proxied} from "./base/Proxied.sol";
 contract Owners is CommonBase, StdCheats, StdUtils {
     uint256 public constant COUNT = 8;
 
-    TestMetis private immutable METIS;
-    LockingPool private immutable POOL;
+    TestMetis internal immutable METIS;
+    LockingPool internal immutable POOL;
 
     /// @notice All that was ever taken in and paid out, kept apart from the contracts' own books.
     uint256 public taken;
@@ -179,17 +179,17 @@ contract Owners is CommonBase, StdCheats, StdUtils {
         METIS.mint(address(POOL.ESCROW()), bound(amount, 0, 1e24));
     }
 
-    function _mine(uint256 n) private view returns (ILockingPool.Validator memory) {
+    function _mine(uint256 n) internal view returns (ILockingPool.Validator memory) {
         return POOL.validator(POOL.validatorOf(ownerOf(n)));
     }
 
-    function _isMember(uint256 n) private view returns (bool) {
+    function _isMember(uint256 n) internal view returns (bool) {
         ILockingPool.Status status = _status(n);
         return status == ILockingPool.Status.Active || status == ILockingPool.Status.Waiting
             || status == ILockingPool.Status.Jailed;
     }
 
-    function _status(uint256 n) private view returns (ILockingPool.Status) {
+    function _status(uint256 n) internal view returns (ILockingPool.Status) {
         return POOL.validator(POOL.validatorOf(ownerOf(n))).status;
     }
 }

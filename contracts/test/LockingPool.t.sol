@@ -200,6 +200,71 @@ contract LockingPoolTest is Fixture {
 
     /* LEAVING */
 
+    /// @dev Neither a validator that never was, nor number zero, nor the highest, nor a caller without one.
+    function test_nobodysValidatorIsRefusedByName() public {
+        join(1, LEAST);
+        uint64[3] memory nobodys = [0, 2, type(uint64).max];
+        address slasher = pool.slasher();
+        address rewards = pool.rewards();
+        for (uint256 i = 0; i < nobodys.length; i++) {
+            uint64 id = nobodys[i];
+            vm.startPrank(ownerOf(2));
+            vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotOwnerOf.selector, id, ownerOf(2)));
+            pool.claimWithdrawals(id);
+            vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotOwnerOf.selector, id, ownerOf(2)));
+            pool.withdrawRewards(id);
+            vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotProposed.selector, id, ownerOf(2)));
+            pool.acceptOwner(id);
+            vm.stopPrank();
+            vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotActive.selector, id));
+            pool.forceUnlock(id);
+            vm.expectRevert(abi.encodeWithSelector(ILockingPool.NothingAtStake.selector, id));
+            vm.prank(slasher);
+            pool.slash(id, 100, 0, address(1), address(2), 0);
+            uint64[] memory ids = new uint64[](1);
+            ids[0] = id;
+            vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotLocked.selector, id));
+            vm.prank(rewards);
+            pool.creditRewards(ids, new uint256[](1));
+            assertEq(pool.liable(id), 0);
+            assertEq(uint8(pool.validator(id).status), uint8(ILockingPool.Status.Unknown));
+            assertEq(pool.withdrawals(id).length, 0);
+        }
+        vm.startPrank(ownerOf(2));
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotActive.selector, 0));
+        pool.withdraw(1);
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotLocked.selector, 0));
+        pool.proposeOwner(ownerOf(3));
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotJailed.selector, 0));
+        pool.release();
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.NotUnlocking.selector, 0));
+        pool.unlockClaim();
+        vm.stopPrank();
+    }
+
+    function test_nothingIsRefusedByName() public {
+        join(1, LEAST);
+        vm.startPrank(ownerOf(1));
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.NothingToAdd.selector, 1));
+        pool.increaseStake(0);
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.NothingToAdd.selector, 1));
+        pool.relock(0, 0);
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.NothingToWithdraw.selector, 1));
+        pool.withdraw(0);
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.NothingToWithdraw.selector, 1));
+        pool.withdrawRewards(1);
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.NothingClaimable.selector, 1));
+        pool.claimWithdrawals(1);
+        vm.expectRevert(ILockingPool.NodeKeyZero.selector);
+        pool.updateNodeKey(0);
+        vm.stopPrank();
+        fund(2, LEAST);
+        bytes memory proof = ecdsa(signerSecret(2), pool.signerDigest(ownerOf(2), signerOf(2)));
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.StakeOutOfBounds.selector, 0, LEAST, pool.MAX_LOCK()));
+        vm.prank(ownerOf(2));
+        pool.lockFor(signerOf(2), nodeKeyOf(2), 0, proof);
+    }
+
     function test_leaving() public {
         join(1, MOST);
         join(2, LEAST);

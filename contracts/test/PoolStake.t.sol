@@ -122,9 +122,18 @@ contract PoolStakeTest is Fixture {
     }
 
     function test_overflowIsRefused() public {
-        vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 0x11));
+        uint256 max = type(uint256).max;
+        bytes memory tooMuch = abi.encodeWithSelector(ILockingPool.StakeOutOfBounds.selector, max, LEAST, MOST);
+        vm.expectRevert(tooMuch);
         vm.prank(ownerOf(1));
-        pool.increaseStake(type(uint256).max);
+        pool.increaseStake(max);
+        earn(1, 5);
+        vm.expectRevert(tooMuch);
+        vm.prank(ownerOf(1));
+        pool.relock(max, 5);
+        vm.expectRevert(abi.encodeWithSelector(ILockingPool.RewardsTooFew.selector, 1, 5, max));
+        vm.prank(ownerOf(1));
+        pool.relock(max, max);
         bytes memory nothingLeft = abi.encodeWithSelector(ILockingPool.StakeOutOfBounds.selector, 0, LEAST, MOST);
         vm.expectRevert(nothingLeft);
         vm.prank(ownerOf(1));

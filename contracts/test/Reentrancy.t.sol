@@ -6,6 +6,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {LockingEscrow} from "../src/LockingEscrow.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {Slasher} from "../src/Slasher.sol";
+import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";
 import {HostileToken} from "./base/HostileToken.sol";
 import {Offences} from "./base/Offences.sol";
@@ -82,6 +83,36 @@ contract ReentrancyTest is Offences {
         assertEq(token.balanceOf(escrow), LEAST);
     }
 
+    /// @dev Nor does any other of them: whatever is called from inside a deposit or a payment, the books are right after.
+    function test_whatNeedsNoGuardLeavesTheBooksRight() public {
+        bytes[] memory tried = new bytes[](8);
+        uint256 other = 0x52;
+        bytes memory proof = ecdsa(other, pool.signerDigest(address(owner), vm.addr(other)));
+        tried[0] = abi.encodeCall(pool.withdraw, (LEAST));
+        tried[1] = abi.encodeCall(pool.updateSigner, (vm.addr(other), proof));
+        tried[2] = abi.encodeCall(pool.updateNodeKey, (bytes32("other")));
+        tried[3] = abi.encodeCall(pool.setRewardRecipient, (address(0xCAFE)));
+        tried[4] = abi.encodeCall(pool.proposeOwner, (address(0xCAFE)));
+        tried[5] = abi.encodeCall(pool.unlock, ());
+        tried[6] = abi.encodeCall(pool.acceptOwner, (1));
+        tried[7] = abi.encodeCall(pool.release, ());
+        address rewards = address(this);
+        pool.connect(Proxied.inbox(pool, 0), address(this), rewards);
+        for (uint256 i = 0; i < tried.length; i++) {
+            uint256 before = vm.snapshotState();
+            token.attack(address(owner), abi.encodeCall(owner.act, (address(pool), tried[i])));
+            _act(abi.encodeCall(pool.lockFor, (vm.addr(SECRET), bytes32("key"), 3 * LEAST, _proof())));
+            // The last two are refused: nothing was offered, and nobody is in jail.
+            assertEq(token.went(), i < 6);
+            _assertBooks(3 * LEAST, 0);
+            _reward(7e18);
+            _assertBooks(3 * LEAST, 7e18);
+            _act(abi.encodeCall(pool.withdrawRewards, (1)));
+            _assertBooks(3 * LEAST, 0);
+            vm.revertToState(before);
+        }
+    }
+
     /// @dev The reporter is called back when it is paid, and posts the same proof again.
     function test_aReporterThatCallsBackIsPaidOnce() public {
         ISlasher.Penalty memory cost =
@@ -113,6 +144,28 @@ contract ReentrancyTest is Offences {
 
     function _act(bytes memory call) private {
         owner.act(address(pool), call);
+    }
+
+    function _reward(uint256 amount) private {
+        (uint64[] memory ids, uint256[] memory amounts) = (new uint64[](1), new uint256[](1));
+        (ids[0], amounts[0]) = (1, amount);
+        token.mint(address(this), amount);
+        token.approve(escrow, amount);
+        pool.creditRewards(ids, amounts);
+    }
+
+    /// @dev All stake is somewhere, and the escrow holds it.
+    function _assertBooks(uint256 stake, uint256 rewards) private view {
+        ILockingPool.Validator memory mine = pool.validator(1);
+        uint256 leaving;
+        ILockingPool.Withdrawal[] memory withdrawals = pool.withdrawals(1);
+        for (uint256 i = 0; i < withdrawals.length; i++) {
+            leaving += withdrawals[i].amount;
+        }
+        assertEq(mine.stake + leaving, stake);
+        assertEq(mine.rewards, rewards);
+        assertEq(pool.ESCROW().owed(), stake + rewards);
+        assertEq(token.balanceOf(escrow), stake + rewards);
     }
 
     function _assertRefused() private view {

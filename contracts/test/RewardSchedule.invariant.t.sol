@@ -23,6 +23,9 @@ contract Greedy is Signing {
 
     uint256 public ceiling;
     uint256 public settled;
+    uint64 public settlements;
+    uint64 public blocksSettled;
+    uint256 public refused;
     uint256 public funded;
 
     constructor(TestMetis metis, LockingPool pool, RewardSchedule schedule, Key memory key) {
@@ -69,6 +72,26 @@ contract Greedy is Signing {
         uint256 before = SCHEDULE.owed() + _rewards();
         SCHEDULE.settle(next, groupSign(_key, digest));
         settled += SCHEDULE.owed() + _rewards() - before;
+        settlements++;
+        blocksSettled += blocks;
+    }
+
+    /// @dev One that the group signed, but that is not the next: before it, after it, with a gap, or too long.
+    function settleOutOfOrder(uint8 how, uint64 by) external {
+        IRewardSchedule.Settlement memory next;
+        (uint64 last, uint64 accepted) = (SCHEDULE.lastSettled(), SCHEDULE.INBOX().head().lastBlock);
+        (next.index, next.firstBlock, next.lastBlock) = (SCHEDULE.nextIndex(), last + 1, last + 1);
+        by = uint64(bound(by, 1, type(uint64).max - accepted - 1));
+        if (how % 4 == 0) next.index += uint64(bound(by, 1, type(uint32).max));
+        else if (how % 4 == 1 && next.index != 0) next.index -= 1;
+        else if (how % 4 == 2) next.firstBlock = next.lastBlock = last + 1 + by;
+        else next.lastBlock = accepted + by;
+        (next.ids, next.blocks) = (new uint64[](1), new uint64[](1));
+        (next.ids[0], next.blocks[0]) = (1, next.lastBlock - next.firstBlock + 1);
+        Frost.Signature memory signature = groupSign(_key, SCHEDULE.settlementDigest(next));
+        vm.expectRevert();
+        SCHEDULE.settle(next, signature);
+        refused++;
     }
 
     function fund(uint256 amount) external {
@@ -117,11 +140,12 @@ contract RewardScheduleInvariantTest is Rewarding {
         }
         schedule.begin();
         greedy = new Greedy(metis, pool, schedule, key);
-        bytes4[] memory selectors = new bytes4[](6);
+        bytes4[] memory selectors = new bytes4[](7);
         (selectors[0], selectors[1], selectors[2]) =
         (Greedy.wait.selector, Greedy.settle.selector, Greedy.fund.selector);
         (selectors[3], selectors[4], selectors[5]) =
         (Greedy.pay.selector, Greedy.changeStake.selector, Greedy.setRate.selector);
+        selectors[6] = Greedy.settleOutOfOrder.selector;
         targetSelector(FuzzSelector(address(greedy), selectors));
         targetContract(address(greedy));
     }
@@ -142,6 +166,13 @@ contract RewardScheduleInvariantTest is Rewarding {
         assertEq(metis.balanceOf(address(pool.ESCROW())), stakes + rewards);
     }
 
+    /// @dev I6: settlements count from 0 without gaps, and so do the blocks that they settle.
+    function invariant_settlementsFollowOneAnother() public view {
+        assertEq(schedule.nextIndex(), greedy.settlements());
+        assertEq(schedule.lastSettled(), greedy.blocksSettled());
+        assertLe(schedule.lastSettled(), inbox.head().lastBlock);
+    }
+
     function test_theHandlerGetsSomewhere() public {
         greedy.wait(10 days);
         greedy.settle(5, 2);
@@ -150,6 +181,10 @@ contract RewardScheduleInvariantTest is Rewarding {
         greedy.pay();
         greedy.changeStake(1, 5);
         greedy.setRate(100);
+        for (uint8 how = 0; how < 4; how++) {
+            greedy.settleOutOfOrder(how, 3);
+        }
+        assertEq(greedy.refused(), 4);
         assertGt(pool.validator(1).rewards, 0);
     }
 }

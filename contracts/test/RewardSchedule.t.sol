@@ -160,28 +160,6 @@ contract RewardScheduleTest is Rewarding {
         assertEq(metis.balanceOf(ownerOf(1)), LEAST + earned);
     }
 
-    function test_gasOfSettling() public {
-        for (uint256 n = 3; n <= 40; n++) {
-            join(n, LEAST);
-        }
-        _fund(FUND);
-        for (uint256 i = 0; i < 4; i++) {
-            submit(key);
-        }
-        skip(1 days);
-        IRewardSchedule.Settlement memory settlement;
-        (settlement.firstBlock, settlement.lastBlock) = (1, 40);
-        (settlement.ids, settlement.blocks) = (new uint64[](40), new uint64[](40));
-        for (uint64 i = 0; i < 40; i++) {
-            (settlement.ids[i], settlement.blocks[i]) = (i + 1, 1);
-        }
-        Frost.Signature memory signature = groupSign(key, schedule.settlementDigest(settlement));
-        vm.cool(address(schedule));
-        vm.cool(address(pool));
-        schedule.settle(settlement, signature);
-        vm.snapshotGasLastCall("RewardSchedule", "settle, 40 validators, first time");
-    }
-
     /* WHAT IS REFUSED */
 
     function test_settlementsFollowOneAnother() public {
@@ -289,6 +267,52 @@ contract RewardScheduleTest is Rewarding {
         uint256 early = time < YEAR ? time : YEAR;
         assertLe(paid, total * early / 5 / YEAR);
         assertGe(paid + 3, total * early / 5 / YEAR);
+    }
+
+    /// @dev Whoever reckons all the time takes at most a wei each time from all together.
+    function testFuzz_reckoningOftenCostsAWeiEachAtMost(uint8 times, uint16 apart) public {
+        uint256 start = vm.getBlockTimestamp();
+        for (uint256 i = 0; i < times; i++) {
+            skip(uint256(apart) + 1);
+            schedule.checkpoint();
+        }
+        uint256 whole = 4 * LEAST * (vm.getBlockTimestamp() - start) / 5 / YEAR;
+        assertLe(schedule.allowed(), whole);
+        assertGe(schedule.allowed() + times + 1, whole);
+    }
+
+    /// @dev No range, and no number of blocks, that a word holds makes a sum overflow or a settlement go through.
+    function test_numbersWithoutRoomAreRefusedByName() public {
+        submit(key);
+        uint64 max = type(uint64).max;
+        IRewardSchedule.Settlement memory settlement = _settlement(10, 5);
+        settlement.lastBlock = max;
+        _refuses(settlement, abi.encodeWithSelector(IRewardSchedule.NotAccepted.selector, max, 10));
+        settlement.firstBlock = max;
+        _refuses(settlement, abi.encodeWithSelector(IRewardSchedule.WrongBlockRange.selector, max, max, 1));
+        settlement = _settlement(10, 5);
+        settlement.firstBlock = 0;
+        _refuses(settlement, abi.encodeWithSelector(IRewardSchedule.WrongBlockRange.selector, 0, 10, 1));
+        settlement = _settlement(10, 5);
+        settlement.index = max;
+        _refuses(settlement, abi.encodeWithSelector(IRewardSchedule.WrongIndex.selector, max, 0));
+        settlement = _settlement(10, 5);
+        settlement.ids[1] = max;
+        _refuses(settlement, abi.encodeWithSelector(IRewardSchedule.UnknownValidator.selector, max));
+        settlement = _settlement(10, 5);
+        (settlement.blocks[0], settlement.blocks[1]) = (max, max);
+        uint256 sum = 2 * uint256(max);
+        _refuses(settlement, abi.encodeWithSelector(IRewardSchedule.WrongBlockCount.selector, sum, 10));
+    }
+
+    function test_payingNobodyIsRefused() public {
+        _fund(FUND);
+        vm.expectRevert(IRewardSchedule.NothingToPay.selector);
+        schedule.pay(new uint64[](0));
+        uint64[] memory ids = new uint64[](2);
+        (ids[0], ids[1]) = (0, type(uint64).max);
+        vm.expectRevert(IRewardSchedule.NothingToPay.selector);
+        schedule.pay(ids);
     }
 
     function test_donationsAreFunds() public {

@@ -13,7 +13,6 @@ import {Proxied} from "./base/Proxied.sol";
 
 /// @notice Owners who also name delegates and pass their validators on, and who remember what votes there were.
 contract Voters is Owners {
-    LockingPool private immutable POOL;
     StakeVotes private immutable VOTES;
 
     uint256 public at;
@@ -21,7 +20,7 @@ contract Voters is Owners {
     uint256 public passed;
 
     constructor(TestMetis metis, LockingPool pool) Owners(metis, pool) {
-        (POOL, VOTES) = (pool, pool.VOTES());
+        VOTES = pool.VOTES();
     }
 
     function delegate(uint256 n, uint256 to) external {

@@ -12,6 +12,7 @@ import {
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 
 import {BatchInbox} from "../src/BatchInbox.sol";
+import {ForcedQueue} from "../src/ForcedQueue.sol";
 import {Frost} from "../src/Frost.sol";
 import {LockingPool} from "../src/LockingPool.sol";
 import {RewardSchedule} from "../src/RewardSchedule.sol";
@@ -63,7 +64,7 @@ contract UpgradesTest is Government {
 
     function test_afterTheHandoverOnlyTheTimelockUpgrades() public {
         handOver();
-        address[4] memory upgradeable = proxies();
+        address[5] memory upgradeable = proxies();
         for (uint256 i = 0; i < upgradeable.length; i++) {
             ProxyAdmin admin = Proxied.adminOf(upgradeable[i]);
             assertEq(admin.owner(), address(timelock));
@@ -90,7 +91,7 @@ contract UpgradesTest is Government {
 
     /// @dev Each proxy has an admin of its own, whose right can be passed on alone.
     function test_eachProxyHasAnAdminOfItsOwn() public {
-        address[4] memory upgradeable = proxies();
+        address[5] memory upgradeable = proxies();
         for (uint256 i = 0; i < upgradeable.length; i++) {
             ProxyAdmin mine = Proxied.adminOf(upgradeable[i]);
             for (uint256 j = 0; j < upgradeable.length; j++) {
@@ -142,12 +143,29 @@ contract UpgradesTest is Government {
 
     function test_anUpgradeKeepsAllStorageOfTheInbox() public {
         bytes32 words = _words(address(inbox));
-        bytes memory seen = abi.encode(inbox.head(), inbox.groupKey(), inbox.POOL(), inbox.EMERGENCY_DELAY());
+        bytes memory seen = _inboxAsSeen();
         _upgradeNow(address(inbox), address(new BatchInbox()));
         assertEq(_words(address(inbox)), words);
-        assertEq(abi.encode(inbox.head(), inbox.groupKey(), inbox.POOL(), inbox.EMERGENCY_DELAY()), seen);
+        assertEq(_inboxAsSeen(), seen);
         submit(key);
         assertEq(inbox.head().nextIndex, 2);
+    }
+
+    function test_anUpgradeKeepsAllStorageOfTheQueue() public {
+        vm.deal(address(this), 1 ether);
+        _enter();
+        submit(key);
+        _enter();
+        bytes32 words = _words(address(forced));
+        bytes memory seen = _queueAsSeen();
+        _upgradeNow(address(forced), address(new ForcedQueue()));
+        assertEq(_words(address(forced)), words);
+        assertEq(_queueAsSeen(), seen);
+        submit(key);
+        assertEq(forced.included(), 2);
+        vm.prank(address(0xB0B));
+        forced.withdraw(payable(address(0xB0B)));
+        assertEq(address(forced).balance, 0);
     }
 
     function test_anUpgradeKeepsAllStorageOfSlasherAndSchedule() public {
@@ -182,7 +200,9 @@ contract UpgradesTest is Government {
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         pool.initialize(metis, STRANGER, 0);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
-        inbox.initialize(pool, 0, IForcedQueue(address(1)), 0);
+        inbox.initialize(pool, 0, forced, 0);
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        forced.initialize(STRANGER, Proxied.FLOOR);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         slasher.initialize(pool, 1, STRANGER, cost);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
@@ -195,7 +215,10 @@ contract UpgradesTest is Government {
         pool_.initialize(metis, address(this), EXIT_DELAY);
         BatchInbox inbox_ = new BatchInbox();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
-        inbox_.initialize(pool, 0, IForcedQueue(address(1)), 0);
+        inbox_.initialize(pool, 0, forced, 0);
+        ForcedQueue queue_ = new ForcedQueue();
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        queue_.initialize(address(this), Proxied.FLOOR);
         Slasher slasher_ = new Slasher();
         ISlasher.Penalty memory cost = slasher.penalty();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
@@ -203,6 +226,9 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         schedule_.initialize(pool, inbox, address(this));
+        ForcedQueue forced_ = new ForcedQueue();
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        forced_.initialize(address(this), 1 gwei);
     }
 
     function test_anImplementationIsOfNoUseByItself() public {
@@ -231,6 +257,10 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this)));
         schedule_.begin();
+        ForcedQueue forced_ = new ForcedQueue();
+        vm.deal(address(this), 1 ether);
+        vm.expectRevert(IForcedQueue.NotConnected.selector);
+        forced_.enqueue{value: 1 ether}(address(1), false, 0, 0, 21_000, "");
     }
 
     /* HELP */
@@ -280,6 +310,29 @@ contract UpgradesTest is Government {
             pool.changeInterval(),
             pool.stakeSeconds(),
             pool.keyInstalledAt(1)
+        );
+    }
+
+    function _enter() private {
+        forced.enqueue{value: uint256(21_000) * forced.gasPrice()}(address(0), false, 0, 0, 21_000, "");
+    }
+
+    function _inboxAsSeen() private view returns (bytes memory) {
+        bytes memory parts = abi.encode(inbox.POOL(), inbox.EMERGENCY_DELAY(), inbox.QUEUE(), inbox.FORCED_DEADLINE());
+        return abi.encode(inbox.head(), inbox.groupKey(), parts);
+    }
+
+    function _queueAsSeen() private view returns (bytes memory) {
+        return abi.encode(
+            forced.inbox(),
+            forced.length(),
+            forced.included(),
+            forced.entry(0),
+            forced.entry(1),
+            forced.gasPrice(),
+            forced.floor(),
+            forced.owed(address(0xB0B)),
+            forced.owner()
         );
     }
 

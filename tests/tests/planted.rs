@@ -30,7 +30,7 @@ enum Look {
 use Look::{From, Liar};
 
 /// Every fault that breaks a rule.
-const FAULTS: [(Fault, Look); 28] = [
+const FAULTS: [(Fault, Look); 29] = [
     (Fault::QuorumOffByOne, From(0)),
     (Fault::CertificateByHeads, From(8)), // 9 seeds from 0 on: only some sets have different weights
     (Fault::CommitOnOneRound, From(0)),
@@ -58,6 +58,7 @@ const FAULTS: [(Fault, Look); 28] = [
     (Fault::MemoryOfTooFew, From(0)),
     (Fault::NonceTwice, From(0)),
     (Fault::DuplicateBatch, From(0)),
+    (Fault::ForcedLeftOut, From(0)),
     (Fault::LostResend, From(0)),
 ];
 

@@ -1,6 +1,6 @@
 //! Batches that L1 has accepted, in order and without a gap (invariant 4).
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::command::L1Event;
@@ -20,8 +20,16 @@ pub struct AcceptedBatch {
     pub last_block_hash: B256,
     /// State root after it.
     pub state_root: B256,
+    /// L1 block that its last block names as its view.
+    pub l1_view: u64,
+    /// Entries of the forced queue executed up to that block.
+    pub forced: u64,
+    /// Who carried it.
+    pub carrier: Address,
     /// L1 block of acceptance.
     pub l1_block: u64,
+    /// Hash of that block.
+    pub l1_hash: B256,
     /// L1 transaction of acceptance.
     pub l1_tx: B256,
 }
@@ -37,9 +45,26 @@ impl AcceptedBatch {
                 last_block,
                 last_block_hash,
                 state_root,
+                l1_view,
+                forced,
+                carrier,
                 l1_block,
+                l1_hash,
                 l1_tx,
-            } => Some(Self { index, digest, first_block, last_block, last_block_hash, state_root, l1_block, l1_tx }),
+            } => Some(Self {
+                index,
+                digest,
+                first_block,
+                last_block,
+                last_block_hash,
+                state_root,
+                l1_view,
+                forced,
+                carrier,
+                l1_block,
+                l1_hash,
+                l1_tx,
+            }),
             _ => None,
         }
     }

@@ -151,10 +151,33 @@ pub enum L1Event {
         last_block_hash: B256,
         /// State root after it.
         state_root: B256,
+        /// L1 block that its last block names as its view.
+        l1_view: u64,
+        /// Entries of the forced queue executed up to that block.
+        forced: u64,
+        /// Who carried it.
+        carrier: Address,
         /// L1 block of acceptance.
         l1_block: u64,
+        /// Hash of that block.
+        l1_hash: B256,
         /// L1 transaction of acceptance.
         l1_tx: B256,
+    },
+    /// The forced queue took a deposit or a forced transaction.
+    Forced {
+        /// Its index in the queue; the first is 0.
+        index: u64,
+        /// The L1 block with it.
+        l1_block: u64,
+        /// Hash of that block.
+        l1_hash: B256,
+        /// Hash of its encoding as a transaction of the L2, which every node makes of the entry itself.
+        hash: B256,
+        /// Gas that it may use.
+        gas: u64,
+        /// Length of that encoding.
+        bytes: u64,
     },
 }
 

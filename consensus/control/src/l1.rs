@@ -50,6 +50,20 @@ pub enum L1Error {
     /// More validators than can be kept.
     #[error("more validators on L1 than can be kept")]
     TooManyValidators,
+    /// An entry of the forced queue does not follow the one before.
+    #[error("an L1 event brings entry {found} of the forced queue, the next one is {expected}")]
+    ForcedGap {
+        /// Its index.
+        found: u64,
+        /// The index that follows.
+        expected: u64,
+    },
+    /// Events are not in the order of L1 blocks, or not of the blocks that the view brings.
+    #[error("an L1 event of block {0} is out of order")]
+    OutOfOrder(u64),
+    /// More is due than can be kept until batches are accepted again.
+    #[error("{0} entries and payments are due: no L1 view until batches with them are accepted")]
+    TooMuchDue(usize),
     /// A key that is no point: parity is not 27 or 28, or x is zero.
     #[error("L1 key {0} is malformed")]
     BadKey(u64),
@@ -131,7 +145,7 @@ impl L1State {
                 self.installed = Some(installed);
                 return Ok(Some(installed));
             }
-            L1Event::BatchAccepted { .. } => {}
+            L1Event::BatchAccepted { .. } | L1Event::Forced { .. } => {}
         }
         Ok(None)
     }

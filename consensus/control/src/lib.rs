@@ -15,6 +15,7 @@
 //! | [`tally`] | acks to certificates to commits |
 //! | [`head`], [`failover`] | where a closed term ends, and who begins the next |
 //! | [`evidence`], [`proof`], [`jail`] | what convicts a validator, in what form, and what follows |
+//! | [`l1`], [`batches`], [`due`] | what L1 has brought: validators and keys, accepted batches, what blocks have to execute |
 //! | [`epoch`], [`next_epoch`] | the epoch in force, and the one that is being prepared |
 //! | [`roll_call`], [`skips`] | who can take its turns, and whose are passed over |
 //! | [`command`], [`state`] | what the control plane decides, and what follows from it |
@@ -29,6 +30,7 @@ pub mod command;
 pub mod decision;
 pub mod digest;
 pub mod dkg;
+pub mod due;
 pub mod epoch;
 pub mod evidence;
 pub mod failover;
@@ -65,6 +67,7 @@ pub use command::{CloseTerm, Command, ControlBlock, L1Event, Question, RegisterI
 pub use decision::{Decision, Precommit};
 pub use digest::{Domain, Kind, digest};
 pub use dkg::{Dkg, DkgCommitments, DkgConfirm, DkgPhase, DkgShares, GroupKey};
+pub use due::{Due, DueBlock, Dues};
 pub use epoch::Epoch;
 pub use evidence::Evidence;
 pub use head::pick_head;

@@ -18,6 +18,10 @@ pub const MAX_DKG_PAYLOAD_BYTES: usize = 128 * 1024;
 /// Events one L1 view may bring. A view that would bring more is taken in smaller steps.
 pub const MAX_L1_EVENTS: usize = 256;
 
+/// Entries of the forced queue and payments of carriers that no accepted batch is known to have executed. While there are more the
+/// L1 view stands still. The queue takes 32 entries in an L1 block, so batches have to be missing for 500 L1 blocks filled to the brim.
+pub const MAX_DUE: usize = 16_384;
+
 /// Commands in one control block.
 pub const MAX_COMMANDS: usize = 512;
 

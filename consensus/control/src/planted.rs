@@ -120,6 +120,8 @@ faults! {
     NonceTwice = "planted:nonce-twice",
     /// The inbox takes a batch again; sited in the simulator's L1.
     DuplicateBatch = "planted:duplicate-batch",
+    /// Blocks leave out what the forced queue has made due, and nobody minds.
+    ForcedLeftOut = "planted:forced-left-out",
     /// What was passed on to a sequencer is not kept for the next one.
     LostResend = "planted:lost-resend",
 }

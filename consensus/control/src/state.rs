@@ -15,11 +15,12 @@ use crate::batches::{AcceptedBatch, Batches};
 use crate::command::{CloseTerm, Command, ControlBlock, L1Event, Question, RegisterIncarnation};
 use crate::digest::Domain;
 use crate::dkg::{Dkg, DkgMessage, DkgStep};
+use crate::due::Dues;
 use crate::epoch::Epoch;
 use crate::failover;
 use crate::head::standing_on;
 use crate::jail::{Jail, Jailed};
-use crate::l1::{L1State, L1View};
+use crate::l1::{L1Error, L1State, L1View};
 use crate::limits::{MAX_CLOSED_TERMS, MAX_COMMANDS, MAX_JUDGED_TERMS, MAX_SKIP_DECISIONS};
 use crate::next_epoch::NextEpoch;
 use crate::planted;
@@ -121,6 +122,7 @@ pub struct ControlState {
     dkg: Dkg,
     l1: L1State,
     batches: Batches,
+    dues: Shared<Dues>,
     registrations: BTreeMap<Address, RegisterIncarnation>,
     reincarnated: BTreeSet<Address>,
     /// The term that a registration is a reason to close.
@@ -152,6 +154,7 @@ impl ControlState {
             dkg: Dkg::start(0, 0),
             l1: L1State::new(genesis.l1_view, &genesis.validators),
             batches: Batches::default(),
+            dues: Shared::new(Dues::default()),
             registrations: BTreeMap::new(),
             reincarnated: BTreeSet::new(),
             outdated_term: None,
@@ -260,6 +263,7 @@ impl ControlState {
 
     fn advance_l1(&mut self, view: L1View, events: &[L1Event], effects: &mut Vec<Effect>) -> Result<(), Invalid> {
         self.l1.check(view.number, events, self.params.l1_step_blocks)?;
+        let mut dues = None;
         for event in events {
             if let Some(installed) = self.l1.apply(event)? {
                 effects.push(Effect::KeyInstalled { key_index: installed.key_index, key: installed.key });
@@ -269,8 +273,20 @@ impl ControlState {
             }
             if let Some(batch) = AcceptedBatch::from_event(event) {
                 self.batches.accept(batch)?;
+                dues.get_or_insert_with(|| (*self.dues).clone()).accept(&batch)?;
                 effects.push(Effect::BatchAccepted(batch));
             }
+            if let L1Event::Forced { index, l1_block, l1_hash, hash, gas, bytes } = *event {
+                if l1_block <= self.l1.view().number || l1_block > view.number {
+                    return Err(L1Error::OutOfOrder(l1_block).into());
+                }
+                let at = L1View { number: l1_block, hash: l1_hash };
+                dues.get_or_insert_with(|| (*self.dues).clone()).enqueue(at, index, hash, gas, bytes)?;
+            }
+        }
+        if let Some(dues) = dues {
+            dues.check_room()?;
+            self.dues = Shared::new(dues);
         }
         self.l1.advance(view);
         effects.push(Effect::L1Advanced(view));

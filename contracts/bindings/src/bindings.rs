@@ -46,6 +46,33 @@ pub mod rewards {
     );
 }
 
+pub mod queue {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        ForcedQueue,
+        "../artifacts/ForcedQueue.json"
+    );
+}
+
+pub mod proxy {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        TransparentUpgradeableProxy,
+        "../artifacts/TransparentUpgradeableProxy.json"
+    );
+}
+
+pub mod admin {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        ProxyAdmin,
+        "../artifacts/ProxyAdmin.json"
+    );
+}
+
 pub mod metis {
     alloy::sol!(
         #[sol(rpc)]

@@ -32,8 +32,8 @@ pub use bindings::slasher::{
     Slasher,
 };
 pub use bindings::{
-    escrow::LockingEscrow, metis::TestMetis, power::VotingPower, rewards::RewardSchedule, stake_votes::StakeVotes,
-    timelock::Timelock, wrapped::VotingMetis,
+    admin::ProxyAdmin, escrow::LockingEscrow, metis::TestMetis, power::VotingPower, proxy::TransparentUpgradeableProxy,
+    queue::ForcedQueue, rewards::RewardSchedule, stake_votes::StakeVotes, timelock::Timelock, wrapped::VotingMetis,
 };
 pub use digest::{Succession, batch_digest, installation_digest, rotation_digest, signer_digest, snapshot_hash};
 pub use point::{PointError, group_key, group_signature, recoverable};

@@ -9,14 +9,15 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use alloy::primitives::{B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::providers::{Provider, ProviderBuilder};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::SolCall;
 use common::Group;
 use horae_contracts::{
-    Batch, BatchInbox, LockingPool, Succession, TestMetis, batch_digest, group_key, group_signature,
-    installation_digest, recoverable, rotation_digest, signer_digest, snapshot_hash,
+    Batch, BatchInbox, ForcedQueue, LockingPool, Succession, TestMetis, TransparentUpgradeableProxy, batch_digest,
+    group_key, group_signature, installation_digest, recoverable, rotation_digest, signer_digest, snapshot_hash,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -69,8 +70,20 @@ async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
 
     let metis = TestMetis::deploy_builder(&provider).from(deployer).deploy().await.unwrap();
-    let pool = LockingPool::deploy_builder(&provider, metis, deployer, 60).from(deployer).deploy().await.unwrap();
-    let inbox = BatchInbox::deploy_builder(&provider, pool, 60).from(deployer).deploy().await.unwrap();
+    let behind = async |implementation: Address, initialize: Vec<u8>| {
+        let proxy = TransparentUpgradeableProxy::deploy_builder(&provider, implementation, deployer, initialize.into());
+        proxy.from(deployer).deploy().await.unwrap()
+    };
+    let pool = LockingPool::deploy_builder(&provider).from(deployer).deploy().await.unwrap();
+    let initialize = LockingPool::initializeCall { metis, owner: deployer, exitDelay: 60 };
+    let pool = behind(pool, initialize.abi_encode()).await;
+    let queue = ForcedQueue::deploy_builder(&provider).from(deployer).deploy().await.unwrap();
+    let queue = behind(queue, ForcedQueue::initializeCall { owner_: deployer, floor_: 1_000_000 }.abi_encode()).await;
+    let inbox = BatchInbox::deploy_builder(&provider).from(deployer).deploy().await.unwrap();
+    let initialize = BatchInbox::initializeCall { pool, emergencyDelay: 60, queue, forcedDeadline: 20 };
+    let inbox = behind(inbox, initialize.abi_encode()).await;
+    let queue = ForcedQueue::new(queue, &provider);
+    queue.connect(inbox).from(deployer).send().await.unwrap().get_receipt().await.unwrap();
     let metis = TestMetis::new(metis, &provider);
     let pool = LockingPool::new(pool, &provider);
     let inbox = BatchInbox::new(inbox, &provider);
@@ -132,6 +145,7 @@ async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
         dataHash: keccak256(&data),
         stateRoot: keccak256("state 9"),
         l1View: 1,
+        forced: 0,
     };
     let digest = batch_digest(L1_CHAIN_ID, *inbox.address(), &batch);
     let signature = group_signature(&group.sign(digest.as_slice(), &mut rng)).unwrap();

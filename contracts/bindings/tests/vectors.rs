@@ -126,6 +126,7 @@ fn write_digests() {
             "index": n.to_string(), "previousDigest": some_word(n, "digest"),
             "firstBlock": n.to_string(), "lastBlock": (n / 2).to_string(), "lastBlockHash": some_word(n, "hash"),
             "dataHash": some_word(n, "data"), "stateRoot": some_word(n, "root"), "l1View": (n / 3).to_string(),
+            "forced": (n / 5).to_string(),
             "keyIndex": n.to_string(), "px": some_word(n, "px"), "parity": 27 + n % 2,
             "signers": validators.iter().map(|v| v.0).collect::<Vec<_>>(),
             "weights": validators.iter().map(|v| v.1).collect::<Vec<_>>(),
@@ -151,6 +152,7 @@ fn with_digests(mut case: Value) -> Value {
         dataHash: hash("dataHash"),
         stateRoot: hash("stateRoot"),
         l1View: number("l1View"),
+        forced: number("forced"),
     };
     let signers = case["signers"].as_array().unwrap().iter().map(address);
     let weights = case["weights"].as_array().unwrap().iter().map(|w| w.as_u64().unwrap());

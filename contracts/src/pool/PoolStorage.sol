@@ -76,6 +76,7 @@ abstract contract PoolStorage is ILockingPool {
     mapping(uint64 keyIndex => uint64) public keyInstalledAt;
 
     mapping(uint64 id => Record) internal _records;
+    // slither-disable-next-line uninitialized-state: written through storage pointers.
     mapping(uint64 id => Withdrawal[]) internal _withdrawals;
     uint64[] internal _active;
     uint64[] internal _waiting;

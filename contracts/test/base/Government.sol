@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 
+import {ForcedQueue} from "../../src/ForcedQueue.sol";
 import {LockingPool} from "../../src/LockingPool.sol";
 import {RewardSchedule} from "../../src/RewardSchedule.sol";
 import {Slasher} from "../../src/Slasher.sol";
@@ -39,6 +40,7 @@ abstract contract Government is Fixture {
     address internal constant TREASURY = address(0x7EA);
     address internal constant GUARDIAN = address(0x6A);
 
+    ForcedQueue internal forced;
     Slasher internal slasher;
     RewardSchedule internal schedule;
     VotingMetis internal wrapped;
@@ -59,6 +61,7 @@ abstract contract Government is Fixture {
         vm.warp(1_700_000_000);
         pool = Proxied.pool(metis, address(this), EXIT_DELAY);
         inbox = Proxied.inbox(pool, EMERGENCY_DELAY);
+        forced = ForcedQueue(address(inbox.QUEUE()));
         ISlasher.Penalty memory penalty = ISlasher.Penalty(2_500, 1_000, 7 days, TREASURY);
         slasher = Proxied.slasher(pool, 59_902, address(this), penalty);
         schedule = Proxied.schedule(pool, inbox, address(this));
@@ -92,22 +95,24 @@ abstract contract Government is Fixture {
 
     /// @dev Gives the timelock the right to upgrade. In one step: the admins of proxies are plainly `Ownable`.
     function handOverUpgrades() internal {
-        address[4] memory upgradeable = proxies();
+        address[5] memory upgradeable = proxies();
         for (uint256 i = 0; i < upgradeable.length; i++) {
             Proxied.adminOf(upgradeable[i]).transferOwnership(address(timelock));
         }
     }
 
-    function proxies() internal view returns (address[4] memory) {
-        return [address(pool), address(inbox), address(slasher), address(schedule)];
+    function proxies() internal view returns (address[5] memory) {
+        return [address(pool), address(inbox), address(forced), address(slasher), address(schedule)];
     }
 
     /// @dev Offers all that is owned to the timelock; the proposal takes it.
     function handingOver() internal returns (Proposal memory p) {
         pool.transferOwnership(address(timelock));
+        forced.transferOwnership(address(timelock));
         slasher.transferOwnership(address(timelock));
         schedule.transferOwnership(address(timelock));
         p = proposal(address(pool), abi.encodeCall(pool.acceptOwnership, ()), "Take over");
+        add(p, address(forced), abi.encodeCall(forced.acceptOwnership, ()));
         add(p, address(slasher), abi.encodeCall(slasher.acceptOwnership, ()));
         add(p, address(schedule), abi.encodeCall(schedule.acceptOwnership, ()));
     }

@@ -22,8 +22,9 @@ import {ISlasher} from "../../src/interfaces/ISlasher.sol";
 library Proxied {
     Vm private constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
-    /// @dev In L1 blocks.
+    /// @dev L1 blocks after which a batch must include an entry.
     uint64 internal constant FORCED_DEADLINE = 300;
+    /// @dev Of the price of forced gas.
     uint64 internal constant FLOOR = 1 gwei;
 
     /// @dev Where ERC-1967 keeps a proxy's implementation and admin.
@@ -42,16 +43,16 @@ library Proxied {
         its.connect(made);
     }
 
-    /// @dev Not yet known to the queue.
-    function inbox(ILockingPool pool_, uint64 emergencyDelay, IForcedQueue queue_, uint64 forcedDeadline)
+    /// @dev The queue is not connected.
+    function inbox(ILockingPool pool_, uint64 emergencyDelay, IForcedQueue queue_, uint64 deadline)
         internal
         returns (BatchInbox)
     {
-        bytes memory init = abi.encodeCall(BatchInbox.initialize, (pool_, emergencyDelay, queue_, forcedDeadline));
+        bytes memory init = abi.encodeCall(BatchInbox.initialize, (pool_, emergencyDelay, queue_, deadline));
         return BatchInbox(behind(address(new BatchInbox()), init));
     }
 
-    /// @dev Not connected yet.
+    /// @dev Owned by the test, and not connected.
     function queue() internal returns (ForcedQueue) {
         bytes memory init = abi.encodeCall(ForcedQueue.initialize, (address(this), FLOOR));
         return ForcedQueue(behind(address(new ForcedQueue()), init));

@@ -1,7 +1,7 @@
 //! The chain rebuilt from L1 alone: every accepted batch is read from the calldata that carried it, unpacked and executed above
 //! the genesis state, and must come out as what the group signed.
 
-use std::{cell::RefCell, convert::Infallible, rc::Rc};
+use std::{cell::RefCell, collections::VecDeque, convert::Infallible, rc::Rc};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use horae_stages::{
@@ -16,7 +16,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::{
-    edges::l1::{AcceptedBatch, L1, L1Error},
+    edges::l1::{AcceptedBatch, L1, L1Error, forced::DueTransaction},
     genesis::GenesisFile,
 };
 
@@ -100,6 +100,8 @@ pub struct Derivation<'a> {
     state_root: B256,
     next_index: u64,
     last_digest: B256,
+    /// What L1 has made due and no block has executed yet, in L1's order.
+    due: VecDeque<DueTransaction>,
 }
 
 impl<'a> Derivation<'a> {
@@ -122,6 +124,15 @@ impl<'a> Derivation<'a> {
             state_root: root,
             next_index: 0,
             last_digest: B256::ZERO,
+            due: VecDeque::new(),
+        }
+    }
+
+    /// L1 has made this due: batches leave it out, and the first block whose L1 view reaches it begins with it. To be told in L1's
+    /// order, before the batches that may have executed it.
+    pub fn owes(&mut self, due: DueTransaction) {
+        if due.l1_block > self.genesis.l1_view.number {
+            self.due.push_back(due);
         }
     }
 
@@ -158,7 +169,10 @@ impl<'a> Derivation<'a> {
         let (mut transactions, mut raw_bytes) = (0, 0);
         for block in &unpacked.blocks {
             let number = self.head.number + 1;
-            let executed = rebuild(&mut self.executor, params, &self.head, block, &[])
+            let view = block.choices.l1_view.number;
+            let reached = self.due.partition_point(|due| due.l1_block <= view);
+            let due: Vec<Bytes> = self.due.drain(..reached).map(|due| due.raw).collect();
+            let executed = rebuild(&mut self.executor, params, &self.head, block, &due)
                 .map_err(|why| DeriveError::Block { index, block: number, why: why.to_string() })?;
             transactions += block.transactions.len() as u64;
             raw_bytes += block.transactions.iter().map(|raw| raw.len() as u64).sum::<u64>();
@@ -172,6 +186,7 @@ impl<'a> Derivation<'a> {
         same("the last block", self.head.number.to_string(), accepted.batch.lastBlock.to_string())?;
         same("the hash of the last block", self.head_hash().to_string(), accepted.batch.lastBlockHash.to_string())?;
         same("the state root", self.state_root.to_string(), accepted.batch.stateRoot.to_string())?;
+        same("entries of the forced queue", self.head.forced.to_string(), accepted.batch.forced.to_string())?;
         same("the L1 view", self.head.l1_view.number.to_string(), accepted.batch.l1View.to_string())?;
         same("the end of a batch after the last block", ends_batch(&self.head, params).to_string(), true.to_string())?;
         self.next_index = index + 1;
@@ -239,6 +254,9 @@ pub async fn derive<'a, E: From<DeriveError>>(
     let mut from = genesis.l1.origin_number;
     while from <= head.number {
         let to = head.number.min(from + STRIDE_BLOCKS - 1);
+        for due in l1.due(from, to).await.map_err(failed)? {
+            derivation.owes(due);
+        }
         for accepted in l1.batches(from, to).await.map_err(failed)? {
             let mut blocks = Vec::new();
             let batch = derivation.apply(&accepted, |block| blocks.push(block))?;
@@ -356,6 +374,7 @@ mod tests {
             dataHash: keccak256(&data),
             stateRoot: state_root(live.state.0.borrow().accounts()),
             l1View: live.head.l1_view.number,
+            forced: live.head.forced,
         };
         let digest = batch_digest(genesis.l1.chain_id, genesis.l1.inbox, &batch);
         live.next_index += 1;

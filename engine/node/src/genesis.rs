@@ -121,6 +121,8 @@ pub struct L1Genesis {
     /// The governor, for the command line; nodes do without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governor: Option<Address>,
+    /// The ForcedQueue.
+    pub queue: Address,
     /// Number of the L1 block at which the validators of epoch 0 are read, and above which events count.
     pub origin_number: u64,
     /// Its hash.
@@ -270,7 +272,7 @@ impl GenesisFile {
         if self.l2.params.chain_id == 0 || self.l2.params.chain_id == self.l1.chain_id {
             return bad("l2.params.chain_id", format!("is {}, zero or that of L1", self.l2.params.chain_id));
         }
-        if self.l1.locking.is_zero() || self.l1.inbox.is_zero() {
+        if [self.l1.locking, self.l1.inbox, self.l1.queue].iter().any(|contract| contract.is_zero()) {
             return bad("l1", "lacks the address of a contract".to_owned());
         }
         if self.l2.l1_view != self.l1.origin() {
@@ -305,6 +307,7 @@ pub(crate) mod testing {
                 locking: Address::repeat_byte(1),
                 inbox: Address::repeat_byte(2),
                 governor: None,
+                queue: Address::repeat_byte(3),
                 origin_number: origin.number,
                 origin_hash: origin.hash,
                 view_depth: ViewDepth::Blocks(2),

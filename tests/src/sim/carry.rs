@@ -230,6 +230,7 @@ impl World {
             }
             Work::Pack(batch) => packed(&batch, params, &INBOX),
             Work::Compare { from, batch, data } => compared(from, &batch, &data, params, &INBOX),
+            Work::ReadEntries(blocks) => Report::Entries(self.l1.entries_in(self.nodes[node].endpoint, &blocks)),
             Work::Submit { header, .. } if !self.nodes[node].endpoint.answers() => {
                 Report::Carried { index: header.index, result: Err(NO_ANSWER.to_owned()) }
             }

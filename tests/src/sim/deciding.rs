@@ -13,6 +13,7 @@ impl World {
         let block: ControlBlock = borsh::from_slice(value).map_err(|why| Violation::new(0, why.to_string()))?;
         let agreed = std::mem::replace(&mut self.agreed, self.engine.state().l1_view());
         self.l1.check_view(agreed, &block)?;
+        self.judge.entered(&self.l1, self.agreed.number);
         self.judge.decided(&block, self.engine.state())?;
         for effect in effects {
             if let Effect::IncarnationRegistered { validator, first_in_epoch, .. } = effect {

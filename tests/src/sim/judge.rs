@@ -19,6 +19,8 @@ use horae_node::replica::message::{PeerMessage, SealedBlock};
 use horae_stages::Genesis;
 
 use super::closing::head_of;
+use super::forcing::Forcing;
+use super::l1::L1;
 use super::remembering::Asked;
 
 /// What was seen that must not be.
@@ -90,6 +92,8 @@ pub struct Judge {
     requests: BTreeMap<B256, SigningRequest>,
     /// Digests of the batches on L1, lowest first, as last looked at.
     posted: Vec<B256>,
+    /// The forced queue, and what blocks made of it.
+    forcing: Forcing,
 }
 
 type Verdict = Result<(), Violation>;
@@ -208,6 +212,17 @@ impl Judge {
     #[must_use]
     pub fn has(&self, transaction: &B256) -> bool {
         self.transactions.contains_key(transaction)
+    }
+
+    /// The L1 view has moved: what stands in the forced queue up to there stands for ever.
+    pub fn entered(&mut self, l1: &L1, view: u64) {
+        self.forcing.entered(l1, view);
+    }
+
+    /// Entries of the forced queue that committed blocks have executed.
+    #[must_use]
+    pub fn forced(&self) -> u64 {
+        self.forcing.next()
     }
 
     /// Transactions committed.
@@ -333,6 +348,7 @@ impl Judge {
             if self.posted.get(at) == Some(&accepted.digest) {
                 continue;
             }
+            self.forcing.check_batch(batch)?;
             let committed = self.committed.get(batch.lastBlock as usize - 1);
             if committed != Some(&batch.lastBlockHash) {
                 let what =
@@ -345,9 +361,10 @@ impl Judge {
     }
 
     /// The chain rebuilt from what L1 holds is the one that was committed.
-    pub fn rebuild<'a>(&self, genesis: &Genesis, batches: impl Iterator<Item = &'a AcceptedBatch>) -> Verdict {
+    pub fn rebuild(&self, genesis: &Genesis, l1: &L1) -> Verdict {
         let mut derivation = Derivation::new(genesis);
-        for accepted in batches {
+        l1.due().for_each(|due| derivation.owes(due));
+        for accepted in l1.batches() {
             derivation.apply(accepted, drop).map_err(|why| Violation::new(7, why.to_string()))?;
         }
         let rebuilt = derivation.hashes().iter().skip(1);
@@ -482,6 +499,7 @@ impl Judge {
             let parent = BlockId { number: header.number.saturating_sub(1), hash: header.parent };
             self.parents.insert(block.hash, parent);
             self.sealed_in.insert(block.hash, (header.term, header.timestamp_ms));
+            self.forcing.executed(block);
             self.bodies.entry(block.hash).or_insert_with(|| block.transactions.iter().map(|tx| tx.hash).collect());
         }
         let id = match event {
@@ -528,6 +546,7 @@ impl Judge {
         }
         for id in new.into_iter().rev() {
             self.committed.push(id.hash);
+            self.forcing.committed(id)?;
             for tx in self.bodies.get(&id.hash).into_iter().flatten() {
                 if self.transactions.insert(*tx, id.number).is_some() {
                     return Err(Violation::new(9, format!("transaction {tx} is committed twice")));

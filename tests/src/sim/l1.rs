@@ -13,10 +13,13 @@ use horae_node::council::install::Installation;
 use horae_node::council::rotation::Rotation;
 use horae_node::council::{BatchHead, Inbox, L1News, Report};
 use horae_node::edges::l1::AcceptedBatch;
-use horae_stages::L1View;
+use horae_node::edges::l1::forced::DueTransaction;
+use horae_stages::protocol::batch_paid;
+use horae_stages::{ForcedEntry, L1View};
 
+use super::forcing::draw_entry;
 use super::judge::{Violation, is_quorum};
-use super::node::Running;
+use super::node::{Running, signer_key};
 use super::rng::Rng;
 use super::world::{Due, LOOK_MS, World};
 
@@ -26,8 +29,15 @@ pub const DEPTH: u64 = 3;
 const FINAL_DEPTH: u64 = 6;
 /// Blocks that one view may advance.
 pub const STEP_BLOCKS: u64 = 64;
+/// L1 blocks within which a batch's view has to include what was entered in the forced queue.
+pub const FORCED_DEADLINE: u64 = 12;
+/// Entries of the forced queue that one L1 block takes.
+const BLOCK_ENTRIES: usize = 8;
 /// The chain id of L1.
 const CHAIN_ID: u64 = 31_337;
+
+/// L1 blocks in a thousand before which somebody enters something in the forced queue.
+const ENTERING_PER_MILLE: u64 = 300;
 
 /// The inbox that signatures are bound to.
 pub const INBOX: Inbox = Inbox { l1_chain_id: CHAIN_ID, address: Address::repeat_byte(0x22) };
@@ -90,11 +100,15 @@ struct Contract {
     head: BatchHead,
     key: Option<GroupKey>,
     key_index: u64,
+    /// Entries of the forced queue so far, and those that accepted batches include.
+    entered: u64,
+    included: u64,
 }
 
 #[derive(Clone)]
 struct Block {
     hash: B256,
+    entries: Vec<ForcedEntry>,
     events: Vec<L1Event>,
     batches: Vec<AcceptedBatch>,
     after: Contract,
@@ -132,6 +146,8 @@ pub struct L1 {
     set: ValidatorSet,
     /// Events of other contracts that the next block has.
     announced: Vec<L1Event>,
+    /// What the next block enters in the forced queue.
+    entering: Vec<ForcedEntry>,
     /// It makes no blocks.
     pub stands_still: bool,
 }
@@ -142,6 +158,7 @@ impl L1 {
     pub fn new(rng: Rng, set: ValidatorSet) -> Self {
         let block = |n| Block {
             hash: B256::repeat_byte(n),
+            entries: Vec::new(),
             events: Vec::new(),
             batches: Vec::new(),
             after: Contract::default(),
@@ -154,6 +171,7 @@ impl L1 {
             highest: 1,
             set,
             announced: Vec::new(),
+            entering: Vec::new(),
             stands_still: false,
         }
     }
@@ -168,6 +186,11 @@ impl L1 {
         self.announced.push(event);
     }
 
+    /// Somebody enters this in the forced queue, in the next block; its index is given there.
+    pub fn enter(&mut self, entry: ForcedEntry) {
+        self.entering.push(entry);
+    }
+
     /// Makes the next block, unless it stands still. Gives what became of transactions.
     pub fn make_block(&mut self) -> Vec<Outcome> {
         if self.stands_still {
@@ -178,7 +201,16 @@ impl L1 {
         let below = self.blocks.last().expect("there is block 0");
         let hash = keccak256([below.hash.0, B256::from(U256::from(self.made)).0].concat());
         let events = std::mem::take(&mut self.announced);
-        let mut block = Block { hash, events, batches: Vec::new(), after: below.after.clone() };
+        let mut block = Block { hash, entries: Vec::new(), events, batches: Vec::new(), after: below.after.clone() };
+        let entering = self.entering.len().min(BLOCK_ENTRIES);
+        for mut entry in self.entering.drain(..entering) {
+            entry.index = block.after.entered;
+            block.after.entered += 1;
+            let (raw, l1_hash) = (entry.encode(), hash);
+            let (index, gas, hash, bytes) = (entry.index, entry.gas, keccak256(&raw), raw.len() as u64);
+            block.events.push(L1Event::Forced { index, l1_block: number, l1_hash, hash, gas, bytes });
+            block.entries.push(entry);
+        }
         let (mut outcomes, mut later) = (Vec::new(), Vec::new());
         for waiting in std::mem::take(&mut self.pool) {
             if self.rng.chance(200) {
@@ -186,11 +218,15 @@ impl L1 {
                 continue;
             }
             let Waiting { node, life, tx } = waiting;
+            let carrier = signer_key(node).address();
             let (kind, result) = match tx {
                 Tx::Install(installation) => (Kind::Installation, install(&mut block, &installation, &self.set)),
                 Tx::Rotate(rotation) => (Kind::Rotation, rotate(&mut block, &rotation)),
                 Tx::Submit { header, signature, data } => {
-                    (Kind::Batch(header.index), submit(&mut block, number, header, &signature, data))
+                    let index = header.index;
+                    let included = self.check_forced(&block, &header);
+                    let result = included.and_then(|()| submit(&mut block, number, header, &signature, data, carrier));
+                    (Kind::Batch(index), result)
                 }
             };
             outcomes.push(Outcome { node, life, kind, result });
@@ -207,7 +243,67 @@ impl L1 {
         let drop = self.rng.between(1, DEPTH) as usize;
         let deep = (self.highest + 1).saturating_sub(DEPTH as usize);
         let keep = self.blocks.len().saturating_sub(drop).max(deep).max(2);
-        self.blocks.truncate(keep);
+        // What was entered comes again, in the first block of the other branch that has room.
+        let dropped = self.blocks.split_off(keep).into_iter().flat_map(|block| block.entries);
+        self.entering = dropped.chain(std::mem::take(&mut self.entering)).collect();
+    }
+
+    /// Entries of the forced queue in the blocks up to this one, with the block's number.
+    pub fn entries_up_to(&self, number: u64) -> impl Iterator<Item = (u64, &ForcedEntry)> {
+        let blocks = (0..=number).zip(&self.blocks);
+        blocks.flat_map(|(number, block)| block.entries.iter().map(move |entry| (number, entry)))
+    }
+
+    /// Entries of the forced queue that stand now or are about to.
+    #[must_use]
+    pub fn entered(&self) -> u64 {
+        self.blocks.last().map_or(0, |block| block.after.entered) + self.entering.len() as u64
+    }
+
+    /// Entries in these blocks, as an endpoint tells.
+    ///
+    /// # Errors
+    /// It does not, or has other blocks there.
+    pub fn entries_in(&self, endpoint: Endpoint, blocks: &[L1View]) -> Result<Vec<Bytes>, String> {
+        if !endpoint.answers() {
+            return Err(NO_ANSWER.to_owned());
+        }
+        if endpoint == Endpoint::Lying || !blocks.iter().all(|view| self.is_there(*view)) {
+            return Err("L1 has reorganised".to_owned());
+        }
+        let entries = blocks.iter().flat_map(|view| &self.blocks[view.number as usize].entries);
+        Ok(entries.map(ForcedEntry::encode).collect())
+    }
+
+    /// What L1 makes due on L2, in order: entries, and payments to carriers of batches.
+    pub fn due(&self) -> impl Iterator<Item = DueTransaction> {
+        let blocks = (0..).zip(&self.blocks);
+        blocks.flat_map(|(l1_block, block)| {
+            let entries = block.entries.iter().map(ForcedEntry::encode);
+            let paid = block.batches.iter().map(|accepted| batch_paid(accepted.batch.index, accepted.carrier));
+            entries.chain(paid).map(move |raw| DueTransaction { l1_block, raw }).collect::<Vec<_>>()
+        })
+    }
+
+    /// The queue agrees to a batch, as the contract does.
+    fn check_forced(&self, block: &Block, header: &Batch) -> Result<(), String> {
+        let entered_in = |index: u64| {
+            let here = block.entries.iter().map(|entry| (self.blocks.len() as u64, entry));
+            let mut all = self.entries_up_to(self.blocks.len() as u64).chain(here);
+            all.find(|(_, entry)| entry.index == index).map(|(number, _)| number)
+        };
+        if header.forced < block.after.included || header.forced > block.after.entered {
+            return Err("ForcedOutOfRange".to_owned());
+        }
+        if entered_in(header.forced).is_some_and(|since| since + FORCED_DEADLINE <= header.l1View) {
+            return Err("ForcedOverdue".to_owned());
+        }
+        let last = header.forced.checked_sub(1).and_then(entered_in);
+        if last.is_some_and(|last| last > header.l1View) { Err("ForcedAhead".to_owned()) } else { Ok(()) }
+    }
+
+    fn is_there(&self, view: L1View) -> bool {
+        self.blocks.get(view.number as usize).is_some_and(|block| block.hash == view.hash)
     }
 
     /// Batches that stand now, in order.
@@ -230,8 +326,7 @@ impl L1 {
     /// Events of the blocks above `after` up to `to`, if both are there with these hashes.
     #[must_use]
     pub fn events(&self, after: L1View, to: L1View) -> Option<Vec<L1Event>> {
-        let is_there = |view: L1View| self.blocks.get(view.number as usize).is_some_and(|b| b.hash == view.hash);
-        (is_there(after) && is_there(to)).then(|| self.events_between(after.number, to.number))
+        (self.is_there(after) && self.is_there(to)).then(|| self.events_between(after.number, to.number))
     }
 
     /// A decided block says of L1 what is so: agreed before was `agreed`, and liars and lied-to are less than 1/3.
@@ -310,6 +405,7 @@ fn submit(
     header: Batch,
     signature: &GroupSignature,
     data: Bytes,
+    carrier: Address,
 ) -> Result<(), String> {
     let head = &block.after.head;
     let key = block.after.key.ok_or("NoKey")?;
@@ -327,6 +423,7 @@ fn submit(
     key.verify(digest, signature).map_err(|why| why.to_string())?;
     let l1_tx = keccak256([block.hash.0, digest.0].concat());
     block.after.head = BatchHead { next_index: header.index + 1, digest, last_block: header.lastBlock };
+    block.after.included = header.forced;
     block.events.push(L1Event::BatchAccepted {
         index: header.index,
         digest,
@@ -334,13 +431,16 @@ fn submit(
         last_block: header.lastBlock,
         last_block_hash: header.lastBlockHash,
         state_root: header.stateRoot,
+        l1_view: header.l1View,
+        forced: header.forced,
+        carrier,
         l1_block: number,
+        l1_hash: block.hash,
         l1_tx,
     });
     let word = |word: B256| U256::from_be_bytes(word.0);
     let l1_block = L1View { number, hash: block.hash };
     let signature = Signature { rx: word(signature.rx), ry: word(signature.ry), z: word(signature.z) };
-    let carrier = Address::ZERO;
     block.batches.push(AcceptedBatch { batch: header, digest, signature, data, l1_tx, carrier, l1_block });
     Ok(())
 }
@@ -461,6 +561,12 @@ impl World {
         if !self.calm && self.rng.chance(40) {
             self.l1.reorganise();
             self.out.faults.l1_reorganisations += 1;
+        }
+        if !self.calm && self.l1_users.chance(ENTERING_PER_MILLE) {
+            for _ in 0..self.l1_users.between(1, 4) {
+                let entry = draw_entry(&mut self.l1_users);
+                self.l1.enter(entry);
+            }
         }
         for outcome in self.l1.make_block() {
             let report = match outcome.kind {

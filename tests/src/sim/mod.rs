@@ -13,7 +13,7 @@
 //! | [`byzantine`] | liars |
 //! | [`clients`] | transfers, and whether their answers were true |
 //! | [`judge`] | the invariants of design section 5 |
-//! | [`closing`], `remembering` | of these: where a term ends, and what a restart may not forget |
+//! | [`closing`], `remembering`, [`forcing`] | of these: where a term ends, what a restart may not forget, and the forced queue |
 //! | [`outage`] | scenes: one thing goes wrong in a world in which nothing else does |
 //! | [`many`] | many seeds, and what they come to together |
 //!
@@ -31,6 +31,7 @@ pub mod disk;
 pub mod edges;
 pub mod engine;
 pub mod faults;
+pub mod forcing;
 pub mod judge;
 pub mod l1;
 pub mod many;

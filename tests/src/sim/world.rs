@@ -25,6 +25,8 @@ use super::rng::Rng;
 const STAKES: [&[u64]; 5] = [&[1, 1, 1, 1], &[1, 1, 1, 1], &[2, 1, 3, 1], &[1, 1, 1, 1, 1], &[1, 2, 1, 2, 1, 1, 1]];
 /// Slots that an epoch lasts at least; none means that the first one lasts for ever.
 const EPOCH_SLOTS: [u64; 4] = [0, 0, 2, 6];
+/// Makes another seed of a plan's, for those who use L1 only.
+const L1_USERS: u64 = 0x4c31;
 /// How often clients and the engine take a step, in milliseconds.
 const CLIENTS_MS: u64 = 25;
 const ENGINE_MS: u64 = 10;
@@ -69,6 +71,8 @@ pub struct Outcome {
     pub epochs: u64,
     /// Batches on L1 at the end.
     pub batches: u64,
+    /// Entries of the forced queue that were executed.
+    pub forced: u64,
     /// Faults, by kind.
     pub faults: Tally,
     /// Rollbacks that replicas told of.
@@ -164,6 +168,8 @@ pub struct World {
     /// The term that a registered incarnation is to close.
     pub(super) outdated: Option<u64>,
     pub(super) clients_send: bool,
+    /// Draws what users enter in the forced queue.
+    pub(super) l1_users: Rng,
     plan: Plan,
     told_ms: u64,
 }
@@ -228,6 +234,7 @@ impl World {
             agreed,
             outdated: None,
             clients_send: faults,
+            l1_users: Rng::new(plan.seed ^ L1_USERS),
             plan,
             told_ms: 0,
         };
@@ -367,6 +374,7 @@ impl World {
         honest().all(reached)
             && self.outdated.is_none_or(closed)
             && self.clients.is_done()
+            && self.judge.forced() == self.l1.entered()
             && self.l1.batches().count() >= batches
     }
 
@@ -395,7 +403,11 @@ impl World {
         });
         let nodes = nodes.collect::<Vec<_>>().join(" ");
         let (control, batches) = (self.engine.height(), self.l1.batches().count());
-        format!("control {control}, {batches} batches, {nodes}; open: {}", self.clients.open())
+        let (forced, entered) = (self.judge.forced(), self.l1.entered());
+        format!(
+            "control {control}, {batches} batches, {forced} of {entered} forced, {nodes}; open: {}",
+            self.clients.open()
+        )
     }
 
     fn finish(&mut self) -> Result<(), Violation> {
@@ -416,13 +428,14 @@ impl World {
                 return Err(Violation::new(5, what));
             }
         }
-        self.judge.rebuild(&self.beginning.genesis, self.l1.batches())?;
+        self.judge.rebuild(&self.beginning.genesis, &self.l1)?;
         self.out.blocks = self.judge.committed();
         self.out.transactions = self.judge.transactions();
         self.out.epochs = self.engine.state().epoch().number;
         let terms = self.engine.state().open_term().map_or(0, |term| term.number - 1);
         self.out.failovers = terms.saturating_sub(self.out.epochs);
         self.out.batches = self.l1.batches().count() as u64;
+        self.out.forced = self.judge.forced();
         self.out.simulated_ms = self.now_ms;
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What the control state says to those who ask.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, B256, keccak256};
 
 use super::{ClosedTerm, ControlParams, ControlState};
@@ -7,6 +9,7 @@ use crate::batches::Batches;
 use crate::command::RegisterIncarnation;
 use crate::digest::Domain;
 use crate::dkg::{Dkg, GroupKey};
+use crate::due::Dues;
 use crate::epoch::Epoch;
 use crate::jail::Jail;
 use crate::l1::{L1State, L1View};
@@ -105,6 +108,11 @@ impl ControlState {
     /// Batches accepted on L1.
     pub fn batches(&self) -> &Batches {
         &self.batches
+    }
+
+    /// What L1 has brought that blocks have to execute.
+    pub fn dues(&self) -> &Arc<Dues> {
+        self.dues.arc()
     }
 
     /// The key generation.

@@ -39,6 +39,8 @@ pub const TRAFFIC_ACCOUNTS: u32 = 64;
 const DELAY_S: u64 = 60;
 /// Seconds from a proposal to its vote, and from the timelock's queue to the execution.
 const GOVERNANCE_DELAY_S: u64 = 2;
+/// L1 blocks within which batches have to include what was entered in the forced queue.
+const FORCED_DEADLINE_BLOCKS: u64 = 60;
 /// The first accounts of the mnemonic that all Ethereum development tools share. Anybody has these keys.
 const TEST_KEYS: [&str; 5] = [
     "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
@@ -70,6 +72,8 @@ pub struct Chain {
     pub inbox: Address,
     /// The governor.
     pub governor: Address,
+    /// The ForcedQueue.
+    pub queue: Address,
     /// EIP-155 chain id of the L2.
     pub chain_id: u64,
     /// The L1 block that the chain begins at.
@@ -109,7 +113,8 @@ impl Chain {
     pub async fn create(ground: &Ground, l1_url: &str, rules: &ChainRules) -> Result<Self, CliError> {
         let l1 = L1::new(&[l1_url.to_owned()], &nowhere())?;
         let deployer = Sender::new(l1.clone(), test_key(0)?);
-        let delays = Delays { exit_s: DELAY_S, emergency_s: DELAY_S, jail_s: DELAY_S };
+        let delays =
+            Delays { exit_s: DELAY_S, emergency_s: DELAY_S, jail_s: DELAY_S, forced_blocks: FORCED_DEADLINE_BLOCKS };
         let deployment = deploy(&deployer, L2_CHAIN_ID, delays).await?;
         let times = VotingTimes {
             delay_s: GOVERNANCE_DELAY_S,
@@ -134,6 +139,7 @@ impl Chain {
             locking: deployment.locking,
             inbox: deployment.inbox,
             governor: governance.governor,
+            queue: deployment.queue,
             chain_id: L2_CHAIN_ID,
             origin_number: origin.view.number,
             origin_hash: origin.view.hash,
@@ -202,6 +208,7 @@ impl Chain {
         L1Genesis {
             locking: self.locking,
             inbox: self.inbox,
+            queue: self.queue,
             governor: Some(self.governor),
             origin_number: self.origin_number,
             origin_hash: self.origin_hash,
@@ -220,6 +227,7 @@ impl Chain {
         text += &format!("L1, chain id {L1_CHAIN_ID}, http://{}\n", loopback(ground.l1_port()));
         let contracts = [
             ("BatchInbox", self.inbox),
+            ("ForcedQueue", self.queue),
             ("LockingPool", self.locking),
             ("Governor", self.governor),
             ("METIS", self.metis),
@@ -265,6 +273,7 @@ fn nowhere() -> L1Genesis {
         chain_id: L1_CHAIN_ID,
         locking: Address::ZERO,
         inbox: Address::ZERO,
+        queue: Address::ZERO,
         governor: None,
         origin_number: 0,
         origin_hash: B256::ZERO,

@@ -125,6 +125,7 @@ impl CompleteBatch {
             dataHash: B256::ZERO,
             stateRoot: state_root,
             l1View: last.l1_view.number,
+            forced: last.forced,
         };
         Some(Self { header, blocks })
     }

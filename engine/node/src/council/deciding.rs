@@ -104,6 +104,7 @@ impl Council {
             self.pending.set_l1_view(None);
         }
         self.publish(io);
+        self.read_entries(now_ms, io);
         self.speak_keygen(io)?;
         if self.has_proposal() {
             io.wake();

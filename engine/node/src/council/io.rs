@@ -7,7 +7,7 @@ use alloy_primitives::{Address, Bytes};
 use horae_contracts::Batch;
 use horae_control::{ControlState, SignedEngineStatement};
 use horae_mpc::{Fault, GroupSignature};
-use horae_stages::ChainParams;
+use horae_stages::{ChainParams, L1View};
 use horae_tendermint::{NodeKey, OwnVotes, Part};
 use rand_core::{CryptoRng, RngCore};
 use thiserror::Error;
@@ -150,6 +150,8 @@ pub enum Work {
         /// The bytes.
         data: Vec<u8>,
     },
+    /// Reads the entries of the forced queue in these L1 blocks.
+    ReadEntries(Vec<L1View>),
     /// Carries a signed batch to L1.
     Submit {
         /// Its header.
@@ -173,6 +175,8 @@ pub enum Report {
     Rotated(Result<(), String>),
     /// A batch was packed and checked, ours or another's.
     Checked(Checked),
+    /// Entries of the forced queue were read, as they are encoded on L2, or not.
+    Entries(Result<Vec<Bytes>, String>),
     /// A batch was carried to L1, or not.
     Carried {
         /// Its index.

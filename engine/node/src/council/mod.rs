@@ -15,6 +15,7 @@
 //! | `keygen`, `install` | the group key: made, confirmed, installed on L1 |
 //! | `signing`, [`batches`] | batches: which is next, checked, signed |
 //! | [`carrying`] | batches: who carries which, and when the next takes over |
+//! | [`entries`] | entries of the forced queue: read from L1 for the replica |
 //! | `epoch`, [`rotation`], [`groups`] | the next epoch: ready for it, its key carried to L1, and which group signs what |
 //! | `recalling` | whether this validator remembers all that it said, and its voice |
 //! | [`readiness`] | whether this node can take its turns, and saying so |
@@ -26,6 +27,7 @@ pub mod batches;
 pub mod carrying;
 mod commands;
 mod deciding;
+pub mod entries;
 mod epoch;
 pub mod groups;
 pub mod install;
@@ -61,6 +63,7 @@ use crate::roster::Roster;
 pub use batches::{BatchHead, Inbox};
 use carrying::Carrying;
 pub use deciding::next_height;
+use entries::Entries;
 use groups::{Groups, KeyInForce};
 use install::Installer;
 pub use io::{CouncilIo, IncarnationFileError, Report, Work};
@@ -174,6 +177,7 @@ pub struct Council {
     view_changed_ms: u64,
     ready_view: Option<(L1View, Vec<L1Event>)>,
     self_check: SelfCheck,
+    entries: Entries,
 }
 
 impl Council {
@@ -205,6 +209,7 @@ impl Council {
             view_changed_ms: 0,
             ready_view: None,
             self_check: SelfCheck::default(),
+            entries: Entries::default(),
         };
         council.take_up_keys();
         council.take_up_installation();
@@ -302,6 +307,7 @@ impl Council {
                     debug!(%why, "installation of the group key did not go through here");
                 }
             }
+            Report::Entries(result) => self.entries_read(result, now_ms, io),
             Report::Rotated(result) => self.rotated(result, now_ms),
             Report::Checked(checked) => self.batch_checked(checked, now_ms, io),
             Report::Carried { index, result } => self.carrying.carried(index, result, now_ms),
@@ -318,6 +324,7 @@ impl Council {
         self.signed(outputs, now_ms, io);
         self.rotate(now_ms, io);
         self.carry(now_ms, io);
+        self.read_entries(now_ms, io);
         self.answer_roll_call(now_ms, io);
         self.say_ready_for_epoch(io);
         if now_ms < self.repeated_ms.saturating_add(REPEAT_MS) {

@@ -95,6 +95,12 @@ impl SelfCheck {
         if head.saturating_sub(running.acked) > NEAR_BLOCKS {
             return Some(format!("the head is at block {head}, acked is block {}", running.acked));
         }
+        if running.lacks_entries {
+            return Some(format!(
+                "what the forced queue brought above L1 block {} has not been read from L1 yet",
+                running.l1_view
+            ));
+        }
         self.l1.as_ref().err().map(|why| format!("L1: {why}"))
     }
 

@@ -326,6 +326,14 @@ impl CouncilIo for NodeIo {
                 });
                 Report::Carried { index, result: result.map_err(|why| why.to_string()) }
             }),
+            Work::ReadEntries(blocks) => {
+                let (l1, reports) = (self.edges.l1.clone(), self.reports.clone());
+                tokio::spawn(async move {
+                    let read = l1.entries_in(&blocks).await.map_err(|why| why.to_string());
+                    // A council that is gone needs no report.
+                    let _ = reports.send(Report::Entries(read)).await;
+                });
+            }
             Work::Install(i) => self.on_l1(|sender| async move {
                 let sent = sender.install_first_key(i.px, i.parity, i.signers, i.weights, i.signatures).await;
                 let result = sent.map(|included| info!(tx = %included.hash, "group key installed on L1"));

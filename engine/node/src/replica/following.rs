@@ -343,6 +343,10 @@ impl<S: StateSource> Replica<S> {
         if header.term < term.number && header.number > term.parent.id.number && !planted!(NoFence) {
             return Turn::Refuse(format!("term {} is closed, its head is {}", header.term, term.parent.id));
         }
+        if !settled && self.chain.head().l1_view.number < self.control.dues.settled() {
+            // What such a block has to begin with is forgotten; a commit will show whether it stands.
+            return Turn::Wait;
+        }
         if !settled && !self.knows_view(header.control_height, &header.l1_view) {
             return Turn::Refuse(format!("L1 view {} was not agreed", header.l1_view.number));
         }
@@ -366,10 +370,11 @@ impl<S: StateSource> Replica<S> {
         }
     }
 
-    /// Whether blocks up to this height are known to be committed, or decided on.
+    /// Whether blocks up to this height are known to be committed, decided on, or in a batch that L1 has accepted.
     fn is_settled(&self, number: u64) -> bool {
         self.voter.term().is_some_and(|term| number <= term.parent.id.number)
             || self.commit_ahead.as_ref().is_some_and(|commit| number <= commit.block().number)
+            || number <= self.control.last_batch_block
     }
 
     /// Whether a block has to be the last of its slot. Not known, and not asked, where the slot's first block is below what
@@ -385,7 +390,9 @@ impl<S: StateSource> Replica<S> {
         let Arrived { recovered, hash, signature, carried } = arrived;
         let number = recovered.block().header.number;
         let parent = self.chain.head().clone();
-        let from_l1 = if self.is_settled(number) { FromL1::Settled } else { FromL1::Due(&[]) };
+        let to = recovered.block().header.l1_view.number;
+        let due = self.due_between(parent.l1_view.number, to);
+        let from_l1 = if self.is_settled(number) { FromL1::Settled } else { FromL1::Due(&due) };
         match execute_block(&mut self.executor, &self.config.params, &parent, recovered, from_l1) {
             Ok(executed) => {
                 let held = Held::new(Arc::new(executed), signature, carried);
@@ -407,6 +414,7 @@ impl<S: StateSource> Replica<S> {
     /// The head moves up by one block, sealed here or elsewhere.
     pub(super) fn extend(&mut self, now_ms: u64, held: Held, io: &mut impl ReplicaIo) {
         let executed = held.executed.clone();
+        self.entries.executed(&held);
         io.append(Entry::Block { block: held.sealed(), carried: held.carried.clone() });
         io.event(ChainEvent::Executed { block: executed.clone(), signature: Some(held.signed.signature) });
         for tx in &executed.transactions {
@@ -499,14 +507,5 @@ impl<S: StateSource> Replica<S> {
             }
         }
         io.send(to, &PeerMessage::Blocks { blocks, commit: self.commit_shown.clone() });
-    }
-
-    fn knows_view(&self, control_height: u64, view: &horae_stages::L1View) -> bool {
-        let head = self.chain.head().l1_view;
-        // Which views were agreed before this replica started it does not know, only how far they had come.
-        let before_start = self.views.first_key_value().is_some_and(|(height, first)| {
-            control_height < *height && view.number > head.number && view.number <= first.number
-        });
-        head == *view || before_start || self.views.range(..=control_height).any(|(_, known)| known == view)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use horae_control::{BlockFacts, Certificate, Refused, planted};
 use horae_stages::seal::Offered;
-use horae_stages::{Applied, ExecutedBlock, Sealer, SlotContext, StateError, StateSource};
+use horae_stages::{ExecutedBlock, Sealer, SlotContext, StateError, StateSource};
 use metrics::counter;
 use tracing::{error, info, warn};
 
@@ -149,14 +149,6 @@ impl<S: StateSource> Replica<S> {
             worked |= self.take_sealed(now_ms, leading, sealed, io);
         }
         worked
-    }
-
-    /// Makes up what the next block applies, above one whose L1 view is at `above`.
-    fn apply_above(&mut self, above: u64) {
-        let (control_height, l1_view) = (self.control.height, self.control.l1_view);
-        if self.applied.control_height != control_height || self.applied.above != above {
-            self.applied = Applied { control_height, l1_view, above, due: Vec::new() };
-        }
     }
 
     fn seal_now(&mut self, now_ms: u64, leading: &mut Leading, io: &mut impl ReplicaIo) {

@@ -14,6 +14,7 @@
 //! | `following` | blocks that others sealed: when to execute them, when to wait, whom to ask for what is missing |
 //! | `leading` | its own slots: begin, fill, seal, hand over |
 //! | `voting` | acks, certificates, commits |
+//! | `due` | what L1 has made due: how far the L1 view goes, and what blocks begin with |
 //! | `epochs` | blocks and commits of epochs that are over, and the slot at whose end the present one is over |
 //! | `side` | blocks beside the chain, when a sequencer sealed twice |
 //! | `terms` | what the control plane decided: terms, heads, rollback, and when to vote to close |
@@ -21,6 +22,7 @@
 //! | [`restore`] | from store and journal to a replica, at start |
 
 pub mod chain;
+mod due;
 mod epochs;
 mod following;
 pub mod inbox;
@@ -37,7 +39,7 @@ pub mod worker;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use alloy_consensus::Transaction;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes};
 use horae_control::{Ack, BlockFacts, BlockId, CloseVote, Commit, SignedBlock, SpokenInTerm, Tally, Voter};
 use horae_runtime::Progress;
 use horae_stages::admit::{Admit, Verdict};
@@ -47,6 +49,7 @@ use tracing::{debug, error};
 
 use crate::pipeline::{Note, Parcel};
 use chain::Chain;
+use due::{Entries, Standstill};
 use following::Arrivals;
 pub use following::Received;
 pub use inbox::ReplicaInbox;
@@ -130,6 +133,8 @@ pub enum Input {
     Control(Box<ControlUpdate>),
     /// A validator's close vote has come to the council, which has verified it.
     CloseVote(Box<CloseVote>),
+    /// Entries of the forced queue, encoded as transactions, that blocks will begin with.
+    Entries(Vec<Bytes>),
     /// The operator takes this node out of its turns, or puts it back: a slot of its own ends at its first block.
     Drain(bool),
     /// The operator ends the running slot early, if it is this node's.
@@ -177,6 +182,8 @@ pub struct Replica<S: StateSource> {
     disagrees: bool,
     arrivals: Arrivals,
     side: Side,
+    entries: Entries,
+    standstill: Option<Standstill>,
     promised: VecDeque<Promised>,
     questions: Vec<HoldsQuestion>,
     /// The close vote for the open term, and where in the journal it stands.
@@ -228,6 +235,12 @@ pub struct RunningSlot {
     pub committed_slot: u64,
     /// A block of the chain gives another result when it is executed here.
     pub disagrees: bool,
+    /// Number of the L1 view of the highest block executed here.
+    pub l1_view: u64,
+    /// Entries of the forced queue executed up to that block.
+    pub forced: u64,
+    /// What that view would go on to is not known here: entries of the forced queue have to be read from L1.
+    pub lacks_entries: bool,
 }
 
 impl<S: StateSource> Replica<S> {
@@ -269,6 +282,9 @@ impl<S: StateSource> Replica<S> {
             committed,
             committed_slot,
             disagrees: self.disagrees,
+            l1_view: self.chain.head().l1_view.number,
+            forced: self.chain.head().forced,
+            lacks_entries: self.lacks_entries(),
             ..RunningSlot::default()
         };
         let Some(term) = self.voter.term() else { return known };
@@ -338,6 +354,7 @@ impl<S: StateSource> Replica<S> {
                     self.accuse(&evidence, io);
                 }
             }
+            Input::Entries(entries) => self.take_entries(entries),
             Input::Drain(draining) => {
                 self.draining = draining;
                 if draining && let Some(leading) = &mut self.leading {
@@ -484,6 +501,7 @@ impl<S: StateSource> Replica<S> {
             (!self.relay.is_empty()).then_some(now_ms + relay::SWEEP_MS),
             self.close_due_ms(),
             self.arrivals.next_due_ms(),
+            self.view_due_ms(now_ms),
         ];
         timers.into_iter().flatten().min()
     }

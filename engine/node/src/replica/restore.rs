@@ -15,6 +15,7 @@ use thiserror::Error;
 use tracing::info;
 
 use super::chain::{Chain, Held, facts_of};
+use super::due::Entries;
 use super::following::Arrivals;
 use super::io::{Entry, ReplicaIo};
 use super::message::SealedBlock;
@@ -183,6 +184,8 @@ pub fn restore<S: StateSource>(
         side: Side::of(told.left),
         promised: VecDeque::new(),
         questions: Vec::new(),
+        entries: Entries::default(),
+        standstill: None,
         closing: None,
         accused: BTreeSet::new(),
         committed_in_term: false,

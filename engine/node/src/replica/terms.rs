@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use horae_control::{BlockFacts, ControlState, Epoch, NextEpoch, Tally, Term, planted};
+use horae_control::{BlockFacts, ControlState, Dues, Epoch, NextEpoch, Tally, Term, planted};
 use horae_stages::{L1View, StateSource};
 use metrics::counter;
 use tracing::{debug, info, warn};
@@ -35,6 +35,10 @@ pub struct ControlUpdate {
     pub outdated: bool,
     /// The control height since which the next epoch has been due: see [`horae_control::NextEpoch::due_height`].
     pub epoch_due_height: Option<u64>,
+    /// What L1 has brought that blocks have to execute.
+    pub dues: Arc<Dues>,
+    /// The highest block in a batch that L1 is agreed to have accepted.
+    pub last_batch_block: u64,
     /// Epochs that ended last, oldest first.
     pub past_epochs: Vec<Arc<Epoch>>,
 }
@@ -51,6 +55,8 @@ impl ControlUpdate {
             slot_timeout_base_ms: state.slot_timeout_ms(true),
             outdated: state.is_outdated(),
             epoch_due_height: state.next_epoch().and_then(NextEpoch::due_height),
+            dues: state.dues().clone(),
+            last_batch_block: state.batches().last().map_or(0, |batch| batch.last_block),
             past_epochs: state.past_epochs().cloned().collect(),
         }
     }
@@ -154,6 +160,7 @@ impl<S: StateSource> Replica<S> {
         let void = self.chain.cut_above(to);
         let term = self.voter.term().map_or(0, |term| term.number);
         void.iter().filter(|held| held.header().term >= term).for_each(|held| self.side.leave(held));
+        void.iter().for_each(|held| self.entries.taken_back(held));
         warn!(to, blocks = void.len(), "rolled back");
         counter!("horae_blocks_rolled_back").increment(void.len() as u64);
         io.event(ChainEvent::RolledBack { to });
@@ -180,6 +187,8 @@ impl<S: StateSource> Replica<S> {
             self.vote_to_close("its last slot of the epoch has ended", io);
         } else if self.close_due_ms().is_some_and(|due| now_ms >= due) {
             self.vote_to_close("no new commit within the slot timeout", io);
+        } else if self.view_is_late(now_ms) && self.voter.has_voice() {
+            self.vote_to_close("its L1 view stands still though it could move on", io);
         } else if self.voter.term().is_some() && now_ms >= self.progress_ms.max(self.repeated_ms) + REPEAT_MS {
             self.repeated_ms = now_ms;
             self.repeat_ack(io);

@@ -52,7 +52,7 @@ impl World {
         self.l1.stands_still = false;
         let began_ms = self.now_ms;
         self.wait_for("end of the backlog", LIMIT_MS, |world| posted(world) >= height)?;
-        self.judge.rebuild(&self.beginning.genesis, self.l1.batches())?;
+        self.judge.rebuild(&self.beginning.genesis, &self.l1)?;
         Ok(Backlog {
             transactions,
             blocks: height - committed,

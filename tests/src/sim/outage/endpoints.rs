@@ -87,7 +87,7 @@ impl World {
         self.wait_for("two batches", LIMIT_MS, |world| world.batches() >= before + 2)?;
         let everybody = |world: &Self| (0..world.nodes.len()).all(|node| !world.is_passed_over(node));
         let all_take_turns = self.run_until(LIMIT_MS, everybody)?;
-        self.judge.rebuild(&self.beginning.genesis, self.l1.batches())?;
+        self.judge.rebuild(&self.beginning.genesis, &self.l1)?;
         Ok(Lied {
             refused_views,
             untrue_views: views.iter().filter(|(_, _, there)| !there).count(),

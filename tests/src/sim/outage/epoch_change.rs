@@ -64,7 +64,7 @@ impl World {
         self.wait_for("same chain everywhere", LIMIT_MS, |world| {
             (0..world.nodes.len()).all(|node| world.running(node).is_some_and(|r| r.replica.committed() >= height))
         })?;
-        self.judge.rebuild(&self.beginning.genesis, self.l1.batches())?;
+        self.judge.rebuild(&self.beginning.genesis, &self.l1)?;
         Ok(EpochChange {
             died_at,
             died,

@@ -60,7 +60,7 @@ impl World {
         let (height, sealed) = (self.judge.committed(), self.nodes[node].sealed);
         let follows = |world: &Self| world.running(node).is_some_and(|running| running.replica.committed() >= height);
         let follows = self.run_until(LIMIT_MS, follows)?;
-        self.judge.rebuild(&self.beginning.genesis, self.l1.batches())?;
+        self.judge.rebuild(&self.beginning.genesis, &self.l1)?;
         Ok(Left {
             validators: (before.validators().len(), set(&self).validators().len()),
             longest_gap_ms,

@@ -78,7 +78,7 @@ impl World {
     pub fn signing_beside(mut self, bad: usize, batches: u64, limit_ms: u64) -> Result<Signed, Violation> {
         self.run_to(BEGINS_MS)?;
         self.wait_for("batches", limit_ms, |world| world.batches() >= batches)?;
-        self.judge.rebuild(&self.beginning.genesis, self.l1.batches())?;
+        self.judge.rebuild(&self.beginning.genesis, &self.l1)?;
         let extra = |digest: &B256| self.rounds.of(digest).saturating_sub(1);
         let extra: Vec<usize> = self.l1.batches().map(|accepted| extra(&accepted.digest)).collect();
         let (mut faults, mut called_liar_by, mut others_called_liars) = (BTreeMap::new(), 0, 0);

@@ -16,7 +16,7 @@ use alloy::{
     transports::{RpcError, TransportError, http::reqwest::Url},
 };
 use alloy_primitives::{Address, B256, Bytes, U64};
-use horae_contracts::{BatchInbox, LockingPool, RewardSchedule, Slasher, TestMetis};
+use horae_contracts::{BatchInbox, ForcedQueue, LockingPool, RewardSchedule, Slasher, TestMetis};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
 
@@ -42,6 +42,7 @@ struct Inner {
     chain_id: u64,
     locking: Address,
     inbox: Address,
+    queue: Address,
     view_depth: ViewDepth,
 }
 
@@ -99,6 +100,7 @@ impl L1 {
                 chain_id: genesis.chain_id,
                 locking: genesis.locking,
                 inbox: genesis.inbox,
+                queue: genesis.queue,
                 view_depth: genesis.view_depth,
             }),
         })
@@ -117,6 +119,11 @@ impl L1 {
     /// The BatchInbox.
     pub fn inbox(&self) -> Address {
         self.inner.inbox
+    }
+
+    /// The ForcedQueue.
+    pub fn queue(&self) -> Address {
+        self.inner.queue
     }
 
     pub(super) fn view_depth(&self) -> ViewDepth {
@@ -148,13 +155,15 @@ impl L1 {
             }
             tracing::warn!(%error, "an L1 endpoint does not answer; the others are used");
         }
-        for (name, address) in [("l1.locking", self.inner.locking), ("l1.inbox", self.inner.inbox)] {
+        let Inner { locking, inbox, queue, .. } = *self.inner;
+        for (name, address) in [("l1.locking", locking), ("l1.inbox", inbox), ("l1.queue", queue)] {
             let code: Bytes = self.call("eth_getCode", (address, "latest")).await?;
             if code.is_empty() {
                 return Err(L1Error::NoContract { name, address });
             }
         }
-        Ok(())
+        let its = self.view(inbox, BatchInbox::QUEUECall {}).await?;
+        if its == queue { Ok(()) } else { Err(L1Error::ForeignQueue { queue, inbox, its }) }
     }
 
     /// One call, tried at every endpoint in turn, [`CALL_ROUNDS`] times. An error that an endpoint answered with is not tried again.
@@ -237,6 +246,7 @@ fn contract_error(data: &[u8]) -> Option<String> {
     let inbox = BatchInbox::BatchInboxErrors::abi_decode(data).map(|e| format!("{e:?}"));
     let error = inbox
         .or_else(|_| LockingPool::LockingPoolErrors::abi_decode(data).map(|e| format!("{e:?}")))
+        .or_else(|_| ForcedQueue::ForcedQueueErrors::abi_decode(data).map(|e| format!("{e:?}")))
         .or_else(|_| Slasher::SlasherErrors::abi_decode(data).map(|e| format!("{e:?}")))
         .or_else(|_| RewardSchedule::RewardScheduleErrors::abi_decode(data).map(|e| format!("{e:?}")))
         .or_else(|_| TestMetis::TestMetisErrors::abi_decode(data).map(|e| format!("{e:?}")));

@@ -1,9 +1,10 @@
 //! Putting the contracts on an L1 and locking stake: what a devnet and the tests begin with, and a validator does once.
 
-use alloy::sol_types::SolConstructor;
+use alloy::sol_types::{SolCall, SolConstructor};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use horae_contracts::{
-    BatchInbox, LockingPool, Penalty, RewardSchedule, Slasher, TestMetis, recoverable, signer_digest,
+    BatchInbox, ForcedQueue, LockingPool, Penalty, RewardSchedule, Slasher, TestMetis, TransparentUpgradeableProxy,
+    recoverable, signer_digest,
 };
 use horae_control::SignerKey;
 
@@ -18,6 +19,9 @@ const SLASHED_FRACTION: u16 = 1_000;
 /// What of it goes to whoever reports the offence, in 1 / 10,000.
 const REPORTER_SHARE: u16 = 1_000;
 
+/// What a unit of L2 gas costs in the forced queue at first, and at least, in wei.
+const FORCED_GAS_FLOOR: u64 = 10_000_000;
+
 /// Where a chain's contracts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deployment {
@@ -29,13 +33,15 @@ pub struct Deployment {
     pub escrow: Address,
     /// The BatchInbox.
     pub inbox: Address,
+    /// The ForcedQueue.
+    pub queue: Address,
     /// The Slasher.
     pub slasher: Address,
     /// The RewardSchedule.
     pub rewards: Address,
 }
 
-/// Delays of the contracts, in seconds.
+/// Delays of the contracts, in seconds where nothing else is said.
 #[derive(Clone, Copy, Debug)]
 pub struct Delays {
     /// From the rotation that leaves a validator out until it can claim its stake.
@@ -44,6 +50,8 @@ pub struct Delays {
     pub emergency_s: u64,
     /// That an offender stays in jail.
     pub jail_s: u64,
+    /// Until a batch's view has to include what was entered in the forced queue; in L1 blocks, not seconds.
+    pub forced_blocks: u64,
 }
 
 /// Deploys a test METIS token and the contracts for an L2 with this id, all owned by the sender, which also gets what is slashed,
@@ -54,20 +62,39 @@ pub struct Delays {
 pub async fn deploy(sender: &Sender, l2_chain_id: u64, delays: Delays) -> Result<Deployment, L1Error> {
     let owner = sender.address();
     let metis = create(sender, &TestMetis::BYTECODE, Vec::new()).await?;
-    let pool = LockingPool::constructorCall { metis, owner, exitDelay: delays.exit_s };
-    let locking = create(sender, &LockingPool::BYTECODE, pool.abi_encode()).await?;
+    let pool = LockingPool::initializeCall { metis, owner, exitDelay: delays.exit_s };
+    let locking = create_upgradeable(sender, &LockingPool::BYTECODE, &pool).await?;
     let escrow = sender.l1().view(locking, LockingPool::ESCROWCall {}).await?;
-    let inbox = BatchInbox::constructorCall { pool: locking, emergencyDelay: delays.emergency_s };
-    let inbox = create(sender, &BatchInbox::BYTECODE, inbox.abi_encode()).await?;
+    let queue = ForcedQueue::initializeCall { owner_: owner, floor_: FORCED_GAS_FLOOR };
+    let queue = create_upgradeable(sender, &ForcedQueue::BYTECODE, &queue).await?;
+    let inbox = BatchInbox::initializeCall {
+        pool: locking,
+        emergencyDelay: delays.emergency_s,
+        queue,
+        forcedDeadline: delays.forced_blocks,
+    };
+    let inbox = create_upgradeable(sender, &BatchInbox::BYTECODE, &inbox).await?;
+    sender.call(queue, &ForcedQueue::connectCall { inbox_: inbox }).await?;
     let penalty =
         Penalty { fraction: SLASHED_FRACTION, reporterShare: REPORTER_SHARE, jailTime: delays.jail_s, treasury: owner };
-    let slasher = Slasher::constructorCall { pool: locking, l2ChainId: l2_chain_id, owner, penalty_: penalty };
-    let slasher = create(sender, &Slasher::BYTECODE, slasher.abi_encode()).await?;
-    let rewards = RewardSchedule::constructorCall { pool: locking, inbox, owner };
-    let rewards = create(sender, &RewardSchedule::BYTECODE, rewards.abi_encode()).await?;
+    let slasher = Slasher::initializeCall { pool: locking, l2ChainId: l2_chain_id, owner, penalty_: penalty };
+    let slasher = create_upgradeable(sender, &Slasher::BYTECODE, &slasher).await?;
+    let rewards = RewardSchedule::initializeCall { pool: locking, inbox, owner };
+    let rewards = create_upgradeable(sender, &RewardSchedule::BYTECODE, &rewards).await?;
     let connect = LockingPool::connectCall { inbox_: inbox, slasher_: slasher, rewards_: rewards };
     sender.call(locking, &connect).await?;
-    Ok(Deployment { metis, locking, escrow, inbox, slasher, rewards })
+    Ok(Deployment { metis, locking, escrow, inbox, queue, slasher, rewards })
+}
+
+/// A contract behind a proxy, set up by `initialize` as the proxy is made. The proxy's admin is the sender's.
+async fn create_upgradeable(sender: &Sender, code: &Bytes, initialize: &impl SolCall) -> Result<Address, L1Error> {
+    let implementation = create(sender, code, Vec::new()).await?;
+    let proxy = TransparentUpgradeableProxy::constructorCall {
+        _logic: implementation,
+        initialOwner: sender.address(),
+        _data: initialize.abi_encode().into(),
+    };
+    create(sender, &TransparentUpgradeableProxy::BYTECODE, proxy.abi_encode()).await
 }
 
 /// Lets `owner` join. Only the LockingPool's owner may.

@@ -44,6 +44,18 @@ pub enum L1Error {
         /// Where it should be.
         address: Address,
     },
+    /// The inbox works with another queue than genesis.json names.
+    #[error(
+        "BatchInbox {inbox} works with the forced queue {its}, but l1.queue of genesis.json is {queue}; it is the wrong file"
+    )]
+    ForeignQueue {
+        /// In genesis.json.
+        queue: Address,
+        /// The inbox.
+        inbox: Address,
+        /// The queue that it names.
+        its: Address,
+    },
     /// An answer makes no sense.
     #[error("L1 gave a {what} that makes no sense: {problem}")]
     Nonsense {

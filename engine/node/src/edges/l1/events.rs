@@ -1,12 +1,15 @@
 //! What happened on L1, in the words of the control plane: every validator must read the same list from the same blocks.
 
 use alloy::{rpc::types::Log, sol_types::SolEventInterface};
-use alloy_primitives::B256;
-use horae_contracts::{BatchInbox::BatchInboxEvents, LockingPool::LockingPoolEvents};
+use alloy_primitives::{B256, keccak256};
+use horae_contracts::{
+    BatchInbox::BatchInboxEvents, LockingPool::LockingPoolEvents,
+    TransparentUpgradeableProxy::TransparentUpgradeableProxyEvents,
+};
 use horae_control::{command::L1Event, limits::MAX_L1_EVENTS};
 use horae_stages::L1View;
 
-use super::{L1, L1Error, batches::block_of};
+use super::{L1, L1Error, batches::block_of, forced::entry_of};
 
 impl L1 {
     /// The control-plane events of the L1 blocks above `after` up to `to`, in L1's order.
@@ -61,7 +64,7 @@ impl L1 {
 
     async fn placed_events(&self, after: L1View, to: L1View) -> Result<Vec<Placed>, L1Error> {
         self.require(after).await?;
-        let logs = self.logs(after.number + 1, to.number, &[self.locking(), self.inbox()], None).await?;
+        let logs = self.logs(after.number + 1, to.number, &[self.locking(), self.inbox(), self.queue()], None).await?;
         let mut events = Vec::new();
         for log in &logs {
             events.extend(self.placed(log)?);
@@ -73,15 +76,25 @@ impl L1 {
 
     /// `None` for what the control plane does not care about.
     fn placed(&self, log: &Log) -> Result<Option<Placed>, L1Error> {
-        let block = block_of(log)?.number;
+        let at = block_of(log)?;
+        let block = at.number;
+        if log.topic0().is_some_and(|topic| TransparentUpgradeableProxyEvents::SELECTORS.contains(&topic.0)) {
+            return Ok(None);
+        }
         let nonsense = |problem: String| L1Error::Nonsense { what: "event", problem };
         let event = if log.address() == self.locking() {
             let event = LockingPoolEvents::decode_log(&log.inner).map_err(|e| nonsense(e.to_string()))?;
             of_pool(event.data)
+        } else if log.address() == self.queue() {
+            entry_of(log)?.map(|entry| {
+                let (raw, l1_hash) = (entry.encode(), at.hash);
+                let (index, gas, hash, bytes) = (entry.index, entry.gas, keccak256(&raw), raw.len() as u64);
+                L1Event::Forced { index, l1_block: block, l1_hash, hash, gas, bytes }
+            })
         } else {
             let l1_tx = log.transaction_hash.ok_or_else(|| nonsense("it has no transaction".to_owned()))?;
             let event = BatchInboxEvents::decode_log(&log.inner).map_err(|e| nonsense(e.to_string()))?;
-            of_inbox(event.data, block, l1_tx)
+            of_inbox(event.data, at, l1_tx)
         };
         Ok(event.map(|event| Placed { block, event }))
     }
@@ -126,12 +139,13 @@ fn of_pool(event: LockingPoolEvents) -> Option<L1Event> {
         | LockingPoolEvents::Unpaused(_)
         | LockingPoolEvents::Whitelisted(_)
         | LockingPoolEvents::Claimed(_)
+        | LockingPoolEvents::Initialized(_)
         | LockingPoolEvents::OwnershipTransferStarted(_)
         | LockingPoolEvents::OwnershipTransferred(_) => None,
     }
 }
 
-fn of_inbox(event: BatchInboxEvents, l1_block: u64, l1_tx: B256) -> Option<L1Event> {
+fn of_inbox(event: BatchInboxEvents, at: L1View, l1_tx: B256) -> Option<L1Event> {
     match event {
         BatchInboxEvents::BatchAccepted(e) => Some(L1Event::BatchAccepted {
             index: e.index,
@@ -140,7 +154,11 @@ fn of_inbox(event: BatchInboxEvents, l1_block: u64, l1_tx: B256) -> Option<L1Eve
             last_block: e.lastBlock,
             last_block_hash: e.lastBlockHash,
             state_root: e.stateRoot,
-            l1_block,
+            l1_view: e.l1View,
+            forced: e.forced,
+            carrier: e.carrier,
+            l1_block: at.number,
+            l1_hash: at.hash,
             l1_tx,
         }),
         BatchInboxEvents::KeyInstalled(e) => Some(L1Event::KeyInstalled {
@@ -149,6 +167,6 @@ fn of_inbox(event: BatchInboxEvents, l1_block: u64, l1_tx: B256) -> Option<L1Eve
             parity: e.parity,
             snapshot_hash: e.snapshotHash,
         }),
-        BatchInboxEvents::EmergencyRotationStarted(_) => None,
+        BatchInboxEvents::EmergencyRotationStarted(_) | BatchInboxEvents::Initialized(_) => None,
     }
 }

@@ -10,6 +10,7 @@ pub mod deploy;
 mod error;
 mod events;
 pub mod evidence;
+pub mod forced;
 pub mod limits;
 mod read;
 mod send;

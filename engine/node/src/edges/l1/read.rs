@@ -4,7 +4,7 @@ use alloy::{
     rpc::types::{Block, TransactionRequest},
     sol_types::SolCall,
 };
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, b256};
 use horae_contracts::{BatchInbox, GroupKey, Head, LockingPool};
 use horae_control::Candidate;
 use horae_stages::L1View;
@@ -37,6 +37,9 @@ pub struct InboxState {
     /// The group key in force; its index is 0 if there is none.
     pub key: GroupKey,
 }
+
+/// `keccak256("eip1967.proxy.admin") - 1`.
+const PROXY_ADMIN_SLOT: B256 = b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
 
 impl L1 {
     /// The head of L1.
@@ -134,6 +137,15 @@ impl L1 {
         let head = self.view_call(self.inbox(), BatchInbox::headCall {}, at(view)).await?;
         let key = self.view_call(self.inbox(), BatchInbox::groupKeyCall {}, at(view)).await?;
         Ok(InboxState { head, key })
+    }
+
+    /// Who may upgrade the contract behind a transparent proxy: the proxy's admin, from the storage slot that ERC-1967 gives it.
+    ///
+    /// # Errors
+    /// [`L1Error::Unreachable`], [`L1Error::Nonsense`].
+    pub async fn proxy_admin(&self, proxy: Address) -> Result<Address, L1Error> {
+        let word: B256 = self.call("eth_getStorageAt", (proxy, PROXY_ADMIN_SLOT, "latest")).await?;
+        Ok(Address::from_word(word))
     }
 
     /// Calls a view function as of the head of L1.

@@ -22,7 +22,7 @@ use crate::genesis::{L1Genesis, ViewDepth};
 
 const CHAIN_ID: u64 = 31_337;
 const L2_CHAIN_ID: u64 = 7;
-const DELAYS: Delays = Delays { exit_s: 60, emergency_s: 60, jail_s: 60 };
+const DELAYS: Delays = Delays { exit_s: 60, emergency_s: 60, jail_s: 60, forced_blocks: 20 };
 /// The first account of anvil's mnemonic.
 const RICH: [u8; 32] = alloy_primitives::hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 
@@ -68,6 +68,7 @@ fn l1(url: &str, deployment: Option<Deployment>) -> L1 {
             locking: deployment.map_or(Address::ZERO, |d| d.locking),
             inbox: deployment.map_or(Address::ZERO, |d| d.inbox),
             governor: None,
+            queue: deployment.map_or(Address::ZERO, |d| d.queue),
             origin_number: 0,
             origin_hash: B256::ZERO,
             view_depth: ViewDepth::Blocks(1),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use alloy::sol_types::{SolCall, SolConstructor};
 use alloy_primitives::{Address, B256, Bytes, U256, aliases::U48};
 use horae_contracts::{
-    HoraeGovernor, LockingPool, Penalty, RewardSchedule, Slasher, Timelock, VotingMetis, VotingPower,
+    ForcedQueue, HoraeGovernor, LockingPool, Penalty, ProxyAdmin, RewardSchedule, Slasher, Timelock, VotingMetis,
+    VotingPower,
 };
 use tokio::time::{Instant, sleep};
 
@@ -86,8 +87,8 @@ pub async fn deploy_governance(
     Ok(Governance { governor, timelock, wrapped, power, applications })
 }
 
-/// Makes the timelock the owner of all that the sender owns and the treasury for what is slashed, and takes from the sender whatever it could still do at the timelock. The
-/// sender proposes there itself for one delay, which is waited for.
+/// Makes the timelock the owner of all that the sender owns, upgrades included, and the treasury for what is slashed, and takes from
+/// the sender whatever it could still do at the timelock. The sender proposes there itself for one delay, which is waited for.
 ///
 /// # Errors
 /// Those of [`Sender::send`]; [`L1Error::Nonsense`] if the timelock does not get ready.
@@ -96,6 +97,10 @@ pub async fn hand_over(sender: &Sender, deployment: &Deployment, governance: &Go
     let penalty = sender.l1().view(deployment.slasher, Slasher::penaltyCall {}).await?;
     let penalty = Penalty { treasury: timelock, ..penalty };
     sender.call(deployment.slasher, &Slasher::setPenaltyCall { penalty_: penalty }).await?;
+    for proxy in [deployment.locking, deployment.inbox, deployment.queue, deployment.slasher, deployment.rewards] {
+        let admin = sender.l1().proxy_admin(proxy).await?;
+        sender.call(admin, &ProxyAdmin::transferOwnershipCall { newOwner: timelock }).await?;
+    }
     let targets = owned(deployment);
     for (to, offer, _) in &targets {
         sender.send(alloy_primitives::TxKind::Call(*to), offer(timelock), U256::ZERO).await?;
@@ -125,8 +130,13 @@ pub async fn hand_over(sender: &Sender, deployment: &Deployment, governance: &Go
 /// A contract that is handed over: where it is, the offer to its new owner, and the new owner's word that it takes it.
 type Owned = (Address, fn(Address) -> Bytes, Bytes);
 
-fn owned(deployment: &Deployment) -> [Owned; 3] {
+fn owned(deployment: &Deployment) -> [Owned; 4] {
     [
+        (
+            deployment.queue,
+            |to| ForcedQueue::transferOwnershipCall { newOwner: to }.abi_encode().into(),
+            ForcedQueue::acceptOwnershipCall {}.abi_encode().into(),
+        ),
         (
             deployment.locking,
             |to| LockingPool::transferOwnershipCall { newOwner: to }.abi_encode().into(),
