@@ -11,8 +11,12 @@ import { incompatibilities, normalise } from "./layout.mjs";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const [check, incompatible] = ["--check", "--incompatible"].map((flag) => process.argv.includes(flag));
 
-/** Contracts of ours that can be initialized: those behind proxies. */
-function upgradeable() {
+/** Behind proxies; and those that are initialized too, but as clones, whose code stays. */
+const UPGRADEABLE = ["BatchInbox", "ForcedQueue", "LockingPool", "RewardSchedule", "Slasher"];
+const CLONED = ["LiquidStakingVault"];
+
+/** Contracts of ours that can be initialized. */
+function initializable() {
   const ours = readdirSync(join(root, "src"), { recursive: true }).filter((path) => path.endsWith(".sol"));
   const artifacts = ours.flatMap((path) => {
     const folder = join(root, "out/artifacts", path.split("/").at(-1));
@@ -23,8 +27,9 @@ function upgradeable() {
     .filter(([, { abi, bytecode }]) => bytecode.object !== "0x" && abi.some(({ type, name }) => type === "function" && name === "initialize"));
 }
 
-const found = upgradeable();
-if (found.length === 0) throw new Error("no contract with `initialize` in out/artifacts: run artifacts.mjs first");
+const found = initializable().filter(([name]) => !CLONED.includes(name));
+const [names, expected] = [found.map(([name]) => name).sort().join(), UPGRADEABLE.join()];
+if (names !== expected) throw new Error(`out/artifacts has ${names || "nothing"} to be initialized, not ${expected}: run artifacts.mjs first, or list here what is new`);
 mkdirSync(join(root, "storage"), { recursive: true });
 const problems = [];
 const written = [];

@@ -226,9 +226,6 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         schedule_.initialize(pool, inbox, address(this));
-        ForcedQueue forced_ = new ForcedQueue();
-        vm.expectRevert(Initializable.InvalidInitialization.selector);
-        forced_.initialize(address(this), 1 gwei);
     }
 
     function test_anImplementationIsOfNoUseByItself() public {
@@ -257,10 +254,6 @@ contract UpgradesTest is Government {
         RewardSchedule schedule_ = new RewardSchedule();
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this)));
         schedule_.begin();
-        ForcedQueue forced_ = new ForcedQueue();
-        vm.deal(address(this), 1 ether);
-        vm.expectRevert(IForcedQueue.NotConnected.selector);
-        forced_.enqueue{value: 1 ether}(address(1), false, 0, 0, 21_000, "");
     }
 
     /* HELP */

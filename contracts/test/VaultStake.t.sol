@@ -376,27 +376,6 @@ contract VaultStakeTest is VaultFixture {
         assertEq(waiting, 0);
     }
 
-    function test_gas() public {
-        _staked();
-        metis.mint(CAROL, LEAST);
-        vm.startPrank(CAROL);
-        metis.approve(address(vault), LEAST);
-        vault.deposit(LEAST, CAROL);
-        vm.snapshotGasLastCall("LiquidStakingVault", "deposit");
-        vault.requestRedeem(LEAST * 1e6, CAROL, CAROL);
-        vm.snapshotGasLastCall("LiquidStakingVault", "requestRedeem");
-        vm.stopPrank();
-        request(BOB, LEAST * 1e6);
-        vault.rebalance();
-        vm.snapshotGasLastCall("LiquidStakingVault", "rebalance, a withdrawal");
-        skip(EXIT_DELAY);
-        vault.collect();
-        vm.snapshotGasLastCall("LiquidStakingVault", "collect and serve");
-        vm.prank(CAROL);
-        vault.redeem(LEAST * 1e6, CAROL, CAROL);
-        vm.snapshotGasLastCall("LiquidStakingVault", "redeem");
-    }
-
     /// @dev Late rewards of a validator that has left, and a lender of METIS for one transaction.
     function test_nobodyComesAndGoesAtOnceForLateRewards() public {
         _staked();
