@@ -35,7 +35,7 @@ $(CONTRACTS_TOOLS): contracts/package-lock.json
 test: tools
 	tests/run
 
-## Format checks and lints alone.
+## Format checks, lints (slither, which needs python3, among them) and the contracts' tests and coverage.
 lint: tools
 	tests/run lint
 
@@ -44,4 +44,4 @@ bench:
 
 clean:
 	$(CARGO) clean
-	rm -rf contracts/out contracts/cache contracts/node_modules
+	rm -rf contracts/out contracts/cache contracts/node_modules contracts/.venv

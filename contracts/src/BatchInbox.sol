@@ -268,6 +268,7 @@ contract BatchInbox is IBatchInbox, Initializable {
         for (uint256 i = 0; i < signers.length; i++) {
             total += weights[i];
             if (signatures[i].length == 0) continue;
+            // slither-disable-next-line unused-return: an error recovers to zero.
             (address recovered,,) = ECDSA.tryRecoverCalldata(digest, signatures[i]);
             require(recovered != address(0) && recovered == signers[i], WrongSignature(signers[i]));
             signed += weights[i];

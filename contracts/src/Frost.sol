@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @title Frost
@@ -22,8 +23,13 @@ library Frost {
     /// @dev Order of the group, same source.
     uint256 internal constant N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
 
-    /// @dev `DST_prime` of RFC 9380 section 5.3.1: the tag of H2 followed by its length, 29.
-    bytes private constant TAG = "FROST-secp256k1-SHA256-v1chal\x1d";
+    /// @dev What RFC 9380 section 5.3.1 puts behind the message: the 48 bytes that are wanted in two bytes, the counter zero,
+    /// and `DST_prime`, which is the tag of H2 followed by its length, 29. The length is the 33rd byte, and stands apart.
+    bytes32 private constant AFTER_MESSAGE = "\x00\x30\x00FROST-secp256k1-SHA256-v1chal";
+    uint256 private constant TAG_LENGTH = 29;
+    /// @dev What stands behind a hash in the second call and, but for the counter, in the third: the counter one, and
+    /// `DST_prime`; 31 bytes.
+    bytes32 private constant AFTER_HASH = "\x01FROST-secp256k1-SHA256-v1chal\x1d";
 
     /// @notice Whether (px, parity) may be installed as a key: on the curve, and with px below the group order, for
     /// `ecrecover` takes px as a scalar too.
@@ -47,7 +53,7 @@ library Frost {
     /// ordinate, and over ordinates off the curve a birthday search forges in about 2^81 steps.
     function verify(uint256 px, uint8 parity, Signature memory signature, bytes memory message)
         internal
-        pure
+        view
         returns (bool)
     {
         (uint256 rx, uint256 ry, uint256 z) = (signature.rx, signature.ry, signature.z);
@@ -63,21 +69,45 @@ library Frost {
 
     /// @notice H2 of RFC 9591 section 6.5: `hash_to_field` over `expand_message_xmd` with SHA-256 (RFC 9380 section
     /// 5.3.1), 48 bytes reduced modulo the group order.
+    /// @dev In one region of memory, which is free again afterwards. Parity must be 27 or 28. The same without assembly is
+    /// `test/base/PlainFrost.sol`.
     function challenge(uint256 rx, uint256 ry, uint256 px, uint8 parity, bytes memory message)
         internal
-        pure
-        returns (uint256)
+        view
+        returns (uint256 c)
     {
-        // The prefix of a compressed point, SEC 1 section 2.3.3: 2 for an even ordinate, 3 for an odd one.
-        bytes1 rPrefix = bytes1(uint8(2 + (ry & 1)));
-        bytes1 pPrefix = bytes1(parity - 25);
-        bytes memory input = abi.encodePacked(rPrefix, rx, pPrefix, px, message);
-        // 64 zero bytes fill SHA-256's first block; then the message, the 48 bytes wanted, and the counter zero.
-        bytes32 b0 = sha256(abi.encodePacked(bytes32(0), bytes32(0), input, uint16(48), uint8(0), TAG));
-        bytes32 b1 = sha256(abi.encodePacked(b0, uint8(1), TAG));
-        bytes32 b2 = sha256(abi.encodePacked(b0 ^ b1, uint8(2), TAG));
-        // Big-endian b1 || b2[..16] as one number, modulo N.
-        return addmod(mulmod(uint256(b1), 1 << 128, N), uint256(b2) >> 128, N);
+        assembly ("memory-safe") {
+            function sha256To(at, size, target) {
+                // Fails only for want of gas, and then there would be no hash.
+                if iszero(staticcall(gas(), 2, at, size, target, 32)) { revert(0, 0) }
+            }
+
+            // b0 = SHA-256(64 zero bytes, which fill its first block || R || P || message || AFTER_MESSAGE || TAG_LENGTH), the
+            // points compressed, SEC 1 section 2.3.3: 2 for an even ordinate or 3 for an odd one, then the abscissa.
+            let at := mload(0x40)
+            mstore(at, 0)
+            mstore(add(at, 32), 0)
+            mstore8(add(at, 64), add(2, and(ry, 1)))
+            mstore(add(at, 65), rx)
+            mstore8(add(at, 97), sub(parity, 25))
+            mstore(add(at, 98), px)
+            let size := mload(message)
+            mcopy(add(at, 130), add(message, 32), size)
+            mstore(add(at, add(size, 130)), AFTER_MESSAGE)
+            mstore8(add(at, add(size, 162)), TAG_LENGTH)
+            sha256To(at, add(size, 163), at)
+
+            // b1 = SHA-256(b0 || AFTER_HASH), b2 = SHA-256(b0 ^ b1 || AFTER_HASH with the counter two).
+            mstore(add(at, 32), AFTER_HASH)
+            sha256To(at, 63, add(at, 64))
+            let b1 := mload(add(at, 64))
+            mstore(at, xor(mload(at), b1))
+            mstore8(add(at, 32), 2)
+            sha256To(at, 63, at)
+
+            // Big-endian b1 || b2[..16] as one number, modulo N.
+            c := addmod(mulmod(b1, shl(128, 1), N), shr(128, mload(at)), N)
+        }
     }
 
     function _cubePlusSeven(uint256 x) private pure returns (uint256) {
@@ -85,6 +115,6 @@ library Frost {
     }
 
     function _addressOf(uint256 x, uint256 y) private pure returns (address) {
-        return address(uint160(uint256(keccak256(abi.encode(x, y)))));
+        return address(uint160(uint256(Hashes.efficientKeccak256(bytes32(x), bytes32(y)))));
     }
 }

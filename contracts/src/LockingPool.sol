@@ -38,6 +38,7 @@ contract LockingPool is Liability, Guarded {
     /* GOVERNANCE */
 
     /// @inheritdoc ILockingPool
+    // slither-disable-next-line missing-zero-check: zero slashes, or pays, nobody.
     function connect(IBatchInbox inbox_, address slasher_, address rewards_) external onlyOwner {
         require(address(inbox) == address(0), AlreadyConnected());
         require(address(inbox_.POOL()) == address(this), NotOurInbox(address(inbox_)));
@@ -48,9 +49,16 @@ contract LockingPool is Liability, Guarded {
     }
 
     /// @inheritdoc ILockingPool
-    function setWhitelist(address owner, bool allowed) external onlyOwner {
+    function setWhitelist(address owner, bool allowed) external {
+        if (msg.sender != vaultFactory) _checkOwner();
         isWhitelisted[owner] = allowed;
         emit Whitelisted(owner, allowed);
+    }
+
+    /// @inheritdoc ILockingPool
+    function setVaultFactory(address factory) external onlyOwner {
+        vaultFactory = factory;
+        emit VaultFactoryChanged(factory);
     }
 
     /// @inheritdoc ILockingPool
@@ -359,6 +367,7 @@ contract LockingPool is Liability, Guarded {
     /// @dev The proof is by the caller's name, so that nobody can join with a signer that means to serve another.
     function _bindSigner(uint64 id, address signer, bytes calldata proof) private {
         require(validatorOfSigner[signer] == 0, SignerUsed(signer));
+        // slither-disable-next-line unused-return: an error recovers to zero.
         (address recovered,,) = ECDSA.tryRecoverCalldata(signerDigest(msg.sender, signer), proof);
         require(recovered != address(0) && recovered == signer, SignerProofInvalid(signer));
         validatorOfSigner[signer] = id;
@@ -370,6 +379,7 @@ contract LockingPool is Liability, Guarded {
         isNodeKeyUsed[nodeKey] = true;
     }
 
+    // slither-disable-next-line reentrancy-no-eth: `VOTES` is ours and calls nobody.
     function _unlock(uint64 id) private {
         Record storage leaving = _records[id];
         Status status = leaving.status;

@@ -99,6 +99,7 @@ contract Slasher is ISlasher, Ownable2StepUpgradeable {
         bytes memory signature = statement.signature;
         // The nodes' v is 0 or 1, as in a proof; `ecrecover` wants 27 or 28.
         if (signature.length == 65 && uint8(signature[64]) < 2) signature[64] = bytes1(uint8(signature[64]) + 27);
+        // slither-disable-next-line unused-return: an error recovers to zero.
         (address recovered,,) = ECDSA.tryRecover(digest, signature);
         bool signed = recovered != address(0) && recovered == proof.validator;
         require(signed, NotSignedBy(proof.validator, digest));

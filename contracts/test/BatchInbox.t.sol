@@ -79,18 +79,6 @@ contract BatchInboxTest is Fixture {
         assertEq(inbox.head().digest, inbox.batchDigest(batch));
     }
 
-    function test_gasOfSubmit() public {
-        bytes memory data = new bytes(1024);
-        IBatchInbox.Batch memory batch = nextBatch(10, data);
-        _submit(batch, data);
-        batch = nextBatch(10, data);
-        Frost.Signature memory signature = groupSign(key, inbox.batchDigest(batch));
-        vm.cool(address(inbox));
-        vm.prank(ANYONE, ANYONE);
-        inbox.submit(batch, signature, data);
-        vm.snapshotGasLastCall("BatchInbox", "submit 1 kB, without the transaction's own cost");
-    }
-
     /* WHO CARRIES */
 
     function test_refusesAContract() public {

@@ -6,6 +6,7 @@ import {Test} from "forge-std/Test.sol";
 
 import {Digests} from "../src/Digests.sol";
 import {IBatchInbox} from "../src/interfaces/IBatchInbox.sol";
+import {IRewardSchedule} from "../src/interfaces/IRewardSchedule.sol";
 
 contract DigestsTest is Test {
     using stdJson for string;
@@ -47,12 +48,7 @@ contract DigestsTest is Test {
     function test_snapshot() public view {
         for (uint256 i = 0; i < _cases(); i++) {
             address[] memory signers = vectors.readAddressArray(_at(i, ".signers"));
-            uint256[] memory words = vectors.readUintArray(_at(i, ".weights"));
-            uint64[] memory weights = new uint64[](words.length);
-            for (uint256 j = 0; j < words.length; j++) {
-                weights[j] = uint64(words[j]);
-            }
-            assertEq(Digests.snapshot(signers, weights), _word(i, ".snapshotHash"));
+            assertEq(Digests.snapshot(signers, _u64s(i, ".weights")), _word(i, ".snapshotHash"));
         }
     }
 
@@ -65,6 +61,29 @@ contract DigestsTest is Test {
         }
     }
 
+    function test_settlement() public view {
+        for (uint256 i = 0; i < _cases(); i++) {
+            IRewardSchedule.Settlement memory settlement = IRewardSchedule.Settlement({
+                index: _u64(i, ".index"),
+                firstBlock: _u64(i, ".firstBlock"),
+                lastBlock: _u64(i, ".lastBlock"),
+                ids: _u64s(i, ".ids"),
+                blocks: _u64s(i, ".blocks")
+            });
+            bytes32 digest = this.settlementDigest(_u64(i, ".chainId"), _address(i, ".contract"), settlement);
+            assertEq(digest, _word(i, ".settlementDigest"));
+        }
+    }
+
+    /// @dev The library wants calldata.
+    function settlementDigest(uint256 chainId, address schedule, IRewardSchedule.Settlement calldata settlement)
+        external
+        pure
+        returns (bytes32)
+    {
+        return Digests.settlement(chainId, schedule, settlement);
+    }
+
     function _cases() private view returns (uint256 cases) {
         while (vm.keyExistsJson(vectors, _at(cases, ""))) cases++;
         assertGe(cases, 3);
@@ -72,6 +91,14 @@ contract DigestsTest is Test {
 
     function _u64(uint256 i, string memory field) private view returns (uint64) {
         return uint64(vectors.readUint(_at(i, field)));
+    }
+
+    function _u64s(uint256 i, string memory field) private view returns (uint64[] memory numbers) {
+        uint256[] memory words = vectors.readUintArray(_at(i, field));
+        numbers = new uint64[](words.length);
+        for (uint256 j = 0; j < words.length; j++) {
+            numbers[j] = uint64(words[j]);
+        }
     }
 
     function _word(uint256 i, string memory field) private view returns (bytes32) {

@@ -305,35 +305,6 @@ contract ForcedDeadlineTest is Forcing {
         carry(here(), 0);
     }
 
-    /* GAS */
-
-    function test_gasOfEnteringAndIncluding() public {
-        carry(here(), 0);
-        _gasOfCarrying(0);
-        vm.snapshotGasLastCall("ForcedQueue", "submit, queue empty");
-        // What an empty queue adds to a batch, beside one read in the inbox of where the queue is.
-        address code = Proxied.implementationOf(address(queue));
-        vm.cool(code);
-        vm.cool(address(queue));
-        vm.prank(address(inbox));
-        queue.include(0, here(), FORCED_DEADLINE, CARRIER);
-        vm.snapshotGasLastCall("ForcedQueue", "include, queue empty");
-        enter();
-        vm.roll(here() + 1);
-        uint256 cost = uint256(100_000) * FLOOR;
-        vm.deal(USER, cost);
-        vm.cool(address(queue));
-        vm.prank(USER, USER);
-        queue.enqueue{value: cost}(address(0xD0), false, 0, 0, 100_000, new bytes(100));
-        vm.snapshotGasLastCall("ForcedQueue", "enqueue 100 bytes, without the transaction's own cost");
-        _gasOfCarrying(2);
-        vm.snapshotGasLastCall("ForcedQueue", "submit, first entries of a carrier");
-        vm.roll(here() + 1);
-        enter();
-        _gasOfCarrying(3);
-        vm.snapshotGasLastCall("ForcedQueue", "submit, more entries");
-    }
-
     /* HELP */
 
     function _gasOfCarrying(uint64 forced) private returns (uint256) {

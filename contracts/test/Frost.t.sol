@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {stdJson} from "forge-std/StdJson.sol";
 
 import {Frost} from "../src/Frost.sol";
+import {PlainFrost} from "./base/PlainFrost.sol";
 import {Signing} from "./base/Signing.sol";
 
 contract FrostTest is Signing {
@@ -61,6 +62,73 @@ contract FrostTest is Signing {
         if (field == 4) key.px ^= mask;
         if (field == 5) key.parity = 55 - key.parity;
         assertFalse(Frost.verify(key.px, key.parity, signature, message));
+    }
+
+    /// @dev Memory is made dirty first: nothing may be taken for zero that is not.
+    function testFuzz_agreesWithThePlainVersion(
+        uint256 rx,
+        uint256 ry,
+        uint256 px,
+        bool odd,
+        bytes memory message,
+        uint256 dirt
+    ) public view {
+        uint8 parity = odd ? 28 : 27;
+        uint256 expected = PlainFrost.challenge(rx, ry, px, parity, message);
+        assembly ("memory-safe") {
+            for { let i := 0 } lt(i, 1024) { i := add(i, 32) } { mstore(add(mload(0x40), i), dirt) }
+        }
+        assertEq(Frost.challenge(rx, ry, px, parity, message), expected);
+    }
+
+    function testFuzz_decidesAsThePlainVersion(
+        uint256 secret,
+        uint256 nonce,
+        bytes memory message,
+        Frost.Signature memory noise,
+        uint8 which
+    ) public {
+        Key memory key = keyOf(bound(secret, 1, Frost.N - 1));
+        Frost.Signature memory signature = schnorr(key, message, bound(nonce, 1, Frost.N - 1));
+        if (which & 1 != 0) signature.rx = noise.rx;
+        if (which & 2 != 0) signature.ry = noise.ry;
+        if (which & 4 != 0) signature.z = noise.z;
+        bool good = Frost.verify(key.px, key.parity, signature, message);
+        assertEq(good, PlainFrost.verify(key.px, key.parity, signature, message));
+        assertEq(good, which & 7 == 0);
+    }
+
+    /// @dev Long messages: hashed in a region that grows with them, which leaves what was allocated as it was.
+    function test_takesMessagesOfAnyLengthAndLeavesMemoryAlone() public view {
+        for (uint256 size = 0; size < 300; size++) {
+            bytes memory message = new bytes(size);
+            for (uint256 i = 0; i < size; i++) {
+                message[i] = bytes1(uint8(i + 1));
+            }
+            bytes32 before = keccak256(message);
+            uint256 plain = PlainFrost.challenge(1, 2, 3, 27, message);
+            bytes memory later = abi.encode(size);
+            assertEq(Frost.challenge(1, 2, 3, 27, message), plain);
+            assertEq(keccak256(message), before);
+            assertEq(abi.decode(later, (uint256)), size);
+        }
+    }
+
+    /// @dev With too little gas for one of the precompiles there is no answer, least of all a good one.
+    function test_withTooLittleGasItFailsAndNeverAccepts() public view {
+        uint256 px = vectors.readUint(_at(1, ".px"));
+        uint8 parity = uint8(vectors.readUint(_at(1, ".parity")));
+        bytes32 message = vectors.readBytes32(_at(1, ".message"));
+        Frost.Signature memory wrong = _signature(1);
+        wrong.z ^= 1;
+        bytes memory call = abi.encodeCall(this.verify, (px, parity, wrong, message));
+        uint256 failed;
+        for (uint256 gas_ = 500; gas_ < 12_000; gas_ += 100) {
+            (bool went, bytes memory answer) = address(this).staticcall{gas: gas_}(call);
+            if (!went) failed++;
+            else assertFalse(abi.decode(answer, (bool)));
+        }
+        assertGt(failed, 30);
     }
 
     /// @dev -R has the abscissa of R, and 1 has another message's length: neither serves.
@@ -131,7 +199,7 @@ contract FrostTest is Signing {
     /// @dev Called from outside, so that a loop does not pile up memory.
     function verify(uint256 px, uint8 parity, Frost.Signature memory signature, bytes32 message)
         external
-        pure
+        view
         returns (bool)
     {
         return Frost.verify(px, parity, signature, abi.encode(message));

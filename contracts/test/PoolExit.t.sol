@@ -152,19 +152,6 @@ contract PoolExitTest is Fixture {
         assertEq(pool.keyInstalledAt(2), block.timestamp);
     }
 
-    function test_gasOfRotating() public {
-        for (uint256 n = 5; n <= 40; n++) {
-            join(n, LEAST);
-        }
-        rotate(first, second);
-        (address[] memory signers, uint64[] memory weights) = pool.snapshot();
-        bytes32 digest = inbox.rotationDigest(3, third.px, third.parity, keccak256(abi.encode(signers, weights)));
-        vm.cool(address(pool));
-        vm.cool(address(inbox));
-        inbox.rotate(third.px, third.parity, signers, weights, groupSign(second, digest));
-        vm.snapshotGasLastCall("BatchInbox", "rotate, 40 validators");
-    }
-
     /* CONNECTING */
 
     function test_connectingIsDoneOnceByTheOwner() public {

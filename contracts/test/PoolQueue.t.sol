@@ -120,17 +120,6 @@ contract PoolQueueTest is Fixture {
         assertEq(pool.waiting().length, 2 + limit - most);
     }
 
-    function test_gasOfGivingOnAPlaceWithAFullQueue() public {
-        uint256 limit = pool.MAX_WAITING();
-        for (uint256 n = 3; n < 3 + limit; n++) {
-            join(n, LEAST);
-        }
-        vm.cool(address(pool));
-        vm.prank(ownerOf(1));
-        pool.unlock();
-        vm.snapshotGasLastCall("LockingPool", "unlock, full queue");
-    }
-
     function test_theLimitIsGovernances() public {
         uint256 most = pool.MAX_VALIDATORS();
         vm.expectRevert(abi.encodeWithSelector(ILockingPool.ParameterOutOfBounds.selector, 0, 1, most));

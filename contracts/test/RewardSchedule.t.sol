@@ -160,28 +160,6 @@ contract RewardScheduleTest is Rewarding {
         assertEq(metis.balanceOf(ownerOf(1)), LEAST + earned);
     }
 
-    function test_gasOfSettling() public {
-        for (uint256 n = 3; n <= 40; n++) {
-            join(n, LEAST);
-        }
-        _fund(FUND);
-        for (uint256 i = 0; i < 4; i++) {
-            submit(key);
-        }
-        skip(1 days);
-        IRewardSchedule.Settlement memory settlement;
-        (settlement.firstBlock, settlement.lastBlock) = (1, 40);
-        (settlement.ids, settlement.blocks) = (new uint64[](40), new uint64[](40));
-        for (uint64 i = 0; i < 40; i++) {
-            (settlement.ids[i], settlement.blocks[i]) = (i + 1, 1);
-        }
-        Frost.Signature memory signature = groupSign(key, schedule.settlementDigest(settlement));
-        vm.cool(address(schedule));
-        vm.cool(address(pool));
-        schedule.settle(settlement, signature);
-        vm.snapshotGasLastCall("RewardSchedule", "settle, 40 validators, first time");
-    }
-
     /* WHAT IS REFUSED */
 
     function test_settlementsFollowOneAnother() public {

@@ -59,14 +59,6 @@ contract SlasherTest is Fixture, Offences {
         }
     }
 
-    function test_gasOfConvicting() public {
-        (ISlasher.Proof[] memory proofs,) = _all();
-        vm.cool(address(slasher));
-        vm.cool(address(pool));
-        slasher.report(proofs[0], REPORTER);
-        vm.snapshotGasLastCall("Slasher", "report, double block");
-    }
-
     /// @dev Both ways of writing v.
     function test_signaturesInTheFormOfL1CountToo() public {
         (ISlasher.Proof[] memory proofs,) = _all();

@@ -18,6 +18,7 @@ import {LockingPool} from "../src/LockingPool.sol";
 import {RewardSchedule} from "../src/RewardSchedule.sol";
 import {Slasher} from "../src/Slasher.sol";
 import {IBatchInbox} from "../src/interfaces/IBatchInbox.sol";
+import {IForcedQueue} from "../src/interfaces/IForcedQueue.sol";
 import {ILockingPool} from "../src/interfaces/ILockingPool.sol";
 import {IRules} from "../src/interfaces/IRules.sol";
 import {ISlasher} from "../src/interfaces/ISlasher.sol";

@@ -225,7 +225,7 @@ impl<P: DerefMut<Target = TxBody>> Admit<P> {
         if self.waiting > 0 {
             for tx in &block.transactions {
                 let Some(sender) = self.senders.get_mut(&tx.sender) else { continue };
-                let nonce = tx.envelope.nonce();
+                let Some(nonce) = tx.envelope.signed().map(Transaction::nonce) else { continue };
                 if sender.waiting.get(&nonce).is_some_and(|held| held.tx.0.hash == tx.hash)
                     && let Some(held) = sender.waiting.remove(&nonce)
                 {

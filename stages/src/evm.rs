@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use alloy_consensus::{Transaction, TxEnvelope, Typed2718};
 use alloy_primitives::{Address, U256};
 use revm::context::{BlockEnv, CfgEnv, ContextTr, JournalTr, TxEnv};
+use revm::context_interface::Transaction as _;
 use revm::context_interface::either::Either;
 use revm::context_interface::journaled_state::account::JournaledAccountTr;
 use revm::context_interface::result::{EVMError, HaltReason, InvalidTransaction};
-use revm::context_interface::{Block as _, Transaction as _};
 use revm::database_interface::Database;
 use revm::handler::evm::FrameTr;
 use revm::handler::{EvmTr, EvmTrError, FrameResult, Handler, MainnetContext, pre_execution};
@@ -19,6 +19,7 @@ use revm::state::EvmState;
 use revm::{Context, MainContext};
 
 use crate::execute::ExecuteError;
+use crate::protocol::{self, ProtocolTx};
 use crate::rules::{self, HeaderInputs};
 use crate::shed::Shed;
 use crate::state::StateError;
@@ -58,23 +59,54 @@ pub(crate) fn set_tx(env: &mut TxEnv, tx: &TxEnvelope, sender: Address) {
     env.authorization_list.extend(authorizations.iter().cloned().map(Either::Left));
 }
 
-/// Ethereum's handler, but the fee recipient is credited the base fee too (`CHAIN.md`), and for calls an account with code
-/// may send.
+/// The transaction environment of a protocol transaction: of a type that the EVM asks no fees of, at a price of zero.
+pub(crate) fn set_protocol_tx(env: &mut TxEnv, tx: &ProtocolTx) {
+    env.tx_type = protocol::TYPE;
+    env.caller = tx.from;
+    env.gas_limit = tx.gas;
+    env.gas_price = 0;
+    env.gas_priority_fee = None;
+    env.kind = tx.to;
+    env.value = tx.value;
+    env.data = tx.data.clone();
+    env.nonce = 0;
+    env.chain_id = None;
+    env.access_list = Default::default();
+    env.authorization_list.clear();
+}
+
+/// Who stands behind what is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// A signature.
+    Signed,
+    /// Nobody: it is a call that leaves no trace. EIP-3607 and the nonce are not checked.
+    Call,
+    /// The protocol, which gives the sender this much first. EIP-3607 and the nonce are not checked.
+    Protocol { mint: U256 },
+}
+
+/// Ethereum's handler, but nobody is credited the fees (the block does that when it closes, `CHAIN.md`), and an account with
+/// code may send what nobody signed.
 pub(crate) struct ChainHandler<EVM, ERROR, FRAME> {
-    /// Skip EIP-3607 and the nonce check: nobody signed this.
-    call: bool,
+    origin: Origin,
     types: PhantomData<(EVM, ERROR, FRAME)>,
 }
 
 impl<EVM, ERROR, FRAME> ChainHandler<EVM, ERROR, FRAME> {
     /// For signed transactions.
     pub(crate) fn transactions() -> Self {
-        Self { call: false, types: PhantomData }
+        Self { origin: Origin::Signed, types: PhantomData }
     }
 
     /// For `eth_call` and its kin.
     pub(crate) fn calls() -> Self {
-        Self { call: true, types: PhantomData }
+        Self { origin: Origin::Call, types: PhantomData }
+    }
+
+    /// For a protocol transaction that mints this much.
+    pub(crate) fn protocol(mint: U256) -> Self {
+        Self { origin: Origin::Protocol { mint }, types: PhantomData }
     }
 }
 
@@ -89,12 +121,14 @@ where
     type HaltReason = HaltReason;
 
     fn validate_against_state_and_deduct_caller(&self, evm: &mut EVM, _: &mut InitialAndFloorGas) -> Result<(), ERROR> {
-        if !self.call {
-            return pre_execution::validate_against_state_and_deduct_caller(evm.ctx());
-        }
+        let mint = match self.origin {
+            Origin::Signed => return pre_execution::validate_against_state_and_deduct_caller(evm.ctx()),
+            Origin::Call => U256::ZERO,
+            Origin::Protocol { mint } => mint,
+        };
         let (block, tx, cfg, journal, _, _) = evm.ctx().all_mut();
         let mut caller = journal.load_account_with_code_mut(tx.caller())?.data;
-        let balance = pre_execution::calculate_caller_fee(*caller.balance(), tx, block, cfg)?;
+        let balance = pre_execution::calculate_caller_fee(caller.balance().saturating_add(mint), tx, block, cfg)?;
         caller.set_balance(balance);
         if tx.kind().is_call() {
             caller.bump_nonce();
@@ -102,12 +136,7 @@ where
         Ok(())
     }
 
-    fn reward_beneficiary(&self, evm: &mut EVM, result: &mut FrameResult) -> Result<(), ERROR> {
-        let gas = result.gas();
-        let used = gas.used().saturating_sub(gas.reservoir());
-        let (block, tx, _, journal, _, _) = evm.ctx().all_mut();
-        let price = tx.effective_gas_price(u128::from(block.basefee()));
-        journal.load_account_mut(block.beneficiary())?.incr_balance(U256::from(price) * U256::from(used));
+    fn reward_beneficiary(&self, _: &mut EVM, _: &mut FrameResult) -> Result<(), ERROR> {
         Ok(())
     }
 }

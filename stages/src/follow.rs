@@ -8,14 +8,15 @@ use std::cell::RefCell;
 use alloy_primitives::{B256, Bytes, keccak256};
 
 use crate::decode::{Decode, DecodePolicy};
-use crate::execute::{BlockTx, ExecuteError, ExecutedBlock, Executor};
+use crate::execute::{ExecuteError, ExecutedBlock, Executor};
 use crate::header::{Block, Header};
 use crate::params::ChainParams;
-use crate::protocol::FromL1;
+use crate::protocol::{self, FromL1, PrefixError};
 use crate::recover::Recover;
 use crate::rules::{self, HeaderChoices, RuleError};
 use crate::shed::Shed;
 use crate::state::{StateError, StateSource};
+use crate::transaction::BlockTx;
 
 /// Why a block is refused.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum BlockError<E: std::error::Error> {
     /// A header rule is broken.
     #[error(transparent)]
     Rule(#[from] RuleError),
+    /// It does not begin with the protocol transactions that are due.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
     /// The state is not at the block's parent.
     #[error("the state is at block {have}, the block's parent is {want}")]
     NotOnTip {
@@ -39,7 +43,7 @@ pub enum BlockError<E: std::error::Error> {
         /// Why not.
         why: Shed,
     },
-    /// Too many bytes.
+    /// Too many bytes that users signed.
     #[error("block of {have} bytes of transactions, limit {limit}")]
     Oversized {
         /// Sum of the encodings.
@@ -110,8 +114,20 @@ thread_local! {
     static RECOVER: RefCell<Recover> = RefCell::default();
 }
 
-/// Decodes transactions and recovers their senders, in order, all senders in one batch.
+/// Decodes the transactions of a block, the protocol's in front and then the users', and recovers the senders of these.
 pub fn recover_transactions(raw: &[Bytes]) -> Result<Vec<BlockTx>, BadTransaction> {
+    let (protocol, signed) = raw.split_at(protocol::count(raw));
+    let mut transactions = Vec::with_capacity(raw.len());
+    for (index, raw) in protocol.iter().enumerate() {
+        transactions.push(BlockTx::protocol(raw).map_err(|why| BadTransaction { index, why })?);
+    }
+    let shifted = |bad: BadTransaction| BadTransaction { index: protocol.len() + bad.index, ..bad };
+    recover_signed(signed, &mut transactions).map_err(shifted)?;
+    Ok(transactions)
+}
+
+/// Decodes users' transactions and recovers their senders, in order, all senders in one batch.
+pub(crate) fn recover_signed(raw: &[Bytes], transactions: &mut Vec<BlockTx>) -> Result<(), BadTransaction> {
     let decode = Decode::new(DecodePolicy::any());
     let (mut decoded, mut bad) = (Vec::with_capacity(raw.len()), None);
     for (index, raw) in raw.iter().enumerate() {
@@ -125,13 +141,12 @@ pub fn recover_transactions(raw: &[Bytes]) -> Result<Vec<BlockTx>, BadTransactio
     }
     let senders: Vec<_> =
         RECOVER.with_borrow_mut(|recover| recover.senders(decoded.iter().map(|(envelope, _)| envelope)).collect());
-    let mut transactions = Vec::with_capacity(decoded.len());
     for (index, ((envelope, hash), sender)) in decoded.into_iter().zip(senders).enumerate() {
         // One without a sender stands before the one that does not decode.
         let sender = sender.map_err(|why| BadTransaction { index, why })?;
-        transactions.push(BlockTx::known(hash, sender, envelope));
+        transactions.push(BlockTx::signed(hash, sender, envelope));
     }
-    bad.map_or(Ok(transactions), Err)
+    bad.map_or(Ok(()), Err)
 }
 
 /// Executes a block above `parent` and checks every header rule, its protocol transactions, the gas used and all three
@@ -146,15 +161,19 @@ pub fn execute_block<S: StateSource>(
     from_l1: FromL1<'_>,
 ) -> Result<ExecutedBlock, BlockError<S::Error>> {
     let RecoveredBlock { block: Block { header, transactions: raw }, transactions } = block;
-    let bytes = raw.iter().map(|raw| raw.len()).sum();
+    let bytes = protocol::signed(&raw).iter().map(|raw| raw.len()).sum();
     if bytes > params.max_block_bytes {
         return Err(BlockError::Oversized { have: bytes, limit: params.max_block_bytes });
     }
     let parent_hash = check_tip(executor, parent)?;
     rules::check_header(&header, parent, parent_hash, bytes as u64, params)?;
-    executor.begin(HeaderChoices::of(&header).on(parent, parent_hash, params));
+    let inputs = HeaderChoices::of(&header).on(parent, parent_hash, params);
+    let prefix: Vec<_> = transactions.iter().map_while(BlockTx::as_protocol).collect();
+    let forced = protocol::check_prefix(&inputs, parent, &prefix, &from_l1)?;
+    rules::equal("forced", header.forced, forced)?;
+    executor.begin(inputs);
     run_all(executor, transactions)?;
-    let executed = executor.finish(parent, params, raw);
+    let executed = finish(executor, parent, params, raw)?;
     let found = compare(&header, &executed.block.header);
     if found.is_err() {
         executor.state_mut().rollback_to(parent.number).expect("the block just closed can be taken back");
@@ -190,6 +209,16 @@ pub(crate) fn run_all<S: StateSource>(
         return Err(error);
     }
     Ok(())
+}
+
+/// Closes the open block, or takes it back.
+pub(crate) fn finish<S: StateSource>(
+    executor: &mut Executor<S>,
+    parent: &Header,
+    params: &ChainParams,
+    raw: Vec<Bytes>,
+) -> Result<ExecutedBlock, StateError<S::Error>> {
+    executor.finish(parent, params, || raw).inspect_err(|_| drop(executor.abort()))
 }
 
 fn compare<E: std::error::Error>(have: &Header, want: &Header) -> Result<(), BlockError<E>> {

@@ -82,6 +82,7 @@ impl Genesis {
             ("slot_blocks", params.slot_blocks > 0),
             ("batch_longest_interval_ms", params.batch_longest_interval_ms >= params.batch_interval_ms),
             ("batch_bytes", params.batch_bytes.saturating_add(params.max_block_bytes as u64) <= limits::CALLDATA_BYTES),
+            ("carrier_share", params.carrier_share <= 10_000),
             ("window_blocks", params.window_blocks > 0),
         ];
         match in_range.iter().find(|(_, fits)| !fits) {

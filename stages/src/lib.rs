@@ -32,13 +32,14 @@ pub mod rules;
 pub mod seal;
 pub mod shed;
 pub mod state;
+pub mod transaction;
 
 pub use admit::{Admit, Ready, Verdict};
-pub use alloy_consensus::{ReceiptEnvelope, TxEnvelope};
+pub use alloy_consensus::TxEnvelope;
 pub use changes::{Account, BlockChanges};
 pub use decode::{Decode, DecodePolicy, Decoded};
 pub use dedup::{Dedup, Fresh};
-pub use execute::{BlockTx, ExecutedBlock, Executor, TxReceipt};
+pub use execute::{ExecutedBlock, Executor};
 pub use follow::{BlockError, RecoveredBlock, execute_block, recover_block};
 pub use genesis::Genesis;
 pub use header::{Block, Header, L1View, transactions_root};
@@ -52,6 +53,7 @@ pub use recover::{Recover, Recovered};
 pub use seal::{Applied, Offered, Sealer, SlotContext};
 pub use shed::Shed;
 pub use state::{HotState, StateError, StateSource};
+pub use transaction::{AnyReceipt, AnyTx, BlockTx, TxReceipt};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Pack turns committed blocks into the bytes that go to L1, and back.
 //!
-//! Columns, not rows, then zstd. What follows from execution is left out: a reader executes the blocks again ([`rebuild`]) and gets the same headers.
+//! Columns, not rows, then zstd. What follows from execution is left out, and so are protocol transactions, which follow from the
+//! header and from L1: a reader executes the blocks again ([`rebuild`]) and gets the same headers.
 
 mod blocks;
 mod bytes;
@@ -19,14 +20,16 @@ use self::bytes::{Reader, put_varint};
 use self::columns::{Columns, Unpacked};
 use self::transactions::{TxReader, Writer};
 use crate::execute::{ExecutedBlock, Executor};
-use crate::follow::{self, BlockError};
+use crate::follow::{self, BadTransaction, BlockError};
 use crate::header::{Block, Header};
 use crate::params::ChainParams;
+use crate::protocol::{self, FromL1};
 use crate::rules::{self, HeaderChoices};
 use crate::state::StateSource;
+use crate::transaction::BlockTx;
 
 /// The version of the format, its first byte.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The most a block takes in the columns beside its transactions.
 const BLOCK_BYTES: usize = 144;
@@ -96,7 +99,7 @@ pub struct UnpackedBatch {
 pub struct UnpackedBlock {
     /// Header fields that were chosen.
     pub choices: HeaderChoices,
-    /// EIP-2718 encodings.
+    /// EIP-2718 encodings of what users signed.
     pub transactions: Vec<Bytes>,
 }
 
@@ -147,14 +150,15 @@ pub fn pack(blocks: &[Block]) -> Result<PackedBatch, PackError> {
     if !blocks.iter().zip(first..).all(|(block, number)| block.header.number == number) {
         return Err(PackError::NotARun("a height is missing"));
     }
-    let transactions = || blocks.iter().flat_map(|block| &block.transactions);
+    let transactions = || blocks.iter().flat_map(|block| protocol::signed(&block.transactions));
     let chain_id = transactions().find_map(|raw| chain_id_of(raw)).unwrap_or(0);
     let mut columns = Columns::new();
     let mut chain = Chain::default();
     let mut writer = Writer::default();
     for block in blocks {
-        chain.put(&mut columns, HeaderChoices::of(&block.header), block.transactions.len());
-        block.transactions.iter().for_each(|raw| writer.put(&mut columns, chain_id, raw));
+        let signed = protocol::signed(&block.transactions);
+        chain.put(&mut columns, HeaderChoices::of(&block.header), signed.len());
+        signed.iter().for_each(|raw| writer.put(&mut columns, chain_id, raw));
     }
     writer.finish(&mut columns);
 
@@ -169,7 +173,8 @@ pub fn pack(blocks: &[Block]) -> Result<PackedBatch, PackError> {
     let same = read.first_block == first
         && read.blocks.len() == blocks.len()
         && read.blocks.iter().zip(blocks).all(|(read, block)| {
-            read.choices == HeaderChoices::of(&block.header) && read.transactions == block.transactions
+            read.choices == HeaderChoices::of(&block.header)
+                && read.transactions == protocol::signed(&block.transactions)
         });
     if !same {
         return Err(PackError::Mismatch);
@@ -224,17 +229,22 @@ pub fn rebuild<S: StateSource>(
     block: &UnpackedBlock,
     due: &[Bytes],
 ) -> Result<ExecutedBlock, BlockError<S::Error>> {
-    let raw = block.transactions.clone();
-    let bytes = raw.iter().map(|raw| raw.len()).sum();
+    let bytes = block.transactions.iter().map(|raw| raw.len()).sum();
     if bytes > params.max_block_bytes {
         return Err(BlockError::Oversized { have: bytes, limit: params.max_block_bytes });
     }
-    let transactions =
-        follow::recover_transactions(&raw).map_err(|bad| BlockError::Transaction { index: bad.index, why: bad.why })?;
+    let bad = |bad: BadTransaction| BlockError::Transaction { index: bad.index, why: bad.why };
     let parent_hash = follow::check_tip(executor, parent)?;
-    executor.begin(block.choices.clone().on(parent, parent_hash, params));
+    let inputs = block.choices.clone().on(parent, parent_hash, params);
+    let prefix = protocol::prefix(&inputs, parent, due);
+    let mut transactions = follow::recover_transactions(&prefix).map_err(bad)?;
+    let protocol: Vec<_> = transactions.iter().map_while(BlockTx::as_protocol).collect();
+    protocol::check_prefix(&inputs, parent, &protocol, &FromL1::Settled)?;
+    follow::recover_signed(&block.transactions, &mut transactions).map_err(bad)?;
+    executor.begin(inputs);
     follow::run_all(executor, transactions)?;
-    let executed = executor.finish(parent, params, raw);
+    let raw = [prefix, block.transactions.clone()].concat();
+    let executed = follow::finish(executor, parent, params, raw)?;
     let checked = rules::check_header(&executed.block.header, parent, parent_hash, bytes as u64, params);
     if checked.is_err() {
         executor.state_mut().rollback_to(parent.number).expect("the block just closed can be taken back");

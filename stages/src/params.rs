@@ -35,6 +35,8 @@ pub struct ChainParams {
     /// A batch ends at the first block that brings its transactions to this many bytes. With one more block of
     /// [`Self::max_block_bytes`] it must still fit into one L1 transaction ([`crate::limits::CALLDATA_BYTES`]).
     pub batch_bytes: u64,
+    /// Part of the fees of a block that goes to whoever carries batches to L1, in 1/10,000; the rest is the fee recipient's.
+    pub carrier_share: u64,
     /// A validator acks no block further than this ahead of its own clock, in milliseconds.
     pub drift_ms: u64,
     /// The sequencer streams at most this many uncommitted blocks ahead (`W` of the design).
@@ -58,6 +60,7 @@ impl ChainParams {
             batch_interval_ms: 5_000,
             batch_longest_interval_ms: 120_000,
             batch_bytes: 60 * 1024,
+            carrier_share: 1_000,
             drift_ms: 2_000,
             window_blocks: 128,
         }

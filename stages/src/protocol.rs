@@ -236,7 +236,7 @@ pub struct Position {
 }
 
 /// How many of these positions, the lowest first, one block takes: as many as fit into half its gas and into
-/// [`limits::DUE_BYTES`], and at least the first, which the queue's bounds for one L1 block keep small enough.
+/// [`limits::DUE_BYTES`], and the first if it fits at all, which the queue's bounds for one L1 block see to.
 pub fn fitting(positions: &[Position], params: &ChainParams) -> usize {
     let (mut gas, mut bytes) = (SYSTEM_GAS, 0);
     let fits = |position: &&Position| {
@@ -244,7 +244,12 @@ pub fn fitting(positions: &[Position], params: &ChainParams) -> usize {
         bytes += position.due.iter().map(|due| due.bytes).sum::<usize>();
         gas <= params.gas_limit / 2 && bytes <= limits::DUE_BYTES
     };
-    positions.iter().take_while(fits).count().max(1).min(positions.len())
+    let count = positions.iter().take_while(fits).count();
+    let alone = |first: &Position| {
+        let gas = first.due.iter().fold(SYSTEM_GAS, |gas, due| gas.saturating_add(due.gas));
+        gas <= params.gas_limit
+    };
+    count.max(positions.first().is_some_and(alone).into())
 }
 
 /// What the protocol transactions of a block that came from L1 are held against.
@@ -289,16 +294,10 @@ pub enum PrefixError {
         /// Position in the block.
         index: usize,
     },
-    /// A protocol transaction comes after one that a user signed.
-    #[error("transaction {index} is the protocol's, but stands after a user's")]
-    Misplaced {
-        /// Position in the block.
-        index: usize,
-    },
 }
 
-/// Checks the protocol transactions of a block, `hashes` of all its transactions and the decoded ones it begins with, and
-/// gives the index in the forced queue after them.
+/// Checks the protocol transactions that a block begins with, each with its hash, and gives the index in the forced queue after
+/// them.
 pub(crate) fn check_prefix(
     block: &HeaderInputs,
     parent: &Header,
@@ -330,7 +329,13 @@ pub(crate) fn check_prefix(
     Ok(next)
 }
 
+/// The protocol transactions that a block begins with: its slot's record, if it is the first of one, and what L1 made due.
+pub(crate) fn prefix(block: &HeaderInputs, parent: &Header, due: &[Bytes]) -> Vec<Bytes> {
+    let record = begins_slot(block, parent).then(|| slot_record(block));
+    record.into_iter().chain(due.iter().cloned()).collect()
+}
+
 /// Whether the block is the first of its slot.
-pub(crate) fn begins_slot(block: &HeaderInputs, parent: &Header) -> bool {
+fn begins_slot(block: &HeaderInputs, parent: &Header) -> bool {
     parent.number == 0 || block.slot != parent.slot
 }

@@ -308,7 +308,7 @@ fn check_slot(header: &Header, parent: &Header) -> Result<(), RuleError> {
     })
 }
 
-fn equal<T: PartialEq + ToString>(field: &'static str, have: T, want: T) -> Result<(), RuleError> {
+pub(crate) fn equal<T: PartialEq + ToString>(field: &'static str, have: T, want: T) -> Result<(), RuleError> {
     if have == want {
         return Ok(());
     }

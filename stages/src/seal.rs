@@ -9,7 +9,7 @@ use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256, Bytes};
 
 use crate::admit::Ready;
-use crate::execute::{BlockTx, ExecuteError, ExecutedBlock, Executor};
+use crate::execute::{ExecuteError, ExecutedBlock, Executor};
 use crate::header::{Header, L1View};
 use crate::params::ChainParams;
 use crate::parcel::{Rejected, TxBody};
@@ -17,6 +17,7 @@ use crate::protocol;
 use crate::rules::{self, HeaderChoices};
 use crate::shed::Shed;
 use crate::state::{StateError, StateSource};
+use crate::transaction::BlockTx;
 
 /// The slot a sequencer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub type OfferResult<P, E> = Result<Offered<P>, (Ready<P>, StateError<E>)>;
 struct Encodings {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// Where the protocol's transactions end and the users' begin.
+    signed_from: usize,
 }
 
 impl Encodings {
@@ -76,7 +79,18 @@ impl Encodings {
         self.ends.push(self.bytes.len());
     }
 
+    /// Bytes that users signed.
+    fn signed_bytes(&self) -> usize {
+        self.bytes.len() - self.signed_from
+    }
+
+    fn begin(&mut self, prefix: &[Bytes]) {
+        prefix.iter().for_each(|raw| self.push(raw));
+        self.signed_from = self.bytes.len();
+    }
+
     fn take(&mut self) -> Vec<Bytes> {
+        self.signed_from = 0;
         let bytes = Bytes::from(std::mem::take(&mut self.bytes));
         let mut start = 0;
         let slices = self.ends.drain(..).map(|end| bytes.slice(std::mem::replace(&mut start, end)..end));
@@ -164,10 +178,12 @@ impl Sealer {
             let why = Shed::ExceedsBlockGasLimit { have: gas, limit: self.params.gas_limit };
             return Ok(Offered::Shed(Rejected { parcel, why }));
         }
-        if self.opened_ms.is_none() {
-            self.open(now_ms, applied, executor);
+        if self.opened_ms.is_none()
+            && let Err(error) = self.open(now_ms, applied, executor)
+        {
+            return Err((Ready(parcel), error));
         }
-        let no_bytes = self.encodings.bytes.len() + size > self.params.max_block_bytes;
+        let no_bytes = self.encodings.signed_bytes() + size > self.params.max_block_bytes;
         let no_gas = gas > self.params.gas_limit - executor.gas_used();
         if no_bytes || no_gas {
             return Ok(Offered::Full(Ready(parcel)));
@@ -179,7 +195,7 @@ impl Sealer {
         }
         self.encodings.push(&parcel.raw);
         let envelope = parcel.envelope.take().expect("it was decoded to be executed");
-        executor.include(BlockTx::known(parcel.hash, parcel.sender, envelope));
+        executor.include(BlockTx::signed(parcel.hash, parcel.sender, envelope));
         Ok(Offered::Taken(parcel))
     }
 
@@ -204,10 +220,10 @@ impl Sealer {
             return Ok(None);
         }
         if self.opened_ms.is_none() {
-            self.open(now_ms, applied, executor);
+            self.open(now_ms, applied, executor)?;
         }
+        let block = executor.finish(&self.tip, &self.params, || self.encodings.take())?;
         self.opened_ms = None;
-        let block = executor.finish(&self.tip, &self.params, self.encodings.take());
         let header = &block.block.header;
         self.first_ms.get_or_insert(header.timestamp_ms);
         self.sealed += 1;
@@ -228,18 +244,25 @@ impl Sealer {
         }
     }
 
-    /// Takes back the open block (the term has closed) and returns the encodings of its transactions, to be sent on.
+    /// Takes back the open block (the term has closed) and returns what users signed in it, to be sent on.
     pub fn abandon<S: StateSource>(mut self, executor: &mut Executor<S>) -> Vec<Bytes> {
         executor.abort();
-        self.encodings.take()
+        let mut raw = self.encodings.take();
+        raw.drain(..protocol::count(&raw));
+        raw
     }
 
-    fn open<S: StateSource>(&mut self, now_ms: u64, applied: &Applied, executor: &mut Executor<S>) {
+    fn open<S: StateSource>(
+        &mut self,
+        now_ms: u64,
+        applied: &Applied,
+        executor: &mut Executor<S>,
+    ) -> Result<(), StateError<S::Error>> {
         let parent = &self.tip;
         let timestamp_ms = now_ms.max(parent.timestamp_ms);
         let first_ms = self.first_ms.unwrap_or(timestamp_ms);
         let moves = applied.above == parent.l1_view.number && applied.l1_view.number > parent.l1_view.number;
-        let l1_view = if moves { applied.l1_view } else { parent.l1_view };
+        let (l1_view, due) = if moves { (applied.l1_view, &applied.due[..]) } else { (parent.l1_view, &[][..]) };
         let choices = HeaderChoices {
             epoch: self.slot.epoch,
             term: self.slot.term,
@@ -251,7 +274,12 @@ impl Sealer {
             fee_recipient: self.slot.fee_recipient,
             ends_slot: self.ending || rules::must_end_slot(first_ms, timestamp_ms, self.sealed + 1, &self.params),
         };
-        executor.begin(choices.on(parent, self.tip_hash, &self.params));
+        match executor.begin_with(choices.on(parent, self.tip_hash, &self.params), parent, due) {
+            Ok(prefix) => self.encodings.begin(&prefix),
+            Err(ExecuteError::State(error)) => return Err(error),
+            Err(ExecuteError::Shed(why)) => panic!("what L1 made due decodes and fits into a block, yet: {why}"),
+        }
         self.opened_ms = Some(now_ms);
+        Ok(())
     }
 }

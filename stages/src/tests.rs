@@ -7,6 +7,7 @@ mod decode;
 mod execute;
 mod fixture;
 mod follow;
+mod forced;
 mod mainnet;
 mod pack;
 mod protocol;

@@ -10,6 +10,7 @@ pub mod l1;
 pub mod node;
 pub mod programs;
 pub mod relay;
+pub mod rewards;
 pub mod rpc;
 pub mod sim;
 pub mod stake;

@@ -44,7 +44,7 @@ pub fn signer_of(node: &Node) -> Address {
 /// # Panics
 /// If L1 does not take it.
 pub fn raise(devnet: &Devnet, node: usize) {
-    mint(devnet, node);
+    mint(devnet, signer_of(&devnet.nodes[node]), UNIT_METIS);
     stake(devnet, node, &["relock", "--amount", &UNIT_METIS.to_string()]);
 }
 
@@ -57,11 +57,20 @@ pub fn join(devnet: &Devnet, node: usize) {
     let lock = ["lock", "--amount", &UNIT_METIS.to_string()];
     let (ok, _, why) = run(devnet, node, &[&lock[..], &["--yes"]].concat());
     assert!(!ok && why.contains("governance has to whitelist it first"), "{why}");
-    mint(devnet, node);
+    mint(devnet, owner, UNIT_METIS);
     send(devnet, contracts(devnet).locking, &LockingPool::setWhitelistCall { owner, allowed: true });
     let (ok, plan, why) = run(devnet, node, &[&lock[..], &["--dry-run"]].concat());
     assert!(ok && plan.contains("lock 20000 METIS") && plan.contains("nothing was sent"), "{plan}{why}");
     stake(devnet, node, &lock);
+}
+
+/// Brings the validator of a node back from jail; says why not, if L1 does not take it.
+///
+/// # Errors
+/// What the command says.
+pub fn release(devnet: &Devnet, node: usize) -> Result<(), String> {
+    let (ok, _, why) = run(devnet, node, &["release", "--yes"]);
+    if ok { Ok(()) } else { Err(why) }
 }
 
 /// Takes the validator of a node off the list.
@@ -94,19 +103,36 @@ fn run(devnet: &Devnet, node: usize, arguments: &[&str]) -> (bool, String, Strin
     command(&[&["stake"], arguments, &["--home", &home]].concat(), &[])
 }
 
-fn mint(devnet: &Devnet, node: usize) {
-    let (to, amount) = (signer_of(&devnet.nodes[node]), U256::from(UNIT_METIS * WEI));
+/// Gives an account METIS of a devnet.
+///
+/// # Panics
+/// If L1 does not take it.
+pub fn mint(devnet: &Devnet, to: Address, metis: u128) {
+    let amount = U256::from(metis * WEI);
     send(devnet, contracts(devnet).metis, &TestMetis::mintCall { to, amount });
+}
+
+/// METIS of an account, in wei.
+///
+/// # Panics
+/// If L1 does not answer.
+#[must_use]
+pub fn metis_of(devnet: &Devnet, account: Address) -> U256 {
+    let metis = contracts(devnet).metis;
+    runtime().block_on(l1(devnet).view(metis, TestMetis::balanceOfCall { account })).expect("a balance")
 }
 
 /// Sends as the account that owns the contracts.
 fn send(devnet: &Devnet, to: Address, call: &impl SolCall) {
-    let genesis = GenesisFile::load(&devnet.nodes[0].home.join("genesis.json")).expect("the genesis");
-    let l1 = L1::new(&[devnet.l1_url()], &genesis.l1).expect("an endpoint");
     let key = hex::decode_to_array(TEST_KEYS[0]).expect("a key in hex");
-    let deployer = Sender::new(l1, SignerKey::from_bytes(&key).expect("a key"));
+    let deployer = Sender::new(l1(devnet), SignerKey::from_bytes(&key).expect("a key"));
     let sent = runtime().block_on(deployer.call(to, call));
     sent.unwrap_or_else(|why| panic!("L1: {why}"));
+}
+
+fn l1(devnet: &Devnet) -> L1 {
+    let genesis = GenesisFile::load(&devnet.nodes[0].home.join("genesis.json")).expect("the genesis");
+    L1::new(&[devnet.l1_url()], &genesis.l1).expect("an endpoint")
 }
 
 fn contracts(devnet: &Devnet) -> Contracts {

@@ -5,6 +5,7 @@ use std::{fs, time::Duration};
 
 use alloy_primitives::Address;
 use horae_control::planted::Fault;
+use horae_node::config::Settings;
 use horae_tests::{
     Devnet,
     l1::inbox_head,
@@ -34,13 +35,16 @@ fn the_shipped_binary_has_no_faults_to_plant() {
 #[test]
 fn liars_among_real_processes() {
     an_equivocating_sequencer_is_jailed_and_the_chain_goes_on();
-    a_silent_and_a_lying_signer_stop_no_batch();
+    let devnet = a_silent_and_a_lying_signer_stop_no_batch();
+    the_nodes_report_an_offender_and_its_owner_brings_it_back(devnet);
 }
 
 fn an_equivocating_sequencer_is_jailed_and_the_chain_goes_on() {
     let mut devnet = Devnet::start(&[]);
     let offender = 3;
     let (own, others) = (devnet.own(offender), 0..3);
+    // So that the stranger is first: nodes that can send report by themselves.
+    send_to_l1(&mut devnet, false);
     step("one of four seals two blocks at each height");
     restart(&mut devnet, offender, Fault::EquivocatingSequencer);
 
@@ -83,6 +87,7 @@ fn an_equivocating_sequencer_is_jailed_and_the_chain_goes_on() {
     assert_eq!(shown["stake"], json!(alloy_primitives::U256::from(stake - stake / 10)), "{shown}");
 
     step("the next epoch is without it");
+    send_to_l1(&mut devnet, true);
     devnet.watch("three validators", 2 * LIMIT, || {
         devnet.trickle(0);
         let list = devnet.nodes[0].rpc.try_ask("horae_validators", &json!([])).ok()?;
@@ -109,7 +114,74 @@ fn a_stranger_reports(devnet: &Devnet, offender: Address) {
     assert!(shown.contains("; punished on L1"), "{shown}");
 }
 
-fn a_silent_and_a_lying_signer_stop_no_batch() {
+/// Whether the nodes carry anything to L1; all are started anew.
+fn send_to_l1(devnet: &mut Devnet, submit: bool) {
+    for node in &mut devnet.nodes {
+        node.stop();
+        let file = node.home.join("node.toml");
+        let mut settings = Settings::load(&file).expect("the settings of a devnet's node");
+        settings.l1.submit = submit;
+        settings.save(&file).expect("the settings are written");
+    }
+    for node in &mut devnet.nodes {
+        node.start();
+    }
+    for node in &mut devnet.nodes {
+        node.wait_until_it_answers(START_LIMIT);
+    }
+}
+
+/// The last of five seals two blocks at each height. Nobody but the nodes says a word to L1.
+fn the_nodes_report_an_offender_and_its_owner_brings_it_back(mut devnet: Devnet) {
+    let (offender, own) = (4, devnet.own(4));
+    step("one of five seals two blocks at each height: the others report it to L1 by themselves");
+    restart(&mut devnet, offender, Fault::EquivocatingSequencer);
+    let jailed = devnet.watch("the offender in L1's jail", 2 * LIMIT, || {
+        devnet.trickle(0);
+        Some(stake::show(&devnet, offender)).filter(|shown| shown["status"] == json!("jailed"))
+    });
+    let stake = stake::UNIT_METIS * stake::WEI;
+    assert_eq!(jailed["stake"], json!(alloy_primitives::U256::from(stake - stake / 10)), "punished once: {jailed}");
+    devnet.watch("the punishment in the agreed view, or an epoch without it", 2 * LIMIT, || {
+        devnet.trickle(0);
+        let seen = validator(&devnet, 0, own);
+        seen.is_none_or(|seen| seen["punished"] == json!(true)).then_some(())
+    });
+
+    step("its time over, the owner brings it up to the least stake and back from jail");
+    devnet.nodes[offender].stop();
+    devnet.nodes[offender].start_and_wait(START_LIMIT);
+    devnet.watch("an epoch without it", 2 * LIMIT, || {
+        devnet.trickle(0);
+        validator(&devnet, 0, own).is_none().then_some(())
+    });
+    stake::raise(&devnet, offender);
+    devnet.watch("its release", 2 * LIMIT, || {
+        devnet.trickle(0);
+        match stake::release(&devnet, offender) {
+            Ok(()) => Some(()),
+            Err(why) => {
+                assert!(why.contains("in jail until"), "{why}");
+                None
+            }
+        }
+    });
+    let back = devnet.watch("an epoch with it again", 3 * LIMIT, || {
+        devnet.trickle(0);
+        validator(&devnet, 0, own)
+    });
+    assert_eq!((&back["offence"], &back["skipped"]), (&Value::Null, &json!(false)), "{back}");
+    let genesis = devnet.nodes[0].home.join("genesis.json").display().to_string();
+    let (l1, rpc) = (devnet.l1_url(), devnet.nodes[0].rpc.url());
+    let (ok, shown, why) = command(&["slash", "show", "--rpc", rpc, "--genesis", &genesis, "--l1", &l1], &[]);
+    assert!(ok && shown.contains("no offence is on record"), "{shown}{why}");
+    devnet.watch("a slot of it", 2 * LIMIT, || {
+        devnet.trickle(0);
+        (devnet.status().sequencer == own).then_some(())
+    });
+}
+
+fn a_silent_and_a_lying_signer_stop_no_batch() -> Devnet {
     let mut devnet = Devnet::start(&["--nodes", "5"]);
     let (signer, own) = (4, devnet.own(4));
     for (fault, kind) in [(Fault::SilentSigner, "silent"), (Fault::LyingSigner, "badShare")] {
@@ -132,6 +204,7 @@ fn a_silent_and_a_lying_signer_stop_no_batch() {
         .lines()
         .any(|line| line.to_lowercase().contains(&own.to_string().to_lowercase()) && line.contains("bad share"));
     assert!(named, "the liar is named: {shown}");
+    devnet
 }
 
 /// Starts a node anew with a fault.

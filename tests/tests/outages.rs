@@ -160,6 +160,15 @@ fn a_backlog_of_batches_is_made_up_for() {
     }
 }
 
+/// No rival's, but what forced inclusion is for: a full queue, and a sequencer that does not include it.
+#[test]
+fn what_is_forced_passes_a_sequencer_without_l1_and_fits_into_blocks() {
+    for (seed, seen) in scenes(19_000, |seed| World::without_faults(plan(seed)).forced_past((seed % 4) as usize)) {
+        assert_eq!((seen.executed, seen.included, seen.follows), (120, 120, true), "seed {seed}: {seen:?}");
+        assert!(seen.failovers == 0 && seen.took_ms < 60_000, "seed {seed}: {seen:?}");
+    }
+}
+
 /// Degen, 2024-05-12, 54 hours: a database that a reorganisation corrupted was synchronised anew. Here an operator cuts a log.
 #[test]
 fn a_log_cut_short_makes_a_new_incarnation_and_never_two_words() {
@@ -218,9 +227,11 @@ fn a_write_kept_from_a_reverted_call_shows_in_the_header() {
     };
     let sealed = |keeps: bool| -> ExecutedBlock {
         let (mut executor, parent) = (on(keeps), genesis.header());
-        executor.begin(HeaderChoices::of(&parent).on(&parent, parent.hash(), &params));
+        let inputs = HeaderChoices::of(&parent).on(&parent, parent.hash(), &params);
+        let mut transactions = executor.begin_with(inputs, &parent, &[]).expect("the slot's record runs");
         executor.execute(BlockTx::recover(&raw).expect("a transaction")).expect("it runs");
-        executor.finish(&parent, &params, vec![raw.clone()])
+        transactions.push(raw.clone());
+        executor.finish(&parent, &params, || transactions).expect("the state is readable")
     };
     let (right, wrong) = (sealed(false), sealed(true));
     assert_eq!((right.changes.storage(REVERTER, U256::ZERO), wrong.receipts.clone()), (None, right.receipts.clone()));

@@ -96,7 +96,8 @@ impl RegisterIncarnation {
 /// What happened on L1.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum L1Event {
-    /// A validator locked its stake.
+    /// A validator came on the list: it locked its stake, its turn came in the queue, or it was released from jail. So
+    /// one that was there before may come again.
     ValidatorJoined {
         /// Number the Locking contract gave it.
         id: u64,
@@ -116,6 +117,20 @@ pub enum L1Event {
     },
     /// A validator is leaving; it stays until a rotation leaves it out.
     ValidatorLeaving {
+        /// The validator.
+        id: u64,
+    },
+    /// L1 punished a validator for an offence.
+    ValidatorPunished {
+        /// The validator.
+        id: u64,
+        /// Epoch of the offence.
+        epoch: u64,
+        /// Term of the offence; 0 for Tendermint's.
+        term: u64,
+    },
+    /// A validator came out of jail on L1. That it is on the list again, if it is, says [`L1Event::ValidatorJoined`].
+    ValidatorReleased {
         /// The validator.
         id: u64,
     },

@@ -1,7 +1,8 @@
 //! What L1 has brought that the L2 has to execute: entries of the forced queue, and batches whose carrier is paid.
 //!
 //! The first block whose L1 view reaches an item's L1 block begins with it. Items stay here until L1 has accepted a batch with a
-//! block of such a view, so a block above the last accepted batch can always be judged by them.
+//! block of such a view, so a block above the last accepted batch can be judged by them. Should batches be missing for so long that there
+//! are too many, the oldest that committed blocks have executed go before; and while no committed block has, the L1 view stands still.
 
 use std::collections::VecDeque;
 
@@ -50,7 +51,7 @@ pub struct Dues {
     blocks: VecDeque<DueBlock>,
     /// Index that the next entry of the queue must have.
     next_forced: u64,
-    /// Items up to this L1 block are in accepted batches.
+    /// Items up to this L1 block are gone: accepted batches, or at least committed blocks, have executed them.
     settled: u64,
 }
 
@@ -71,7 +72,7 @@ impl Dues {
         self.next_forced
     }
 
-    /// The L1 block up to which accepted batches have executed everything.
+    /// The L1 block up to which everything is executed and gone.
     pub fn settled(&self) -> u64 {
         self.settled
     }
@@ -109,10 +110,18 @@ impl Dues {
         self.add(view, Due::Batch { index: batch.index, carrier: batch.carrier })
     }
 
-    /// Whether no more is due than may be kept; to be asked once all events of a view are in.
-    pub(crate) fn check_room(&self) -> Result<(), L1Error> {
-        let count: usize = self.blocks.iter().map(|block| block.items.len()).sum();
-        if count > MAX_DUE { Err(L1Error::TooMuchDue(count)) } else { Ok(()) }
+    /// Lets go of the oldest while there is more than may be kept, as far as committed blocks have executed it (`committed` is the L1
+    /// view that they have come to); to be asked once all events of a view are in.
+    pub(crate) fn make_room(&mut self, committed: u64) -> Result<(), L1Error> {
+        let mut count: usize = self.blocks.iter().map(|block| block.items.len()).sum();
+        while count > MAX_DUE {
+            let Some(oldest) = self.blocks.pop_front_if(|block| block.view.number <= committed) else {
+                return Err(L1Error::TooMuchDue(count));
+            };
+            count -= oldest.items.len();
+            self.settled = oldest.view.number;
+        }
+        Ok(())
     }
 
     fn add(&mut self, view: L1View, item: Due) -> Result<(), L1Error> {

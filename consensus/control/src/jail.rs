@@ -1,13 +1,17 @@
-//! Validators convicted of an offence: off the schedule at once, out of the set at the next epoch.
+//! Validators convicted of an offence: off the schedule at once, out of the set at the next epoch, and back once L1 has
+//! punished the offence and released the validator.
 //!
 //! Kept by the number that the Locking contract gave them, so that a new signer key is no way out. There is one entry a
-//! validator, with the first proof; it stays, and so there are never more than registered validators.
+//! validator, with the first proof. Beside the entries it is kept which offences L1 has punished, and which of them the
+//! validator has served: a release clears an entry only if L1 has punished that very offence, whatever was decided here
+//! meanwhile, and what was served jails nobody again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::limits::MAX_PUNISHED;
 use crate::proof::{Offence, Proof};
 use crate::shared::Shared;
 
@@ -26,10 +30,33 @@ pub struct Jailed {
     pub proof: Proof,
 }
 
+/// Where an offence was done; L1 punishes one a place. Term 0 stands for Tendermint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+struct Place {
+    epoch: u64,
+    term: u64,
+}
+
+impl Place {
+    fn of(proof: &Proof) -> Self {
+        Self { epoch: proof.epoch, term: proof.term }
+    }
+}
+
+/// What L1 has done about one validator, lowest place first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct Record {
+    /// Punished since the last release.
+    punished: BTreeSet<Place>,
+    /// Punished before it.
+    served: BTreeSet<Place>,
+}
+
 /// All convicted validators.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Jail {
     jailed: BTreeMap<u64, Shared<Jailed>>,
+    records: BTreeMap<u64, Record>,
 }
 
 impl Jail {
@@ -43,7 +70,39 @@ impl Jail {
         self.jailed.iter().map(|(id, jailed)| (*id, &**jailed))
     }
 
+    /// Whether the validator was punished on L1 for what the proof shows, and has been released since.
+    pub fn has_served(&self, id: u64, proof: &Proof) -> bool {
+        self.records.get(&id).is_some_and(|record| record.served.contains(&Place::of(proof)))
+    }
+
+    /// Whether the agreed L1 view shows that what the proof shows was punished.
+    pub fn is_punished(&self, id: u64, proof: &Proof) -> bool {
+        self.has_served(id, proof)
+            || self.records.get(&id).is_some_and(|record| record.punished.contains(&Place::of(proof)))
+    }
+
     pub(crate) fn convict(&mut self, id: u64, jailed: Jailed) {
         self.jailed.entry(id).or_insert_with(|| Shared::new(jailed));
+    }
+
+    /// L1 has punished the validator for what it did there. Of more than [`MAX_PUNISHED`] places the lowest are forgotten:
+    /// evidence of the oldest terms comes too late anyway.
+    pub(crate) fn punish(&mut self, id: u64, epoch: u64, term: u64) {
+        let record = self.records.entry(id).or_default();
+        record.punished.insert(Place { epoch, term });
+        while record.punished.len() > MAX_PUNISHED {
+            record.punished.pop_first();
+        }
+    }
+
+    /// L1 has released the validator; says whether its entry went with that.
+    pub(crate) fn release(&mut self, id: u64) -> bool {
+        let Some(record) = self.records.get_mut(&id) else { return false };
+        record.served.append(&mut record.punished);
+        while record.served.len() > MAX_PUNISHED {
+            record.served.pop_first();
+        }
+        let served = |jailed: &Shared<Jailed>| record.served.contains(&Place::of(&jailed.proof));
+        self.jailed.get(&id).is_some_and(served) && self.jailed.remove(&id).is_some()
     }
 }

@@ -61,8 +61,8 @@ pub enum L1Error {
     /// Events are not in the order of L1 blocks, or not of the blocks that the view brings.
     #[error("an L1 event of block {0} is out of order")]
     OutOfOrder(u64),
-    /// More is due than can be kept until batches are accepted again.
-    #[error("{0} entries and payments are due: no L1 view until batches with them are accepted")]
+    /// More is due than can be kept, and no committed block has come to it.
+    #[error("{0} entries and payments are due that no committed block has come to: no L1 view until some has")]
     TooMuchDue(usize),
     /// A key that is no point: parity is not 27 or 28, or x is zero.
     #[error("L1 key {0} is malformed")]
@@ -97,6 +97,11 @@ impl L1State {
     /// All that ever locked stake, those that are leaving too, ascending by id: who may have a link.
     pub fn registered(&self) -> impl Iterator<Item = &Candidate> {
         self.registered.values()
+    }
+
+    /// Whether this validator ever was on the list. L1 tells of the punishment and release of others too, who only waited.
+    pub(crate) fn is_registered(&self, id: u64) -> bool {
+        self.registered.contains_key(&id)
     }
 
     /// Those that the next epoch's set is formed of: registered and not leaving, ascending by id.
@@ -145,7 +150,10 @@ impl L1State {
                 self.installed = Some(installed);
                 return Ok(Some(installed));
             }
-            L1Event::BatchAccepted { .. } | L1Event::Forced { .. } => {}
+            L1Event::BatchAccepted { .. }
+            | L1Event::Forced { .. }
+            | L1Event::ValidatorPunished { .. }
+            | L1Event::ValidatorReleased { .. } => {}
         }
         Ok(None)
     }

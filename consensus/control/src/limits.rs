@@ -18,8 +18,8 @@ pub const MAX_DKG_PAYLOAD_BYTES: usize = 128 * 1024;
 /// Events one L1 view may bring. A view that would bring more is taken in smaller steps.
 pub const MAX_L1_EVENTS: usize = 256;
 
-/// Entries of the forced queue and payments of carriers that no accepted batch is known to have executed. While there are more the
-/// L1 view stands still. The queue takes 32 entries in an L1 block, so batches have to be missing for 500 L1 blocks filled to the brim.
+/// Entries of the forced queue and payments of carriers that are kept until an accepted batch has them: 500 L1 blocks filled to the brim.
+/// Beyond that the oldest go that committed blocks have executed, and if there are none the L1 view stands still.
 pub const MAX_DUE: usize = 16_384;
 
 /// Commands in one control block.
@@ -40,6 +40,9 @@ pub const MAX_JUDGED_TERMS: usize = 8;
 /// Decisions about turns in one term that follow from readiness; after that only convictions change them, until the term
 /// closes.
 pub const MAX_SKIP_DECISIONS: usize = 4_096;
+
+/// Punished offences of one validator that are remembered, and as many that it has served. Each was paid for with stake.
+pub const MAX_PUNISHED: usize = 16;
 
 /// Doublings of the slot timeout, at most.
 pub const MAX_TIMEOUT_DOUBLINGS: u32 = 8;

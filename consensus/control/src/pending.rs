@@ -244,7 +244,9 @@ fn standing(command: &Pending, state: &ControlState) -> Result<(), NotPending> {
         Pending::Evidence(proof) => match state.term_of(proof) {
             Some(term) => {
                 let id = term.set.get(&proof.validator).map(|v| v.id);
-                if id.is_some_and(|id| state.jail().get(id).is_some()) { Err(NotPending::Stale) } else { Ok(()) }
+                let jail = state.jail();
+                let known = id.is_some_and(|id| jail.get(id).is_some() || jail.has_served(id, proof));
+                if known { Err(NotPending::Stale) } else { Ok(()) }
             }
             None if is_ahead(proof, state) => Err(NotPending::Early),
             None => Err(NotPending::Stale),

@@ -156,6 +156,9 @@ pub enum NotEvidence {
     /// The validator is in jail already; the first proof stays.
     #[error("{0} is in jail already")]
     InJail(Address),
+    /// L1 has punished the validator for this, and has released it since.
+    #[error("{0} has been punished for this, and was released")]
+    Served(Address),
 }
 
 impl Said {

@@ -18,6 +18,8 @@ use crate::statement::Readiness;
 pub struct Stated {
     /// The slot that it had come to.
     pub slot: u64,
+    /// L1 view of the highest block that it had committed.
+    pub l1_view: u64,
     /// It can take its turns.
     pub ready: bool,
     /// Control height that decided the statement.
@@ -35,7 +37,8 @@ pub struct RollCall {
 impl RollCall {
     /// An epoch begins: all are taken to be ready.
     pub(crate) fn begin(set: &ValidatorSet, slot: u64, height: u64) -> Self {
-        let stated = set.validators().iter().map(|v| (v.signer, Stated { slot, ready: true, height })).collect();
+        let stated =
+            set.validators().iter().map(|v| (v.signer, Stated { slot, l1_view: 0, ready: true, height })).collect();
         Self { stated, failed: BTreeMap::new() }
     }
 
@@ -67,7 +70,8 @@ impl RollCall {
 
     pub(crate) fn state(&mut self, said: &Readiness, height: u64) {
         self.failed.remove(&said.validator);
-        self.stated.insert(said.validator, Stated { slot: said.slot, ready: said.ready, height });
+        let Readiness { slot, l1_view, ready, .. } = *said;
+        self.stated.insert(said.validator, Stated { slot, l1_view, ready, height });
     }
 
     /// A term closed: `voters` are alive and begin the next one at `slot`; `leader` led the slot that made no progress.
@@ -89,15 +93,24 @@ impl RollCall {
 
     /// The highest slot that > 1/3 of the weights have come to, by their own word: one of them at least is honest.
     pub fn reached_slot(&self, set: &ValidatorSet) -> u64 {
-        let mut slots: Vec<(u64, u64)> =
-            set.validators().iter().filter_map(|v| Some((self.of(&v.signer)?.slot, v.weight))).collect();
-        slots.sort_unstable_by(|a, b| b.cmp(a));
+        self.reached(set, |stated| stated.slot)
+    }
+
+    /// The highest L1 view that committed blocks have come to, by the word of > 1/3 of the weights.
+    pub fn reached_l1_view(&self, set: &ValidatorSet) -> u64 {
+        self.reached(set, |stated| stated.l1_view)
+    }
+
+    fn reached(&self, set: &ValidatorSet, what: impl Fn(Stated) -> u64) -> u64 {
+        let mut places: Vec<(u64, u64)> =
+            set.validators().iter().filter_map(|v| Some((what(self.of(&v.signer)?), v.weight))).collect();
+        places.sort_unstable_by(|a, b| b.cmp(a));
         let mut weight = 0;
-        let reached = slots.into_iter().find(|(_, w)| {
+        let reached = places.into_iter().find(|(_, w)| {
             weight += w;
             3 * weight > set.total()
         });
-        reached.map_or(0, |(slot, _)| slot)
+        reached.map_or(0, |(place, _)| place)
     }
 
     /// Those whose turns are passed over, ascending: less than 1/3 of the weights together, convicted ones first, then those

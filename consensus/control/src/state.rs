@@ -271,6 +271,7 @@ impl ControlState {
                     next.see(installed.key, installed.snapshot_hash, view);
                 }
             }
+            self.follow_jail(event, effects);
             if let Some(batch) = AcceptedBatch::from_event(event) {
                 self.batches.accept(batch)?;
                 dues.get_or_insert_with(|| (*self.dues).clone()).accept(&batch)?;
@@ -284,13 +285,24 @@ impl ControlState {
                 dues.get_or_insert_with(|| (*self.dues).clone()).enqueue(at, index, hash, gas, bytes)?;
             }
         }
-        if let Some(dues) = dues {
-            dues.check_room()?;
+        if let Some(mut dues) = dues {
+            dues.make_room(self.roll_call.reached_l1_view(&self.epoch.set))?;
             self.dues = Shared::new(dues);
         }
         self.l1.advance(view);
         effects.push(Effect::L1Advanced(view));
         Ok(())
+    }
+
+    /// What L1 says of punished offences and releases.
+    fn follow_jail(&mut self, event: &L1Event, effects: &mut Vec<Effect>) {
+        match *event {
+            L1Event::ValidatorPunished { id, epoch, term } if self.l1.is_registered(id) => {
+                self.jail.punish(id, epoch, term);
+            }
+            L1Event::ValidatorReleased { id } if self.jail.release(id) => effects.push(Effect::Released { id }),
+            _ => {}
+        }
     }
 
     fn key_generation(&mut self, message: &DkgMessage<'_>, effects: &mut Vec<Effect>) -> Result<(), Invalid> {
@@ -386,6 +398,9 @@ impl ControlState {
         let id = term.set.get(&proof.validator).map(|v| v.id);
         if id.is_some_and(|id| self.jail.get(id).is_some()) {
             return Err(NotEvidence::InJail(proof.validator));
+        }
+        if id.is_some_and(|id| self.jail.has_served(id, proof)) {
+            return Err(NotEvidence::Served(proof.validator));
         }
         let offence = proof.verify(term)?;
         Ok((id.ok_or(NotEvidence::OutOfReach)?, offence))

@@ -73,6 +73,24 @@ pub mod admin {
     );
 }
 
+pub mod fee_pot {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        FeePot,
+        "../artifacts/FeePot.json"
+    );
+}
+
+pub mod sequencer_set {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        SequencerSet,
+        "../artifacts/SequencerSet.json"
+    );
+}
+
 pub mod metis {
     alloy::sol!(
         #[sol(rpc)]
@@ -133,5 +151,23 @@ pub mod stake_votes {
         #[derive(Debug, PartialEq, Eq)]
         StakeVotes,
         "../artifacts/StakeVotes.json"
+    );
+}
+
+pub mod factory {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        LiquidStakingFactory,
+        "../artifacts/LiquidStakingFactory.json"
+    );
+}
+
+pub mod vault {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug, PartialEq, Eq)]
+        LiquidStakingVault,
+        "../artifacts/LiquidStakingVault.json"
     );
 }

@@ -4,7 +4,7 @@
 use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::sol_types::SolValue;
 
-use crate::Batch;
+use crate::{Batch, Settlement};
 
 /// What a group key stands for, and so what is signed to bring it into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,15 @@ pub fn snapshot_hash(validators: &[(Address, u64)]) -> B256 {
 /// The digest that a signer key signs to join `pool` under `owner`, for `LockingPool.lockFor` and `updateSigner`.
 pub fn signer_digest(l1_chain_id: u64, pool: Address, owner: Address, signer: Address) -> B256 {
     keccak256((domain("horae.v1.signer", l1_chain_id, pool), owner, signer).abi_encode())
+}
+
+/// The message that the group signs for a settlement of rewards, for `RewardSchedule.settle`. The split is hashed by itself.
+pub fn settlement_digest(l1_chain_id: u64, schedule: Address, settlement: &Settlement) -> B256 {
+    let Settlement { index, firstBlock, lastBlock, ids, blocks } = settlement;
+    let split = keccak256((ids.clone(), blocks.clone()).abi_encode_params());
+    keccak256(
+        (domain("horae.v1.settlement", l1_chain_id, schedule), *index, *firstBlock, *lastBlock, split).abi_encode(),
+    )
 }
 
 fn domain(kind: &str, l1_chain_id: u64, contract: Address) -> (B256, U256, Address) {

@@ -9,6 +9,7 @@
 mod bindings;
 pub mod digest;
 pub mod point;
+pub mod reward;
 
 pub use bindings::applications::{
     Applications,
@@ -27,13 +28,18 @@ pub use bindings::pool::{
     ILockingPool::{Entry, Validator, Withdrawal},
     LockingPool,
 };
+pub use bindings::rewards::{Frost::Signature as SettlementSignature, IRewardSchedule::Settlement, RewardSchedule};
 pub use bindings::slasher::{
     ISlasher::{Penalty, Proof, Statement},
     Slasher,
 };
 pub use bindings::{
-    admin::ProxyAdmin, escrow::LockingEscrow, metis::TestMetis, power::VotingPower, proxy::TransparentUpgradeableProxy,
-    queue::ForcedQueue, rewards::RewardSchedule, stake_votes::StakeVotes, timelock::Timelock, wrapped::VotingMetis,
+    admin::ProxyAdmin, escrow::LockingEscrow, factory::LiquidStakingFactory, fee_pot::FeePot, metis::TestMetis,
+    power::VotingPower, proxy::TransparentUpgradeableProxy, queue::ForcedQueue, sequencer_set::SequencerSet,
+    stake_votes::StakeVotes, timelock::Timelock, vault::LiquidStakingVault, wrapped::VotingMetis,
 };
-pub use digest::{Succession, batch_digest, installation_digest, rotation_digest, signer_digest, snapshot_hash};
+pub use digest::{
+    Succession, batch_digest, installation_digest, rotation_digest, settlement_digest, signer_digest, snapshot_hash,
+};
 pub use point::{PointError, group_key, group_signature, recoverable};
+pub use reward::Rates;

@@ -3,14 +3,15 @@
 use alloy::primitives::keccak256;
 use alloy::sol_types::{SolCall, SolEvent};
 use horae_contracts::{
-    Applications, BatchInbox, ForcedQueue, HoraeGovernor, LockingEscrow, LockingPool, RewardSchedule, Slasher,
-    StakeVotes, TestMetis, Timelock, VotingMetis, VotingPower,
+    Applications, BatchInbox, ForcedQueue, HoraeGovernor, LiquidStakingFactory, LiquidStakingVault, LockingEscrow,
+    LockingPool, RewardSchedule, Slasher, StakeVotes, TestMetis, Timelock, VotingMetis, VotingPower,
 };
 
 #[test]
 fn every_contract_has_deploy_bytecode() {
     let all = [&BatchInbox::BYTECODE, &LockingPool::BYTECODE, &LockingEscrow::BYTECODE, &TestMetis::BYTECODE];
     let governance = [&HoraeGovernor::BYTECODE, &Timelock::BYTECODE, &VotingMetis::BYTECODE, &VotingPower::BYTECODE];
+    let vaults = [&LiquidStakingFactory::BYTECODE, &LiquidStakingVault::BYTECODE];
     let made = [&Applications::BYTECODE, &StakeVotes::BYTECODE];
     let all = all
         .into_iter()

@@ -12,8 +12,8 @@ use alloy::primitives::{Address, B256, U256, hex, keccak256};
 use common::Group;
 use frost_secp256k1 as frost;
 use horae_contracts::{
-    Batch, Succession, batch_digest, group_key, group_signature, installation_digest, rotation_digest, signer_digest,
-    snapshot_hash,
+    Batch, Settlement, Succession, batch_digest, group_key, group_signature, installation_digest, rotation_digest,
+    settlement_digest, signer_digest, snapshot_hash,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -130,6 +130,8 @@ fn write_digests() {
             "keyIndex": n.to_string(), "px": some_word(n, "px"), "parity": 27 + n % 2,
             "signers": validators.iter().map(|v| v.0).collect::<Vec<_>>(),
             "weights": validators.iter().map(|v| v.1).collect::<Vec<_>>(),
+            "ids": validators.iter().map(|v| v.1).collect::<Vec<_>>(),
+            "blocks": validators.iter().map(|v| v.1 * 1_000 + n % 7).collect::<Vec<_>>(),
             "owner": some_address(n, "owner"), "signer": some_address(n, "signer"),
         });
         with_digests(case)
@@ -165,6 +167,16 @@ fn with_digests(mut case: Value) -> Value {
         last_batch_digest: hash("previousDigest"),
     };
     let signer = signer_digest(chain_id, contract, address(&case["owner"]), address(&case["signer"]));
+    let numbers = |field: &str| case[field].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+    let settlement = Settlement {
+        index: number("index"),
+        firstBlock: number("firstBlock"),
+        lastBlock: number("lastBlock"),
+        ids: numbers("ids"),
+        blocks: numbers("blocks"),
+    };
+    let settlement = settlement_digest(chain_id, contract, &settlement);
+    case["settlementDigest"] = json!(settlement);
     case["snapshotHash"] = json!(snapshot);
     case["batchDigest"] = json!(batch_digest(chain_id, contract, &batch));
     case["rotationDigest"] = json!(rotation_digest(chain_id, contract, &next));

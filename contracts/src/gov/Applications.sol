@@ -101,6 +101,7 @@ contract Applications is IApplications, Ownable2Step, ReentrancyGuardTransient {
         emit Withdrawn(id, msg.sender);
         (address[] memory targets, uint256[] memory values, bytes[] memory calldatas, string memory text) =
             proposalOf(id);
+        // slither-disable-next-line unused-return: it is the id that was found above.
         GOVERNOR.cancel(targets, values, calldatas, keccak256(bytes(text)));
         _close(id, mine, voting ? owner() : msg.sender);
     }

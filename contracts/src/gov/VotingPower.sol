@@ -18,14 +18,23 @@ contract VotingPower is IVotingPower, Ownable2Step {
     /// @notice Seconds for which a removed source is remembered: longer than any vote runs.
     uint48 public constant MEMORY = 60 days;
     /// @notice Gas that a source may use. One that fails, or needs more, has no votes: it must not be able to stop all others.
-    uint256 public constant SOURCE_GAS = 150_000;
+    /// Enough for a vault's four searches among a million checkpoints each.
+    uint256 public constant SOURCE_GAS = 220_000;
     /// @dev What the call of a source costs besides, and the 64th part that is kept back.
     uint256 private constant GAS_NEEDED = SOURCE_GAS * 64 / 63 + 10_000;
 
     VotingMetis public immutable WRAPPED;
     StakeVotes public immutable STAKES;
 
+    /// @inheritdoc IVotingPower
+    address public registrar;
+
     Source[] private _sources;
+
+    modifier onlyRegistrar() {
+        if (msg.sender != registrar) _checkOwner();
+        _;
+    }
 
     /// @param wrapped METIS that votes. @param stakes Of the pool. @param owner Governance.
     constructor(VotingMetis wrapped, StakeVotes stakes, address owner) Ownable(owner) {
@@ -36,7 +45,13 @@ contract VotingPower is IVotingPower, Ownable2Step {
     /* GOVERNANCE */
 
     /// @inheritdoc IVotingPower
-    function addSource(address source) external onlyOwner {
+    function setRegistrar(address registrar_) external onlyOwner {
+        registrar = registrar_;
+        emit RegistrarChanged(registrar_);
+    }
+
+    /// @inheritdoc IVotingPower
+    function addSource(address source) external onlyRegistrar {
         bool ours = source == address(WRAPPED) || source == address(STAKES) || source == address(this);
         require(!ours && !_counts(source, clock()), AlreadySource(source));
         _forget();
@@ -48,7 +63,7 @@ contract VotingPower is IVotingPower, Ownable2Step {
     }
 
     /// @inheritdoc IVotingPower
-    function removeSource(address source) external onlyOwner {
+    function removeSource(address source) external onlyRegistrar {
         for (uint256 i = 0; i < _sources.length; i++) {
             if (_sources[i].votes != source || _sources[i].until != type(uint48).max) continue;
             _sources[i].until = clock();
@@ -77,6 +92,11 @@ contract VotingPower is IVotingPower, Ownable2Step {
         for (uint256 i = 0; i < _sources.length; i++) {
             if (_at(_sources[i], timepoint)) votes -= STAKES.getPastVotes(_sources[i].votes, timepoint);
         }
+    }
+
+    /// @inheritdoc IVotingPower
+    function isSource(address source) external view returns (bool) {
+        return _counts(source, clock());
     }
 
     /// @inheritdoc IVotingPower
@@ -118,6 +138,7 @@ contract VotingPower is IVotingPower, Ownable2Step {
     function _ask(address source, bytes memory question) private view returns (bool answered, uint256 votes) {
         // Whoever carries another's signed vote must not make it count less by giving little gas.
         require(gasleft() > GAS_NEEDED, TooLittleGas(GAS_NEEDED));
+        // slither-disable-next-line return-bomb: to copy an answer costs no more than the source had to make it.
         (bool success, bytes memory answer) = source.staticcall{gas: SOURCE_GAS}(question);
         if (!success || answer.length != 32) return (false, 0);
         votes = abi.decode(answer, (uint256));

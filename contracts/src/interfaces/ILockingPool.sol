@@ -118,6 +118,8 @@ interface ILockingPool {
     event MaxValidatorsChanged(uint256 limit);
     /// @notice Between two changes of a validator's signer or withdrawals lie at least `interval` seconds.
     event ChangeIntervalChanged(uint64 interval);
+    /// @notice `factory` keeps the whitelist too from now on; nobody beside governance does if it is zero.
+    event VaultFactoryChanged(address factory);
 
     error NotWhitelisted(address owner);
     error AlreadyLocked(uint64 id);
@@ -159,8 +161,12 @@ interface ILockingPool {
     function connect(IBatchInbox inbox, address slasher, address rewards) external;
 
     /// @notice Lets `owner` join, or no longer. A validator that has joined stays, and may leave, either way.
-    /// @dev Only the contract's owner.
+    /// @dev Only the contract's owner, and the factory of vaults.
     function setWhitelist(address owner, bool allowed) external;
+
+    /// @notice Sets the contract that whitelists the vaults that it makes, so that whoever approves a provider need not say
+    /// so twice; zero for none. @dev Only the contract's owner.
+    function setVaultFactory(address factory) external;
 
     /// @notice Lists at most `limit` validators, from 1 to `MAX_VALIDATORS`. Nobody is put off the list by it.
     /// @dev Only the contract's owner.
@@ -300,4 +306,7 @@ interface ILockingPool {
 
     /// @notice The inbox whose rotations count; zero before `connect`.
     function inbox() external view returns (IBatchInbox);
+
+    /// @notice The contract that whitelists the vaults that it makes; zero if none.
+    function vaultFactory() external view returns (address);
 }

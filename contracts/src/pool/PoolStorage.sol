@@ -76,6 +76,7 @@ abstract contract PoolStorage is ILockingPool {
     mapping(uint64 keyIndex => uint64) public keyInstalledAt;
 
     mapping(uint64 id => Record) internal _records;
+    // slither-disable-next-line uninitialized-state: written through storage pointers.
     mapping(uint64 id => Withdrawal[]) internal _withdrawals;
     uint64[] internal _active;
     uint64[] internal _waiting;
@@ -85,4 +86,7 @@ abstract contract PoolStorage is ILockingPool {
     uint256 internal _listedStake;
     uint256 internal _stakeSeconds;
     uint64 internal _summedAt;
+
+    /// @inheritdoc ILockingPool
+    address public vaultFactory;
 }

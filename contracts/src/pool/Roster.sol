@@ -49,6 +49,7 @@ abstract contract Roster is ExitClock {
     }
 
     /// @dev Puts a validator on the list, or at the end of a full list's queue.
+    // slither-disable-next-line reentrancy-no-eth: `VOTES` is ours and calls nobody.
     function _enter(uint64 id) internal {
         Record storage v = _records[id];
         VOTES.set(v.owner, v.stake);

@@ -26,6 +26,7 @@ contract StakeVotes is Votes {
     }
 
     /// @param pool The pool's address, which is its proxy's.
+    // slither-disable-next-line missing-zero-check: it is the caller of `FixedParts`.
     constructor(address pool) EIP712("Horae StakeVotes", "1") {
         POOL = pool;
     }

@@ -49,11 +49,16 @@ abstract contract Fixture is Signing {
         vm.stopPrank();
     }
 
+    /// @dev `signatures` has those of signer `n` from now on.
+    function remember(uint256 n) internal {
+        _secrets[signerOf(n)] = signerSecret(n);
+    }
+
     /// @dev Owner `n` joins with its signer and node key.
     function join(uint256 n, uint256 amount) internal returns (uint64) {
         fund(n, amount);
         bytes memory proof = ecdsa(signerSecret(n), pool.signerDigest(ownerOf(n), signerOf(n)));
-        _secrets[signerOf(n)] = signerSecret(n);
+        remember(n);
         vm.prank(ownerOf(n));
         return pool.lockFor(signerOf(n), nodeKeyOf(n), amount, proof);
     }
@@ -73,7 +78,7 @@ abstract contract Fixture is Signing {
     /// @dev Owner `n` changes its validator's signer key to that of `to`.
     function changeSigner(uint256 n, uint256 to) internal {
         bytes memory proof = ecdsa(signerSecret(to), pool.signerDigest(ownerOf(n), signerOf(to)));
-        _secrets[signerOf(to)] = signerSecret(to);
+        remember(to);
         vm.prank(ownerOf(n));
         pool.updateSigner(signerOf(to), proof);
     }

@@ -1,21 +1,57 @@
-//! METIS and delays, as people write and read them.
+//! METIS, shares and delays, as people write and read them.
 
 use alloy_primitives::{U256, utils};
 
 /// METIS, from wei.
 pub fn metis(wei: U256) -> String {
-    let text = utils::format_ether(wei);
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    format!("{text} METIS")
+    format!("{} METIS", coins(wei))
+}
+
+/// Ether, from wei.
+pub fn ether(wei: U256) -> String {
+    format!("{} ETH", coins(wei))
+}
+
+fn coins(wei: U256) -> String {
+    utils::format_ether(wei).trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// An amount of ether on the command line, in wei; it may be none.
+pub fn parse_ether(text: &str) -> Result<U256, String> {
+    parse_coins(text).ok_or_else(|| "is not an amount of ether, such as 2 or 0.5".to_owned())
 }
 
 /// An amount of METIS on the command line, in wei.
 pub fn parse_metis(text: &str) -> Result<U256, String> {
+    let wei = parse_coins(text).ok_or("is not an amount of METIS, such as 20000 or 0.5")?;
+    if wei.is_zero() { Err("must be above zero".to_owned()) } else { Ok(wei) }
+}
+
+fn parse_coins(text: &str) -> Option<U256> {
     let is_amount = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     // The library reads a negative number as a very large one.
-    let wei = Some(text).filter(|_| is_amount).and_then(|text| utils::parse_ether(text).ok());
-    let wei = wei.ok_or("is not an amount of METIS, such as 20000 or 0.5")?;
-    if wei.is_zero() { Err("must be above zero".to_owned()) } else { Ok(wei) }
+    Some(text).filter(|_| is_amount).and_then(|text| utils::parse_ether(text).ok())
+}
+
+/// What [`parse_percent`] makes of `100`.
+pub const HUNDRED_PERCENT: u32 = 1_000_000;
+
+/// A part on the command line, in percent with up to four decimals, in 1 / 1,000,000.
+pub fn parse_percent(text: &str) -> Result<u32, String> {
+    let bad = || "is not a part in percent, from 0 to 100 with up to four decimals, such as 12.5".to_owned();
+    let number = text.trim_end_matches('%').trim_end();
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || decimals.len() > 4 || !digits(whole) || !digits(decimals) {
+        return Err(bad());
+    }
+    let part: Option<u32> = format!("{whole}{decimals:0<4}").parse().ok();
+    part.filter(|part| *part <= HUNDRED_PERCENT).ok_or_else(bad)
+}
+
+/// A part in 1 / 10,000, for people.
+pub fn percent(part: u16) -> String {
+    format!("{}.{:02} %", part / 100, part % 100)
 }
 
 /// Seconds, for people.
@@ -27,9 +63,71 @@ pub fn lasting(seconds: u64) -> String {
     }
 }
 
+/// A number of seconds on the command line: `90`, `90s`, `15m`, `12h`, `3d`.
+pub fn parse_seconds(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        Some((at, 'd')) => (&text[..at], 86_400),
+        _ => (text, 1),
+    };
+    let number = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = number.and_then(|digits| digits.parse::<u64>().ok()).and_then(|number| number.checked_mul(unit));
+    number.ok_or_else(|| "is not a time, such as 90s, 15m, 12h or 3d".to_owned())
+}
+
+/// A share on the command line, in 1 / 10,000: `5%`, `0.25%`, `80`.
+pub fn parse_percent(text: &str) -> Result<u16, String> {
+    let wrong = || "is not a share from 0 % to 100 %, such as 5% or 0.25%".to_owned();
+    let text = text.strip_suffix('%').unwrap_or(text).trim_end();
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 2 {
+        return Err(wrong());
+    }
+    let whole: u16 = whole.parse().map_err(|_| wrong())?;
+    let part: u16 = format!("{part:0<2}").parse().map_err(|_| wrong())?;
+    let share = whole.checked_mul(100).and_then(|share| share.checked_add(part));
+    share.filter(|share| *share <= 10_000).ok_or_else(wrong)
+}
+
+/// A share in 1 / 10,000, in percent.
+pub fn percent(share: u16) -> String {
+    let text = format!("{}.{:02}", share / 100, share % 100);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_read_and_shown_in_percent() {
+        for (text, share, shown) in [
+            ("5%", 500, "5 %"),
+            ("0.25%", 25, "0.25 %"),
+            ("80", 8_000, "80 %"),
+            ("99.9 %", 9_990, "99.9 %"),
+            ("0", 0, "0 %"),
+        ] {
+            assert_eq!(parse_percent(text), Ok(share), "{text}");
+            assert_eq!(percent(share), shown);
+        }
+        for wrong in ["", "%", "-5%", "5.123%", "101%", "100.01%", "5,5", ".5", "x", "65536"] {
+            assert!(parse_percent(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("15m", 900), ("12h", 43_200), ("3d", 259_200), ("0", 0)] {
+            assert_eq!(parse_seconds(text), Ok(seconds), "{text}");
+        }
+        for wrong in ["", "d", "-1s", "1w", "1.5h", "ä", "999999999999999999d"] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn amounts_are_read_and_shown_in_metis() {
@@ -40,6 +138,24 @@ mod tests {
         for wrong in ["", "0", "-1", "1,000", "x", "1e3"] {
             assert!(parse_metis(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn amounts_of_ether_may_be_none() {
+        assert_eq!((parse_ether("0"), parse_ether("0.25").map(ether)), (Ok(U256::ZERO), Ok("0.25 ETH".to_owned())));
+        for wrong in ["", "-1", "1 ETH", "0x1"] {
+            assert!(parse_ether(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn parts_are_read_in_percent() {
+        let read = ["0", "12.5", "100%", "0.0001", "33.3333 %"].map(|text| parse_percent(text).unwrap());
+        assert_eq!(read, [0, 125_000, 1_000_000, 1, 333_333]);
+        for wrong in ["", "%", ".5", "-1", "101", "1e1", "1.23456", "100.0001"] {
+            assert!(parse_percent(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((percent(2_000), percent(5)), ("20.00 %".to_owned(), "0.05 %".to_owned()));
     }
 
     #[test]

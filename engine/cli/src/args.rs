@@ -5,7 +5,11 @@ use std::{net::SocketAddr, path::PathBuf};
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{logs::LogFormat, slash::SlashCommand, stake::args::StakeCommand};
+use crate::{
+    apply::args::ApplyCommand, governance::args::GovernanceCommand, logs::LogFormat, queue::args::QueueCommand,
+    rewards::args::RewardsCommand, slash::SlashCommand, stake::args::StakeCommand, vault::args::VaultCommand,
+    vote::args::VoteCommand,
+};
 
 /// Where a devnet keeps everything unless told otherwise.
 pub const DEVNET_HOME: &str = "target/devnet";
@@ -42,25 +46,61 @@ pub enum Command {
         #[command(subcommand)]
         command: SlotCommand,
     },
-    /// Show the epoch.
+    /// Show the epochs: the one that runs, those before, the next.
     Epoch {
         /// What to show.
         #[command(subcommand)]
-        command: StatusCommand,
+        command: EpochCommand,
     },
-    /// List the validators of the epoch.
-    Validators(RpcOptions),
+    /// Show the validators of the epoch; all of them unless told.
+    Validators(ValidatorsOptions),
     /// Lock stake for a validator on L1, and do what its owner does with it.
     Stake {
         /// What to do.
         #[command(subcommand)]
         command: StakeCommand,
     },
+    /// Apply to governance to be let in, as a sequencer or as a provider of liquid staking.
+    Apply {
+        /// What to do.
+        #[command(subcommand)]
+        command: ApplyCommand,
+    },
+    /// Vote on proposals, and manage the METIS that votes.
+    Vote {
+        /// What to do.
+        #[command(subcommand)]
+        command: VoteCommand,
+    },
+    /// Liquid staking: run a vault, or hold its shares.
+    Vault {
+        /// What to do.
+        #[command(subcommand)]
+        command: VaultCommand,
+    },
+    /// Propose changes of the chain's contracts, and carry out what was decided.
+    Governance {
+        /// What to do.
+        #[command(subcommand)]
+        command: GovernanceCommand,
+    },
+    /// Show what validators earn, and have it settled and paid.
+    Rewards {
+        /// What to do.
+        #[command(subcommand)]
+        command: RewardsCommand,
+    },
     /// Show offences, and report them to L1.
     Slash {
         /// What to do.
         #[command(subcommand)]
         command: SlashCommand,
+    },
+    /// Deposit to L2, or force a transaction into it, by way of L1: no node can leave it out.
+    Queue {
+        /// What to do.
+        #[command(subcommand)]
+        command: QueueCommand,
     },
     /// Show the public keys of a home.
     Keys(KeysOptions),
@@ -231,15 +271,77 @@ pub struct InitOptions {
 pub enum SlotCommand {
     /// As it is now.
     Status(RpcOptions),
+    /// List the turns to come, from the running slot on.
+    List(TurnsOptions),
     /// End the running slot at its next block, if the node of this home holds it.
     Transfer(AdminOptions),
 }
 
+/// `horae slot list`
+#[derive(Clone, Debug, Args)]
+pub struct TurnsOptions {
+    /// How many.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub count: u64,
+    /// The node.
+    #[command(flatten)]
+    pub rpc: RpcOptions,
+}
+
 /// `horae epoch`
 #[derive(Clone, Debug, Subcommand)]
-pub enum StatusCommand {
-    /// As it is now.
+pub enum EpochCommand {
+    /// The one that runs, and how far the next one is.
     Status(RpcOptions),
+    /// List the epochs that the control plane remembers: this one and up to 16 before it.
+    List(RpcOptions),
+    /// Show one of them with its validators.
+    Show(EpochOptions),
+    /// Show who joins, leaves or changes weight with the next epoch, and what it waits for.
+    Next(RpcOptions),
+}
+
+/// `horae epoch show`
+#[derive(Clone, Debug, Args)]
+pub struct EpochOptions {
+    /// Number of the epoch.
+    #[arg(value_name = "N")]
+    pub number: u64,
+    /// The node.
+    #[command(flatten)]
+    pub rpc: RpcOptions,
+}
+
+/// `horae validators`
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct ValidatorsOptions {
+    /// The node.
+    #[command(flatten)]
+    pub rpc: RpcOptions,
+    /// What to show.
+    #[command(subcommand)]
+    pub command: Option<ValidatorsCommand>,
+}
+
+/// `horae validators list`, `horae validators show`
+#[derive(Clone, Debug, Subcommand)]
+pub enum ValidatorsCommand {
+    /// All of the epoch.
+    List(RpcOptions),
+    /// One, with its next turns.
+    Show(WhoOptions),
+}
+
+/// `horae validators show`
+#[derive(Clone, Debug, Args)]
+pub struct WhoOptions {
+    /// Its number, or its signer's address, or the beginning of that.
+    #[arg(value_name = "VALIDATOR")]
+    pub who: String,
+    /// The node.
+    #[command(flatten)]
+    pub rpc: RpcOptions,
 }
 
 /// A node to ask.

@@ -54,3 +54,9 @@ impl From<horae_node::genesis::GenesisError> for CliError {
         Self(error.to_string())
     }
 }
+
+impl From<crate::account::KeystoreError> for CliError {
+    fn from(error: crate::account::KeystoreError) -> Self {
+        Self(error.to_string())
+    }
+}

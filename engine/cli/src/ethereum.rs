@@ -1,8 +1,7 @@
 //! The L1 that a command speaks to, and the account that it speaks for.
 
-use std::{fmt::Display, fs, path::PathBuf};
+use std::path::PathBuf;
 
-use alloy_primitives::hex;
 use clap::Args;
 use horae_control::SignerKey;
 use horae_node::{
@@ -13,7 +12,7 @@ use horae_node::{
     keys::{Keys, Vault},
 };
 
-use crate::error::CliError;
+use crate::{account::AccountOptions, error::CliError};
 
 /// Which chain, and where its L1 is.
 #[derive(Clone, Debug, Args)]
@@ -35,12 +34,9 @@ pub struct SendOptions {
     /// The chain.
     #[command(flatten)]
     pub l1: L1Options,
-    /// File with the private key (hex) of the account that sends; goes before --key and HORAE_KEY.
-    #[arg(long, value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
-    /// That key itself; from the environment rather than the command line. Without either, the signer key of the home sends.
-    #[arg(long, value_name = "HEX", env = "HORAE_KEY", hide_env_values = true)]
-    pub key: Option<String>,
+    /// The account.
+    #[command(flatten)]
+    pub account: AccountOptions,
     /// Do not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,
@@ -79,21 +75,8 @@ impl L1Options {
 impl SendOptions {
     /// The account that sends.
     pub async fn sender(&self) -> Result<Sender, CliError> {
-        Ok(Sender::new(self.l1.connect().await?, self.account()?))
-    }
-
-    fn account(&self) -> Result<SignerKey, CliError> {
-        if let Some(file) = &self.key_file {
-            let text = fs::read_to_string(file).map_err(|why| CliError::because(file.display(), why))?;
-            return parse_key(file.display(), &text);
-        }
-        if let Some(text) = &self.key {
-            return parse_key("HORAE_KEY (--key)", text);
-        }
-        match &self.l1.home {
-            Some(home) => signer_key(&keys_of(&Home::new(home))?),
-            None => Err(CliError::new("no key: name --key-file, or set HORAE_KEY")),
-        }
+        let account = self.account.open(self.l1.home.as_deref()).await?;
+        Ok(Sender::new(self.l1.connect().await?, account))
     }
 }
 
@@ -106,26 +89,4 @@ pub fn keys_of(home: &Home) -> Result<Keys, CliError> {
 /// The key that signs for a validator.
 pub fn signer_key(keys: &Keys) -> Result<SignerKey, CliError> {
     SignerKey::from_bytes(&keys.signer.to_secret_bytes()).map_err(|why| CliError::because("the signer key", why))
-}
-
-/// A private key in hex, with or without `0x`; `from` says where it stands.
-pub fn parse_key(from: impl Display, text: &str) -> Result<SignerKey, CliError> {
-    let bad = || CliError::new(format!("{from} is no private key: 64 hexadecimal digits"));
-    let secret: [u8; 32] = hex::decode_to_array(text.trim()).map_err(|_| bad())?;
-    SignerKey::from_bytes(&secret).map_err(|_| bad())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_key_is_read_with_and_without_its_prefix() {
-        let hex = "ab".repeat(32);
-        assert_eq!(parse_key("it", &hex).unwrap().address(), parse_key("it", &format!("0x{hex}\n")).unwrap().address());
-        for bad in ["", "0x12", &"zz".repeat(32)] {
-            assert!(parse_key("it", bad).is_err(), "{bad}");
-        }
-    }
 }

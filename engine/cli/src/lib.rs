@@ -1,34 +1,44 @@
 //! `horae`: runs a node, a whole devnet, a load; shows slots, epochs and validators; locks stake and reports offences on L1; follows and
 //! verifies the feed; rebuilds the chain from L1. A library, so that `horae-planted` of the tests is the same program but for its faults.
 
+mod account;
 mod admin;
 mod amount;
+mod apply;
 mod args;
 mod derive;
 mod devnet;
+mod epochs;
 mod error;
 mod ethereum;
 mod feed;
+mod governance;
 mod init;
 mod json;
 mod keys;
 mod load;
 mod logs;
+mod moment;
 mod node;
 mod plan;
+mod queue;
 mod rejoin;
+mod rewards;
 mod rpc;
 mod signals;
 mod slash;
 mod stake;
 mod status;
 mod under;
+mod validators;
+mod vault;
+mod vote;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, NodeCommand, NodeOptions, SlotCommand};
+use args::{Cli, Command, EpochCommand, NodeCommand, NodeOptions, SlotCommand, ValidatorsCommand};
 use error::CliError;
 
 /// Does what the command line says.
@@ -71,10 +81,26 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
                 NodeCommand::Resume(options) => admin::resume(options).await.map(done),
                 NodeCommand::Rejoin(options) => rejoin::run(options).await.map(done),
             },
-            Command::Epoch { command } => status::epoch(&command).await.map(done),
-            Command::Validators(options) => status::validators(&options).await.map(done),
+            Command::Slot { command: SlotCommand::List(options) } => epochs::turns(&options).await.map(done),
+            Command::Epoch { command } => match &command {
+                EpochCommand::Status(options) => status::epoch(options).await.map(done),
+                EpochCommand::List(options) => epochs::list(options).await.map(done),
+                EpochCommand::Show(options) => epochs::show(&options.rpc, options.number).await.map(done),
+                EpochCommand::Next(options) => epochs::next(options).await.map(done),
+            },
+            Command::Validators(options) => match &options.command {
+                None => validators::list(&options.rpc).await.map(done),
+                Some(ValidatorsCommand::List(options)) => validators::list(options).await.map(done),
+                Some(ValidatorsCommand::Show(options)) => validators::show(options).await.map(done),
+            },
             Command::Stake { command } => stake::run(&command).await.map(done),
+            Command::Apply { command } => apply::run(&command).await.map(done),
+            Command::Vote { command } => vote::run(&command).await.map(done),
+            Command::Vault { command } => vault::run(&command).await.map(done),
+            Command::Governance { command } => governance::run(&command).await.map(done),
+            Command::Rewards { command } => rewards::run(&command).await.map(done),
             Command::Slash { command } => slash::run(&command).await.map(done),
+            Command::Queue { command } => queue::run(&command).await.map(done),
             Command::Keys(options) => keys::run(&options).map(done),
             Command::Feed(options) => feed::run(&options).await.map(done),
             Command::Load(options) => load::run(options).await,

@@ -5,9 +5,9 @@ use std::io::{BufRead, IsTerminal, Write};
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use horae_node::edges::l1::{Included, L1Error, Sender};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, map::Entry};
 
-use crate::{error::CliError, ethereum::SendOptions, json};
+use crate::{error::CliError, ethereum::SendOptions, governance::refusals, json};
 
 /// What will be done, in words, and the calls that do it.
 pub struct Plan {
@@ -20,6 +20,7 @@ struct Call {
     name: &'static str,
     to: Address,
     input: Bytes,
+    value: U256,
 }
 
 impl Plan {
@@ -35,11 +36,24 @@ impl Plan {
         self
     }
 
+    /// Several of these.
+    #[must_use]
+    pub fn facts(mut self, facts: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.facts.extend(facts);
+        self
+    }
+
     /// One more call.
     #[must_use]
-    pub fn call<C: SolCall>(mut self, to: Address, call: &C) -> Self {
+    pub fn call<C: SolCall>(self, to: Address, call: &C) -> Self {
+        self.paying_call(to, call, U256::ZERO)
+    }
+
+    /// One more call, which carries wei.
+    #[must_use]
+    pub fn paying_call<C: SolCall>(mut self, to: Address, call: &C, value: U256) -> Self {
         let name = C::SIGNATURE.split('(').next().unwrap_or_default();
-        self.calls.push(Call { name, to, input: call.abi_encode().into() });
+        self.calls.push(Call { name, to, input: call.abi_encode().into(), value });
         self
     }
 
@@ -48,6 +62,19 @@ impl Plan {
     /// # Errors
     /// What L1 says, in words; or that the user did not agree.
     pub async fn carry_out(self, sender: &Sender, options: &SendOptions) -> Result<(), CliError> {
+        self.carry_out_and(sender, options, async || Ok(Vec::new())).await
+    }
+
+    /// As [`Self::carry_out`], and shows what `find_out` finds once everything is in L1.
+    ///
+    /// # Errors
+    /// What L1 says, in words; or that the user did not agree.
+    pub async fn carry_out_and(
+        mut self,
+        sender: &Sender,
+        options: &SendOptions,
+        find_out: impl AsyncFnOnce() -> Result<Vec<(&'static str, String)>, CliError>,
+    ) -> Result<(), CliError> {
         if options.json && !options.yes && !options.dry_run {
             return Err(CliError::new("--json cannot ask: add --yes to send, or --dry-run"));
         }
@@ -55,7 +82,7 @@ impl Plan {
             self.show(sender);
         }
         for call in &self.calls {
-            match sender.try_out(TxKind::Call(call.to), &call.input).await {
+            match sender.try_out(TxKind::Call(call.to), &call.input, call.value).await {
                 // What the call before it allows.
                 Err(L1Error::Reverted { reason }) if reason.starts_with("ERC20InsufficientAllowance") => {}
                 Err(why) => return Err(in_words(why)),
@@ -74,15 +101,23 @@ impl Plan {
         }
         let mut sent = Vec::new();
         for call in &self.calls {
-            let included = sender.send(TxKind::Call(call.to), call.input.clone(), U256::ZERO).await;
+            let included = sender.send(TxKind::Call(call.to), call.input.clone(), call.value).await;
             let included = included.map_err(in_words)?;
             if !options.json {
                 let Included { hash, block, gas_used, .. } = included;
-                println!("{:<15} in L1 block {}, {gas_used} gas, {hash}", call.name, block.number);
+                println!("{:<18} in L1 block {}, {gas_used} gas, {hash}", call.name, block.number);
             }
             sent.push(included);
         }
-        if options.json { json::print(&self.report(&sent)) } else { Ok(()) }
+        let found = find_out().await?;
+        if options.json {
+            self.facts.extend(found);
+            return json::print(&self.report(&sent));
+        }
+        for (name, what) in found {
+            println!("{name:<18} {what}");
+        }
+        Ok(())
     }
 
     fn show(&self, sender: &Sender) {
@@ -97,8 +132,7 @@ impl Plan {
     }
 
     fn report(&self, sent: &[Included]) -> Value {
-        let facts: Map<String, Value> =
-            self.facts.iter().map(|(name, what)| (name.replace(' ', "_"), json!(what))).collect();
+        let facts = by_name(&self.facts);
         let sent: Vec<Value> = sent
             .iter()
             .zip(&self.calls)
@@ -108,6 +142,21 @@ impl Plan {
             .collect();
         json!({ "does": self.title, "facts": facts, "sent": sent })
     }
+}
+
+/// Facts as one object; those of the same name as a list.
+fn by_name(facts: &[(&'static str, String)]) -> Map<String, Value> {
+    let mut named = Map::new();
+    for (name, what) in facts {
+        match named.entry(name.replace(' ', "_")) {
+            Entry::Vacant(place) => drop(place.insert(json!(what))),
+            Entry::Occupied(mut place) => match place.get_mut() {
+                Value::Array(list) => list.push(json!(what)),
+                first => *first = json!([first.take(), what]),
+            },
+        }
+    }
+    named
 }
 
 fn agreed() -> Result<bool, CliError> {
@@ -124,7 +173,7 @@ fn agreed() -> Result<bool, CliError> {
 }
 
 /// What the contracts' errors mean for whoever typed the command.
-fn in_words(error: L1Error) -> CliError {
+pub fn in_words(error: L1Error) -> CliError {
     let L1Error::Reverted { reason } = &error else { return error.into() };
     let name = reason.split([' ', '{', '(']).next().unwrap_or_default();
     let advice = match name {
@@ -155,11 +204,36 @@ fn in_words(error: L1Error) -> CliError {
         "QueueFull" => "the list of validators and the queue for it are full; try again later",
         "PausedUntil" => "the guardian has paused the contract until that second (Unix time)",
         "AlreadyConvicted" => "this offence has been punished",
+        "NotBegun" => "the schedule of rewards has not begun; governance begins it",
+        "NothingToPay" => "nothing is owed to these validators, or there are no funds; see `horae rewards show`",
+        "NotAccepted" => "L1 does not have the batches with these blocks (any more); the nodes settle them again",
+        "WrongGroupSignature" => "the group key has changed since it was signed; ask a node again",
         "NothingAtStake" => "no stake of the offender is liable any more",
         "NotProposed" => "this validator was not offered to this account",
         "OwnableUnauthorizedAccount" => "only the contract's owner, which is governance, may do this",
+        "TooMuchData" => "an entry of the forced queue has at most so many bytes of data",
+        "TooLittleGas" => "that is less gas than the transaction costs before it does anything; raise --gas",
+        "TooMuchGas" => "an entry of the forced queue has at most so much gas; lower --gas",
+        "BlockFull" => "others have bought what this L1 block can take; try again in the next one",
+        "TooLittleValue" => "the price of gas has risen meanwhile; try again",
+        "NothingOwed" => "the forced queue owes this account nothing",
+        "NotConnected" => "the forced queue is not open yet",
         "ERC20InsufficientBalance" => "the account has fewer METIS than that (the numbers are in wei)",
-        _ => return error.into(),
+        name => match refusals::of_governance(name, reason) {
+            Some(advice) => return CliError::new(format!("L1 would refuse this: {advice} ({reason})")),
+            None => return error.into(),
+        },
     };
     CliError::new(format!("L1 would refuse this: {advice} ({reason})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_of_one_name_are_a_list() {
+        let facts = [("does", "a"), ("sent by", "x"), ("does", "b"), ("does", "c")].map(|(n, w)| (n, w.to_owned()));
+        assert_eq!(Value::Object(by_name(&facts)), json!({ "does": ["a", "b", "c"], "sent_by": "x" }));
+    }
 }

@@ -8,7 +8,7 @@ use horae_node::edges::l1::{L1, evidence::for_slasher};
 use serde::Serialize;
 
 use crate::{
-    amount::{lasting, metis},
+    amount::{lasting, metis, percent},
     args::RpcOptions,
     error::CliError,
     ethereum::{L1Options, SendOptions},
@@ -20,9 +20,12 @@ use crate::{
 /// `horae slash`
 #[derive(Clone, Debug, Subcommand)]
 pub enum SlashCommand {
-    /// List the offences that the chain has on record, and whether L1 has punished them.
+    /// List the offences that the chain has on record, and whether L1 has punished them. One leaves the record when L1 has punished it and
+    /// released the validator.
     Show(ShowOptions),
     /// Report an offence to L1 with the proof that a node shows. Anyone may; the reporter gets a share of what is cut.
+    ///
+    /// Validators' nodes do it by themselves within seconds, and so get the share, if they can send to L1.
     ///
     /// The node need not be trusted: the contract checks the proof, two statements that the offender signed.
     Submit(SubmitOptions),
@@ -99,7 +102,7 @@ async fn show(options: &ShowOptions) -> Result<(), CliError> {
         let Shown { validator, offence, epoch, term, punished_on_l1 } = offence;
         let l1 = match punished_on_l1 {
             Some(true) => "punished on L1",
-            Some(false) => "not reported to L1 yet: `horae slash submit`",
+            Some(false) => "not reported to L1 yet: the nodes do it, or `horae slash submit`",
             None => "this chain has no Slasher",
         };
         println!("{validator}  {offence} in term {term} of epoch {epoch}; {l1}");
@@ -135,7 +138,6 @@ async fn submit(options: &SubmitOptions) -> Result<(), CliError> {
 async fn cost(plan: Plan, l1: &L1, slasher: Address, id: u64) -> Result<Plan, CliError> {
     let penalty = l1.view(slasher, Slasher::penaltyCall {}).await?;
     let liable = l1.view(l1.locking(), LockingPool::liableCall { id }).await?;
-    let percent = |part: u16| format!("{}.{:02} %", part / 100, part % 100);
     Ok(plan
         .fact(
             "costs",

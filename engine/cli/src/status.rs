@@ -1,17 +1,9 @@
-//! `horae slot status`, `horae epoch status`, `horae validators`.
+//! `horae slot status`, `horae epoch status`.
 
-use horae_node::chain_view::{EpochStatus, EpochStep, NextEpochStatus, SlotStatus, ValidatorStatus};
+use horae_node::chain_view::{EpochStatus, EpochStep, NextEpochStatus, SlotStatus};
 use serde::Serialize;
 
-use crate::{
-    args::{RpcOptions, StatusCommand},
-    error::CliError,
-    json,
-    rpc::Rpc,
-};
-
-/// Wei in one METIS.
-const WEI: u128 = 1_000_000_000_000_000_000;
+use crate::{args::RpcOptions, error::CliError, json, rpc::Rpc};
 
 /// Prints the slot.
 pub async fn slot(options: &RpcOptions) -> Result<(), CliError> {
@@ -29,8 +21,7 @@ pub async fn slot(options: &RpcOptions) -> Result<(), CliError> {
 }
 
 /// Prints the epoch.
-pub async fn epoch(command: &StatusCommand) -> Result<(), CliError> {
-    let StatusCommand::Status(options) = command;
+pub async fn epoch(options: &RpcOptions) -> Result<(), CliError> {
     let epoch: EpochStatus = Rpc::new(&options.rpc)?.ask("horae_epoch", []).await?;
     show(options, &epoch, |epoch| {
         println!("epoch           {}", epoch.epoch);
@@ -65,37 +56,6 @@ fn print_next(next: &NextEpochStatus) {
         EpochStep::Closing => "the running slot to end".to_owned(),
     };
     println!("waits for       {awaits}");
-}
-
-/// Prints the validators.
-pub async fn validators(options: &RpcOptions) -> Result<(), CliError> {
-    let validators: Vec<ValidatorStatus> = Rpc::new(&options.rpc)?.ask("horae_validators", []).await?;
-    show(options, &validators, |validators| {
-        println!("{:<42}  {:>12}  {:>6}  {:>9}  link  standing", "signer", "stake METIS", "weight", "acked");
-        for v in validators {
-            let stake = v.stake.parse::<u128>().map_or_else(|_| v.stake.clone(), |wei| (wei / WEI).to_string());
-            let link = if v.connected { "up" } else { "down" };
-            let standing = standing(v) + &faults(v);
-            println!("{}  {stake:>12}  {:>6}  {:>9}  {link:<4}  {standing}", v.signer, v.weight, v.acked);
-        }
-    })
-}
-
-/// Whether a validator has turns, and why not.
-fn standing(validator: &ValidatorStatus) -> String {
-    let word = if validator.ready { "ready" } else { "not ready" };
-    match (validator.offence, validator.skipped) {
-        (Some(offence), _) => format!("jailed: {offence}"),
-        (None, true) => format!("passed over ({word} at slot {})", validator.ready_slot),
-        (None, false) => format!("{word} at slot {}", validator.ready_slot),
-    }
-}
-
-/// What it did wrong in signatures.
-fn faults(validator: &ValidatorStatus) -> String {
-    let words = validator.signing_faults.iter().map(|fault| format!("{} {}x", fault.kind.name(), fault.count));
-    let words: Vec<String> = words.collect();
-    if words.is_empty() { String::new() } else { format!("; signing: {}", words.join(", ")) }
 }
 
 fn show<T: Serialize>(options: &RpcOptions, value: &T, print: impl FnOnce(&T)) -> Result<(), CliError> {

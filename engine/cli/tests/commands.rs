@@ -40,7 +40,9 @@ fn path(path: &Path) -> &str {
 #[test]
 fn every_command_and_every_option_has_help() {
     let top = stdout(&horae(&["--help"]));
-    for command in ["devnet", "node", "init", "slot", "epoch", "validators", "keys", "feed", "load", "derive"] {
+    for command in
+        ["devnet", "node", "init", "slot", "epoch", "validators", "keys", "rewards", "feed", "load", "derive"]
+    {
         assert!(top.contains(command), "{command} is not in {top}");
         let help = stdout(&horae(&[command, "--help"]));
         assert!(help.contains("Usage: horae"), "{help}");
@@ -57,6 +59,9 @@ fn every_command_and_every_option_has_help() {
         (vec!["epoch", "status"], vec!["--rpc", "--json"]),
         (vec!["validators"], vec!["--rpc", "--json"]),
         (vec!["keys"], vec!["--home", "--json"]),
+        (vec!["rewards", "show"], vec!["--home", "--genesis", "--history", "--json"]),
+        (vec!["rewards", "settle"], vec!["--rpc", "--home", "--key-file", "--yes", "--dry-run", "--json"]),
+        (vec!["rewards", "calculator"], vec!["--stake", "--total", "--share", "--months", "--later-rate", "--json"]),
         (vec!["init"], vec!["--home", "--json", "--genesis", "--l1", "--passphrase-file"]),
     ] {
         let help = stdout(&horae(&[command.clone(), vec!["--help"]].concat()));
@@ -86,6 +91,25 @@ fn a_home_is_made_once_and_shows_its_keys() {
     std::fs::write(&pass, "another\n").unwrap();
     let wrong = complaint(&horae(&["keys", "--home", path(&home)]));
     assert!(wrong.contains("wrong passphrase") && wrong.contains("vault.json"), "{wrong}");
+}
+
+#[test]
+fn what_stake_earns_is_reckoned_to_the_wei_without_a_chain() {
+    let reckoned = |more: &[&str]| {
+        let output = horae(&[&["rewards", "calculator", "--stake", "20000", "--total", "80000"], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        stdout(&output)
+    };
+    let month: Value = serde_json::from_str(&reckoned(&["--months", "1", "--json"])).unwrap();
+    // 80,000 METIS x 20 % / 12, and a fourth of that; what is left of a wei is nobody's.
+    let (allowed, rewards) = (1_333_333_333_333_333_333_333_u128, 333_333_333_333_333_333_333_u128);
+    assert_eq!(month["months"][0]["allowed"], format!("{allowed:#x}"), "{month}");
+    assert_eq!(month["months"][0]["rewards"], format!("{rewards:#x}"), "{month}");
+    let table = reckoned(&["--months", "24", "--share", "50", "--later-rate", "5"]);
+    let last = table.lines().last().unwrap();
+    assert!(table.lines().count() == 26 && last.contains(" 24  ") && last.contains("5.00 %"), "{table}");
+    let wrong = complaint(&horae(&["rewards", "calculator", "--stake", "2", "--total", "1"]));
+    assert!(wrong.contains("part of --total"), "{wrong}");
 }
 
 #[test]

@@ -5,9 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy_primitives::{Address, B256, U256, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
+use horae_contracts::{FeePot, SequencerSet};
 use horae_control::{Candidate, ControlParams, Domain, ValidatorSet, set::SetError};
-use horae_stages::{Genesis, Header, L1View};
+use horae_stages::genesis::GenesisAccount;
+use horae_stages::{Genesis, Header, L1View, protocol};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -275,6 +277,11 @@ impl GenesisFile {
         if [self.l1.locking, self.l1.inbox, self.l1.queue].iter().any(|contract| contract.is_zero()) {
             return bad("l1", "lacks the address of a contract".to_owned());
         }
+        for (address, _) in predeploys() {
+            if self.l2.alloc.get(&address).is_none_or(|account| account.code.is_empty()) {
+                return bad("l2.alloc", format!("has no contract at {address}, where the protocol calls one"));
+            }
+        }
         if self.l2.l1_view != self.l1.origin() {
             return bad("l2.l1_view", "is not the L1 origin block".to_owned());
         }
@@ -283,6 +290,15 @@ impl GenesisFile {
             Err(error) => bad("validators", format!("make no set: {error}")),
         }
     }
+}
+
+/// The contracts that every L2 has from block 0 on, where the protocol calls them.
+pub fn predeploys() -> [(Address, GenesisAccount); 2] {
+    let contract = |code: &Bytes| GenesisAccount { code: code.clone(), nonce: 1, ..GenesisAccount::default() };
+    [
+        (protocol::SEQUENCER_SET, contract(&SequencerSet::DEPLOYED_BYTECODE)),
+        (protocol::FEE_POT, contract(&FeePot::DEPLOYED_BYTECODE)),
+    ]
 }
 
 /// A genesis for tests of this crate.
@@ -300,7 +316,7 @@ pub(crate) mod testing {
                 timestamp_ms: 1_000,
                 l1_view: origin,
                 prevrandao: B256::ZERO,
-                alloc: Default::default(),
+                alloc: predeploys().into(),
             },
             l1: L1Genesis {
                 chain_id: 31_337,

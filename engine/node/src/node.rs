@@ -226,6 +226,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
     let (drained, drained_seen) = watch::channel(false);
     let (trouble, trouble_seen) = watch::channel(None);
     let (signing_faults, signing_faults_seen) = watch::channel(SigningFaults::default());
+    let (settlement, settlement_seen) = watch::channel(None);
     let operator = Admin {
         me,
         replica: inbox.clone(),
@@ -265,6 +266,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         drained: drained_seen,
         trouble,
         signing_faults,
+        settlement,
     };
     let council = CouncilTask::new(parts, edges)?;
     let (news, news_received) = mpsc::channel(L1_NEWS);
@@ -295,6 +297,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
         running,
         control_state,
         signing_faults: signing_faults_seen,
+        settlement: settlement_seen,
         engine: engine.clone(),
         traffic,
         desk,

@@ -11,12 +11,12 @@ use horae_mpc::ShareLayout;
 use horae_runtime::{Cell, Meter};
 use horae_stages::ChainParams;
 use horae_tendermint::Handle;
-use metrics::counter;
+use metrics::{counter, gauge};
 use tokio::sync::watch;
 
 use crate::chain_view::{
-    ChainEvent, ChainFeed, ChainView, EpochStatus, NextEpochStatus, NodeStatus, SigningFaults, SlotStatus,
-    TrafficStatus, ValidatorStatus,
+    ChainEvent, ChainFeed, ChainView, EpochStatus, ForcedStatus, NextEpochStatus, NodeStatus, SettlementStatus,
+    SigningFaults, SlotStatus, TrafficStatus, ValidatorStatus,
 };
 use crate::pipeline::{Desk, RecoveryWatch, Traffic};
 use crate::replica::RunningSlot;
@@ -40,6 +40,8 @@ pub struct Reporting {
     pub control_state: watch::Receiver<Arc<ControlState>>,
     /// What validators did wrong in signatures.
     pub signing_faults: watch::Receiver<SigningFaults>,
+    /// The settlement that the group has signed and L1 does not have.
+    pub settlement: watch::Receiver<Option<SettlementStatus>>,
     /// The links.
     pub engine: Handle,
     /// What clients sent.
@@ -66,6 +68,10 @@ pub async fn report(mut reporting: Reporting) {
         see_acks(&reporting.view, &mut acked);
         let status = compose(&reporting, &acked);
         if status != last {
+            gauge!("horae_forced_brought").set(status.forced.brought as f64);
+            gauge!("horae_forced_executed").set(status.forced.executed as f64);
+            gauge!("horae_l1_view").set(status.l1_view_number as f64);
+            gauge!("horae_l1_view_of_head").set(status.forced.l1_view as f64);
             last = status.clone();
             // A full queue means that newer events wait already; the next look tries again.
             if reporting.feed.try_send(ChainEvent::Status(Arc::new(status))).is_err() {
@@ -134,6 +140,10 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
                 connected: validator.signer == reporting.me || linked.contains(&validator.node_key),
                 acked: acked.get(&validator.signer).copied().unwrap_or_default(),
                 offence: state.jail().get(validator.id).map(|jailed| jailed.offence),
+                punished: state
+                    .jail()
+                    .get(validator.id)
+                    .is_some_and(|jailed| state.jail().is_punished(validator.id, &jailed.proof)),
                 skipped: skipped.contains(&validator.signer),
                 ready: state.roll_call().of(&validator.signer).is_some_and(|stated| stated.ready),
                 ready_slot: state.roll_call().of(&validator.signer).map_or(0, |stated| stated.slot),
@@ -143,7 +153,14 @@ fn compose(reporting: &Reporting, acked: &HashMap<Address, u64>) -> NodeStatus {
         control_height: state.height(),
         l1_view_number: view.number,
         l1_view_hash: view.hash,
+        forced: ForcedStatus {
+            brought: state.dues().next_forced(),
+            executed: running.forced,
+            waiting: state.dues().waiting(),
+            l1_view: running.l1_view,
+        },
         peers: u32::try_from(linked.len()).unwrap_or(u32::MAX),
+        settlement: reporting.settlement.borrow().clone(),
         highest_known_block: running.highest_known,
         traffic: TrafficStatus {
             received: reporting.traffic.received(),

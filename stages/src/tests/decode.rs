@@ -83,10 +83,11 @@ fn every_type_decodes_hashes_and_recovers() {
     for envelope in every_type(&wallet) {
         let raw = envelope.encoded_2718();
         let tx = BlockTx::recover(&raw).unwrap();
-        assert_eq!(tx.envelope, envelope);
+        let read = tx.envelope.signed().unwrap();
+        assert_eq!(read, &envelope);
         assert_eq!(tx.sender, wallet.address);
         assert_eq!(tx.hash, keccak256(&raw));
-        assert_eq!(tx.envelope.tx_hash(), &tx.hash);
+        assert_eq!(read.tx_hash(), &tx.hash);
     }
 }
 

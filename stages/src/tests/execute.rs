@@ -1,6 +1,6 @@
 //! Execution: what a transaction leaves behind, what one that cannot be leaves (nothing), and what the commitments see.
 
-use alloy_consensus::{Transaction, TxEip4844, TxEip4844Variant, TxEip7702, TxEnvelope};
+use alloy_consensus::{TxEip4844, TxEip4844Variant, TxEip7702, TxEnvelope};
 use alloy_eips::Encodable2718;
 use alloy_eips::eip7702::Authorization;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
@@ -38,7 +38,7 @@ fn balance(executor: &mut Executor<MemoryState>, address: Address) -> U256 {
 }
 
 fn finish(executor: &mut Executor<MemoryState>, genesis: &Genesis, raw: &[Vec<u8>]) -> ExecutedBlock {
-    executor.finish(&genesis.header(), &genesis.params, raw.iter().cloned().map(Bytes::from).collect())
+    executor.finish(&genesis.header(), &genesis.params, || raw.iter().cloned().map(Bytes::from).collect()).unwrap()
 }
 
 #[test]
@@ -53,11 +53,13 @@ fn a_transfer_moves_value_and_credits_every_fee() {
     assert_eq!((receipt.gas_used, receipt.effective_gas_price), (21_000, price));
     assert_eq!(receipt.contract_address, None);
     assert_eq!(balance(&mut executor, to), U256::from(5));
-    assert_eq!(balance(&mut executor, recipient), U256::from(21_000 * price));
     assert_eq!(balance(&mut executor, wallet.address), U256::from(1_000 * ETHER - 5 - 21_000 * price));
+    assert_eq!(balance(&mut executor, recipient), U256::ZERO, "not before the block closes");
     let block = finish(&mut executor, &genesis, &[raw]);
+    assert_eq!(balance(&mut executor, recipient), U256::from(21_000 * price * 9 / 10));
+    assert_eq!(balance(&mut executor, protocol::FEE_POT), U256::from(21_000 * price / 10));
     assert_eq!(block.block.header.gas_used, 21_000);
-    assert_eq!(block.changes.accounts.len(), 3);
+    assert_eq!(block.changes.accounts.len(), 4);
     assert!(block.changes.accounts.is_sorted_by_key(|(address, _)| *address));
 }
 

@@ -101,6 +101,11 @@ pub fn slot(slot: u64) -> SlotContext {
     }
 }
 
+/// How many transactions of a block users signed.
+pub fn signed(block: &ExecutedBlock) -> usize {
+    block.signed().len()
+}
+
 pub type Parcel = Box<TxBody>;
 
 /// A sequencer with all its stages, on one thread and a clock that the test holds.

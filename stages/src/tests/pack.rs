@@ -114,14 +114,14 @@ proptest! {
 
     #[test]
     fn random_blocks_read_back(
-        blocks in prop::collection::vec((any::<[u64; 5]>(), any::<[u8; 2]>(), any::<bool>(), prop::collection::vec(transaction(), 0..6)), 1..8),
+        blocks in prop::collection::vec((any::<[u64; 5]>(), any::<[u8; 3]>(), any::<bool>(), prop::collection::vec(transaction(), 0..6)), 1..8),
         first in 0u64..1 << 62,
     ) {
         let template = genesis(&[]).header();
         let blocks: Vec<_> = blocks.into_iter().zip(first..).map(|(([timestamp_ms, control_height, term, slot, l1], bytes, ends_slot, transactions), number)| {
             let l1_view = L1View { number: l1 % 4, hash: B256::repeat_byte(bytes[0] % 3) };
             let fee_recipient = Address::repeat_byte(bytes[1] % 3);
-            let header = Header { number, timestamp_ms, control_height, term, slot: slot % 3, l1_view, fee_recipient, ends_slot, ..template.clone() };
+            let header = Header { number, timestamp_ms, control_height, term, slot: slot % 3, l1_view, fee_recipient, sequencer: Address::repeat_byte(bytes[2] % 3), ends_slot, ..template.clone() };
             Block { header, transactions }
         }).collect();
         check(&blocks, &limits());
@@ -141,7 +141,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         drop(unpack(&bytes, &limits()));
-        bytes.insert(0, 1);
+        bytes.insert(0, 2);
         drop(unpack(&bytes, &limits()));
     }
 
@@ -169,10 +169,10 @@ fn limits_hold_whatever_the_bytes_say() {
     assert_eq!(what(&UnpackLimits { blocks: 18, ..wide.clone() }), "blocks");
     assert_eq!(what(&UnpackLimits { transactions: 62, ..wide.clone() }), "transactions");
     assert_eq!(what(&UnpackLimits { unpacked_bytes: 3_000, ..wide.clone() }), "unpacked bytes");
-    assert!(matches!(unpack(&[2, 0, 0], &wide), Err(UnpackError::Version(2))));
+    assert!(matches!(unpack(&[1, 0, 0], &wide), Err(UnpackError::Version(1))));
     // A zstd frame that would give 64 MiB of zeros for a few kilobytes.
     let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 19).unwrap();
-    let mut bytes = vec![1, 0, 0, 1, 200, 1];
+    let mut bytes = vec![2, 0, 0, 1, 200, 1];
     let head = bomb.len() << 1;
     assert!(head < 1 << 14, "two bytes of a varint");
     bytes.extend([head as u8 | 0x80, (head >> 7) as u8]);

@@ -24,7 +24,7 @@ fn a_forced_entry_has_the_encoding_of_a_deposit_on_the_op_stack() {
     // 0x7e || rlp([sourceHash, from, to, mint, value, gas, isSystemTransaction, data])
     let source = keccak256([U256::from(1).to_be_bytes::<32>(), U256::from(3).to_be_bytes()].concat());
     let want = [
-        &hex!("7ef857a0")[..],
+        &hex!("7ef856a0")[..],
         source.as_slice(),
         &hex!("94aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
         &hex!("94bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"),
@@ -35,8 +35,24 @@ fn a_forced_entry_has_the_encoding_of_a_deposit_on_the_op_stack() {
     assert_eq!(entry().hash(), keccak256(&want));
     let creation = ForcedEntry { to: TxKind::Create, mint: U256::ZERO, ..entry() };
     let raw = creation.encode();
-    assert_eq!(&raw[58..60], hex!("8080"), "neither address nor mint");
+    assert_eq!(&raw[57..59], hex!("8080"), "neither address nor mint");
     assert_eq!(ProtocolTx::decode(&raw), Ok(creation.transaction()));
+}
+
+#[test]
+fn a_deposit_on_an_op_stack_chain_reads_and_writes_as_it_is() {
+    // <https://basescan.org/tx/0xc468b38a20375922828c8126912740105125143b9856936085474b2590bbca91>
+    let raw = hex!(
+        "7ef8f8a0417d134467f4737fcdf2475f0ecdd2a0ed6d87ecffc888ba9f60ee7e3b8ac26a94deaddeaddeaddeaddeaddeaddeaddeaddead0001"
+        "9442000000000000000000000000000000000000158080830f424080b8a4440a5e20000008dd00101c1200000000000000040000000066c352bb"
+        "000000000139c4f500000000000000000000000000000000000000000000000000000000c0cff14600000000000000000000000000000000000000"
+        "00000000000000000000000001d4c88f4065ac9671e8b1329b90773e89b5ddff9cf8675b2b5e9c1b283206099300000000000000000000000050"
+        "50f69a9786f081509234f1a7f4684b5e5b76c9"
+    );
+    assert_eq!(keccak256(raw), hex!("c468b38a20375922828c8126912740105125143b9856936085474b2590bbca91"));
+    let tx = ProtocolTx::decode(&raw).unwrap();
+    assert_eq!((tx.mint, tx.value, tx.gas, tx.data.len()), (U256::ZERO, U256::ZERO, 1_000_000, 164));
+    assert_eq!(tx.encode()[..], raw);
 }
 
 #[test]
@@ -71,6 +87,8 @@ fn the_record_of_a_slot_calls_the_sequencer_set() {
     let words: Vec<U256> = tx.data[4..].chunks(32).map(U256::from_be_slice).collect();
     let sequencer = U256::from_be_slice(&[0x5e; 20]);
     assert_eq!(words, [U256::from(2), U256::from(5), U256::from(40), U256::from(1), sequencer]);
+    // `contracts/test/SequencerSet.t.sol` has the same.
+    assert_eq!(keccak256(&tx.data), hex!("dd818f03c6841d6855ea14194ca66627a00c6219aebd56e92994fb8a277f75ef"));
 }
 
 #[test]

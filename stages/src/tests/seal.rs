@@ -44,7 +44,7 @@ fn a_block_with_transactions_closes_after_its_interval() {
     assert_eq!(line.blocks.len(), 1);
     line.now_ms += 1;
     line.work();
-    assert_eq!(line.blocks[1].transactions.len(), 2);
+    assert_eq!(line.blocks[1].transactions.len(), 2, "the record of the slot is in the first block");
     assert_eq!(line.blocks[1].block.header.timestamp_ms, START_MS + 3);
 }
 
@@ -60,7 +60,7 @@ fn a_block_closes_when_gas_or_bytes_run_out() {
     line.seal();
     // Gas is reserved by its limit and given back when it is not used: two fit, then all that is left by what was used.
     assert!(line.blocks.iter().all(|block| block.block.header.gas_used <= 20_000_000));
-    assert_eq!(line.blocks.iter().map(|block| block.transactions.len()).sum::<usize>(), 5);
+    assert_eq!(line.blocks.iter().map(signed).sum::<usize>(), 5);
     follow(&genesis, &line.blocks);
 
     let mut wallet = Wallet::new(1);
@@ -74,7 +74,7 @@ fn a_block_closes_when_gas_or_bytes_run_out() {
     }
     line.work();
     line.seal();
-    let counts: Vec<_> = line.blocks.iter().map(|block| block.transactions.len()).collect();
+    let counts: Vec<_> = line.blocks.iter().map(signed).collect();
     assert_eq!(counts, [2, 2, 1]);
     follow(&genesis, &line.blocks);
 }

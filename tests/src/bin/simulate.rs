@@ -119,6 +119,8 @@ fn report(options: &Options, sum: &Sum, seconds: f64) -> serde_json::Value {
         "blocks": sum.all.blocks,
         "transactions": sum.all.transactions,
         "batches": sum.all.batches,
+        "settlements": sum.all.settlements,
+        "punished": sum.all.punished,
         "failovers": sum.all.failovers,
         "epochs": sum.all.epochs,
         "rollbacks": sum.all.rollbacks,
@@ -136,6 +138,7 @@ fn tell(sum: &Sum, seconds: f64) {
     println!("seeds                {}", sum.seeds);
     println!("events               {}", all.events);
     println!("simulated hours      {:.1}", all.simulated_ms as f64 / 3_600_000.0);
+    println!("settlements          {}, and {} offences punished", all.settlements, all.punished);
     println!("blocks               {} with {} transactions, {} batches", all.blocks, all.transactions, all.batches);
     println!("failovers            {}", all.failovers);
     println!("epochs               {}", all.epochs);

@@ -4,6 +4,7 @@
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use horae_control::limits::MIN_STAKE;
 use horae_control::{Candidate, ControlParams, ControlState, Domain};
+use horae_node::genesis::predeploys;
 use horae_stages::genesis::GenesisAccount;
 use horae_stages::{ChainParams, Genesis, L1View};
 
@@ -46,7 +47,7 @@ pub fn late_wallet() -> Wallet {
     Wallet::new(&hex::encode(keccak256("simulated latecomer")))
 }
 
-/// Block 0: money for these accounts and for [`late_wallet`], and the two contracts.
+/// Block 0: money for these accounts and for [`late_wallet`], the two contracts, and those that every chain has.
 pub fn genesis(params: &ChainParams, clients: impl Iterator<Item = Address>) -> Genesis {
     let rich = GenesisAccount { balance: U256::from(10u128.pow(24)), ..GenesisAccount::default() };
     let contract =
@@ -58,7 +59,7 @@ pub fn genesis(params: &ChainParams, clients: impl Iterator<Item = Address>) -> 
         timestamp_ms: START_MS,
         l1_view: L1View { number: 1, hash: B256::repeat_byte(1) },
         prevrandao: B256::ZERO,
-        alloc: accounts.chain(contracts).collect(),
+        alloc: accounts.chain(contracts).chain(predeploys()).collect(),
     }
 }
 

@@ -6,6 +6,7 @@ use horae_node::chain_view::ChainEvent;
 use horae_node::council::carrying::Checked;
 use horae_node::council::io::{compared, packed};
 use horae_node::council::message::{LinkMessage, YouSaid};
+use horae_node::council::reporting::OnL1;
 use horae_node::council::{Ended, Report, Work};
 use horae_node::replica::message::{BLOCKS_PER_ANSWER, PeerMessage};
 use horae_node::replica::{Input, NewestKnown, Received};
@@ -236,6 +237,22 @@ impl World {
             }
             Work::Install(_) if !self.nodes[node].endpoint.answers() => Report::Installed(Err(NO_ANSWER.to_owned())),
             Work::Rotate(_) if !self.nodes[node].endpoint.answers() => Report::Rotated(Err(NO_ANSWER.to_owned())),
+            Work::Reckon { .. } if !self.nodes[node].endpoint.answers() => Report::Reckoned(Err(NO_ANSWER.to_owned())),
+            Work::Reckon { last_block } => {
+                let store = self.nodes[node].store.0.borrow();
+                Report::Reckoned(self.l1.payroll().reckon(&store, self.l1.set(), last_block))
+            }
+            Work::Settle(signed) if !self.nodes[node].endpoint.answers() => {
+                Report::Settled { index: signed.what.settlement.index, result: Err(NO_ANSWER.to_owned()) }
+            }
+            Work::Settle(signed) => return self.l1.send(Waiting { node, life, tx: Tx::Settle(signed) }),
+            Work::Report { id, .. } if !self.nodes[node].endpoint.answers() => {
+                Report::Reported { id, said: OnL1::NoAnswer(NO_ANSWER.to_owned()) }
+            }
+            Work::Report { id, proof } if self.l1.payroll().has_punished(id, &proof) => {
+                Report::Reported { id, said: OnL1::Punished { by_us: false } }
+            }
+            Work::Report { id, proof } => return self.l1.send(Waiting { node, life, tx: Tx::Report { id, proof } }),
             Work::Submit { header, signature, data } => {
                 return self.l1.send(Waiting { node, life, tx: Tx::Submit { header, signature, data } });
             }

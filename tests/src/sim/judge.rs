@@ -65,6 +65,8 @@ pub struct Judge {
     parents: BTreeMap<B256, BlockId>,
     /// Term and timestamp of every block seen.
     sealed_in: BTreeMap<B256, (u64, u64)>,
+    /// Who sealed every block seen, by its header.
+    sealers: BTreeMap<B256, Address>,
     /// The latest timestamp that an honest clock takes now, in unix milliseconds.
     latest_ms: u64,
     pub(super) spoken: BTreeMap<(Address, u64), Spoken>,
@@ -374,12 +376,19 @@ impl Judge {
         }
     }
 
+    /// Who sealed this committed block.
+    pub(super) fn sequencer_of(&self, number: u64) -> Option<Address> {
+        let hash = self.committed.get(usize::try_from(number.checked_sub(1)?).ok()?)?;
+        self.sealers.get(hash).copied()
+    }
+
     fn block(&mut self, sealed: &SealedBlock) -> Verdict {
         let header = sealed.header();
         let hash = header.hash();
         let facts = facts_of(header, hash);
         self.parents.insert(hash, BlockId { number: facts.id.number.saturating_sub(1), hash: facts.parent });
         self.sealed_in.insert(hash, (facts.term, facts.timestamp_ms));
+        self.sealers.insert(hash, header.sequencer);
         let signed = SignedBlock { facts, signature: sealed.signature };
         let first = *self.sealed.entry((facts.term, facts.id.number)).or_insert(signed);
         if first.facts.id != facts.id

@@ -3,14 +3,15 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use horae_contracts::{
-    Batch, Signature, Succession, batch_digest, installation_digest, rotation_digest, snapshot_hash,
+    Batch, Settlement, Signature, Succession, batch_digest, installation_digest, rotation_digest, snapshot_hash,
 };
 use horae_control::command::{Command, ControlBlock, L1Event};
-use horae_control::{GroupKey as ControlKey, Signature as Signed, ValidatorSet, planted, recover};
+use horae_control::{GroupKey as ControlKey, Proof, Signature as Signed, ValidatorSet, planted, recover};
 use horae_mpc::{GroupKey, GroupSignature};
 use horae_node::council::groups::KeyInForce;
 use horae_node::council::install::Installation;
 use horae_node::council::rotation::Rotation;
+use horae_node::council::settling::SignedSettlement;
 use horae_node::council::{BatchHead, Inbox, L1News, Report};
 use horae_node::edges::l1::AcceptedBatch;
 use horae_node::edges::l1::forced::DueTransaction;
@@ -20,6 +21,7 @@ use horae_stages::{ForcedEntry, L1View};
 use super::forcing::draw_entry;
 use super::judge::{Violation, is_quorum};
 use super::node::{Running, signer_key};
+use super::payroll::{Payroll, of_report};
 use super::rng::Rng;
 use super::world::{Due, LOOK_MS, World};
 
@@ -60,6 +62,15 @@ pub enum Tx {
         /// The bytes.
         data: Bytes,
     },
+    /// A settlement of rewards.
+    Settle(Box<SignedSettlement>),
+    /// A report of an offence.
+    Report {
+        /// Number of the offender.
+        id: u64,
+        /// What shows it.
+        proof: Box<Proof>,
+    },
 }
 
 /// A transaction that waits, and who wants to know of it.
@@ -81,6 +92,10 @@ pub enum Kind {
     Rotation,
     /// The batch with this index.
     Batch(u64),
+    /// The settlement with this index.
+    Settlement(u64),
+    /// The offence of the validator with this number.
+    Report(u64),
 }
 
 /// What became of a transaction.
@@ -103,6 +118,7 @@ struct Contract {
     /// Entries of the forced queue so far, and those that accepted batches include.
     entered: u64,
     included: u64,
+    payroll: Payroll,
 }
 
 #[derive(Clone)]
@@ -111,6 +127,7 @@ struct Block {
     entries: Vec<ForcedEntry>,
     events: Vec<L1Event>,
     batches: Vec<AcceptedBatch>,
+    settlements: Vec<Settlement>,
     after: Contract,
 }
 
@@ -161,6 +178,7 @@ impl L1 {
             entries: Vec::new(),
             events: Vec::new(),
             batches: Vec::new(),
+            settlements: Vec::new(),
             after: Contract::default(),
         };
         Self {
@@ -201,7 +219,14 @@ impl L1 {
         let below = self.blocks.last().expect("there is block 0");
         let hash = keccak256([below.hash.0, B256::from(U256::from(self.made)).0].concat());
         let events = std::mem::take(&mut self.announced);
-        let mut block = Block { hash, entries: Vec::new(), events, batches: Vec::new(), after: below.after.clone() };
+        let mut block = Block {
+            hash,
+            entries: Vec::new(),
+            events,
+            batches: Vec::new(),
+            settlements: Vec::new(),
+            after: below.after.clone(),
+        };
         let entering = self.entering.len().min(BLOCK_ENTRIES);
         for mut entry in self.entering.drain(..entering) {
             entry.index = block.after.entered;
@@ -211,6 +236,7 @@ impl L1 {
             block.events.push(L1Event::Forced { index, l1_block: number, l1_hash, hash, gas, bytes });
             block.entries.push(entry);
         }
+        block.events.extend(block.after.payroll.release(number, &self.set));
         let (mut outcomes, mut later) = (Vec::new(), Vec::new());
         for waiting in std::mem::take(&mut self.pool) {
             if self.rng.chance(200) {
@@ -227,6 +253,11 @@ impl L1 {
                     let included = self.check_forced(&block, &header);
                     let result = included.and_then(|()| submit(&mut block, number, header, &signature, data, carrier));
                     (Kind::Batch(index), result)
+                }
+                Tx::Settle(signed) => (Kind::Settlement(signed.what.settlement.index), settle(&mut block, &signed)),
+                Tx::Report { id, proof } => {
+                    let reported = block.after.payroll.report(number, id, &proof);
+                    (Kind::Report(id), reported.map(|events| block.events.extend(events)))
                 }
             };
             outcomes.push(Outcome { node, life, kind, result });
@@ -309,6 +340,23 @@ impl L1 {
     /// Batches that stand now, in order.
     pub fn batches(&self) -> impl Iterator<Item = &AcceptedBatch> {
         self.blocks.iter().flat_map(|block| &block.batches)
+    }
+
+    /// Settlements that stand now, in order.
+    pub fn settlements(&self) -> impl Iterator<Item = &Settlement> {
+        self.blocks.iter().flat_map(|block| &block.settlements)
+    }
+
+    /// Rewards and offences at the head.
+    #[must_use]
+    pub fn payroll(&self) -> &Payroll {
+        &self.blocks.last().expect("there is block 0").after.payroll
+    }
+
+    /// The validators that the contracts know.
+    #[must_use]
+    pub fn set(&self) -> &ValidatorSet {
+        &self.set
     }
 
     /// The group key in force at the head.
@@ -445,6 +493,13 @@ fn submit(
     Ok(())
 }
 
+fn settle(block: &mut Block, signed: &SignedSettlement) -> Result<(), String> {
+    let Contract { head, key, payroll, .. } = &mut block.after;
+    payroll.settle(signed, *key, head.last_block)?;
+    block.settlements.push(signed.what.settlement.clone());
+    Ok(())
+}
+
 /// One node's watch of L1.
 pub struct Watch {
     /// How its endpoint tells of L1.
@@ -495,8 +550,8 @@ impl Watch {
             inbox.digest = keccak256(inbox.digest);
         }
         news.push(L1News::Inbox(inbox));
-        let Contract { key, key_index, .. } = l1.blocks[head as usize].after;
-        news.push(L1News::Key(key.map(|key| KeyInForce { index: key_index, key: control_key(&key) })));
+        let Contract { key, key_index, .. } = &l1.blocks[head as usize].after;
+        news.push(L1News::Key(key.map(|key| KeyInForce { index: *key_index, key: control_key(&key) })));
         news.push(L1News::Finalized(head.saturating_sub(FINAL_DEPTH)));
         let lies = self.endpoint == Endpoint::Lying;
         let has_agreed = agreed.number <= head && l1.view(agreed.number).hash == agreed.hash && !lies;
@@ -573,12 +628,15 @@ impl World {
                 Kind::Batch(index) => Report::Carried { index, result: outcome.result },
                 Kind::Installation => Report::Installed(outcome.result),
                 Kind::Rotation => Report::Rotated(outcome.result),
+                Kind::Settlement(index) => Report::Settled { index, result: outcome.result },
+                Kind::Report(id) => Report::Reported { id, said: of_report(outcome.result) },
             };
             let (node, life) = (outcome.node, outcome.life);
             let after_ms = self.rng.between(1, 300);
             self.at(after_ms, Due::Reports { node, life, report });
         }
         self.judge.posted(self.l1.batches())?;
+        self.judge.settled(self.l1.settlements(), self.l1.set())?;
         let after_ms = self.rng.between(300, 1_500);
         self.at(after_ms, Due::L1Block);
         Ok(())

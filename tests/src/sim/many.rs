@@ -141,6 +141,8 @@ impl Sum {
                 all.failovers += out.failovers;
                 all.epochs += out.epochs;
                 all.batches += out.batches;
+                all.settlements += out.settlements;
+                all.punished += out.punished;
                 all.faults.add(&out.faults);
                 all.rollbacks += out.rollbacks;
                 all.simulated_ms += out.simulated_ms;

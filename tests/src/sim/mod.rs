@@ -9,6 +9,7 @@
 //! | [`node`] | one node: stages in front, replica, council, what outlives a crash |
 //! | [`edges`], [`council`] | the edges of replica and council |
 //! | [`disk`], [`store`], [`net`], [`l1`] | journal, chain view and store, links, L1 |
+//! | [`payroll`] | of L1: settlements of rewards, offences and jail |
 //! | [`engine`], `deciding` | the control plane, modelled as what Tendermint promises |
 //! | [`byzantine`] | liars |
 //! | [`clients`] | transfers, and whether their answers were true |
@@ -38,6 +39,7 @@ pub mod many;
 pub mod net;
 pub mod node;
 pub mod outage;
+pub mod payroll;
 mod remembering;
 pub mod rng;
 pub mod store;
@@ -47,7 +49,7 @@ pub use byzantine::Lie;
 pub use judge::Violation;
 pub use many::{Failure, Many, Sum, caught, first_failure};
 pub use outage::{
-    Backlog, BadEndpoints, BadSigner, Candidate, Conviction, CutLog, Diverged, Divergence, EpochChange, Left, Lied,
-    Outage, Recovered, Signed, Unready,
+    Backlog, BadEndpoints, BadSigner, Candidate, Conviction, CutLog, Diverged, Divergence, EpochChange, Forced, Left,
+    Lied, Outage, Recovered, Signed, Unready,
 };
 pub use world::{Outcome, Plan, World};

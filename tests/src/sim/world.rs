@@ -73,6 +73,10 @@ pub struct Outcome {
     pub batches: u64,
     /// Entries of the forced queue that were executed.
     pub forced: u64,
+    /// Settlements of rewards on L1 at the end.
+    pub settlements: u64,
+    /// Offences that L1 has punished.
+    pub punished: u64,
     /// Faults, by kind.
     pub faults: Tally,
     /// Rollbacks that replicas told of.
@@ -436,6 +440,8 @@ impl World {
         self.out.failovers = terms.saturating_sub(self.out.epochs);
         self.out.batches = self.l1.batches().count() as u64;
         self.out.forced = self.judge.forced();
+        self.out.settlements = self.l1.settlements().count() as u64;
+        self.out.punished = self.l1.payroll().punished();
         self.out.simulated_ms = self.now_ms;
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! What is due: in L1's order without a gap, until a batch has it, and bounded.
 
 use super::*;
+use crate::command::L1Event;
+use crate::state::{ControlState, Invalid};
+use crate::testing::control::{decide, l1_view, state};
 
 fn view(number: u64) -> L1View {
     L1View { number, hash: B256::with_last_byte(number as u8) }
@@ -76,9 +79,38 @@ fn there_is_an_end_to_what_is_kept_until_a_batch_settles_some() {
     for index in 0..MAX_DUE as u64 {
         enqueue(&mut dues, 5 + index / 32, index).unwrap();
     }
-    assert_eq!(dues.check_room(), Ok(()));
+    let full = dues.clone();
+    assert_eq!((dues.make_room(0), &dues), (Ok(()), &full));
     enqueue(&mut dues, 6_000, MAX_DUE as u64).unwrap();
-    assert_eq!(dues.check_room(), Err(L1Error::TooMuchDue(MAX_DUE + 1)));
-    dues.accept(&batch(0, 6, 6_001)).unwrap();
-    assert_eq!(dues.check_room(), Ok(()), "64 entries are settled, one payment has come");
+    assert_eq!(dues.clone().make_room(4), Err(L1Error::TooMuchDue(MAX_DUE + 1)), "no block has come to them");
+    let mut settled = dues.clone();
+    settled.accept(&batch(0, 6, 6_001)).unwrap();
+    assert_eq!(settled.make_room(0), Ok(()), "64 entries are settled, one payment has come");
+    assert_eq!(dues.make_room(6_000), Ok(()));
+    assert_eq!((dues.settled(), dues.waiting()), (5, MAX_DUE + 1 - 32), "only as many go as have to");
+    assert_eq!(dues.above(5).next().unwrap().view, view(6));
+}
+
+#[test]
+fn a_view_brings_what_is_due_and_a_refused_one_nothing() {
+    let forced = |index, l1_block| {
+        let (l1_hash, hash) = (view(l1_block).hash, B256::with_last_byte(index as u8));
+        L1Event::Forced { index, l1_block, l1_hash, hash, gas: 21_000, bytes: 100 }
+    };
+    let mut state = state(&[1, 1, 1, 1], 8);
+    decide(&mut state, vec![l1_view(105, vec![forced(0, 103), forced(1, 105)])]);
+    assert_eq!((state.dues().next_forced(), state.dues().waiting()), (2, 2));
+    let before = state.clone();
+    let refused = [
+        (vec![forced(1, 106)], L1Error::ForcedGap { found: 1, expected: 2 }),
+        (vec![forced(2, 105)], L1Error::OutOfOrder(105)),
+        (vec![forced(2, 111)], L1Error::OutOfOrder(111)),
+    ];
+    for (events, why) in refused {
+        let wrong = state.next_block(vec![l1_view(110, events)]);
+        assert_eq!(state.apply(&wrong), Err(Invalid::L1(why)));
+    }
+    assert_eq!(state, before);
+    let bytes = borsh::to_vec(&state).unwrap();
+    assert_eq!(borsh::from_slice::<ControlState>(&bytes).unwrap(), state);
 }

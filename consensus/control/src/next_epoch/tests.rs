@@ -9,7 +9,7 @@ use crate::decision::Decision;
 use crate::evidence::Evidence;
 use crate::jail::Jailed;
 use crate::pending::{Added, NotPending, Pending, PendingCommands};
-use crate::proof::Offence;
+use crate::proof::{NotEvidence, Offence, Proof};
 use crate::set::Candidate;
 use crate::state::{ControlParams, ControlState, Effect, Genesis, Invalid};
 use crate::statement::{CloseVote, StatementError};
@@ -252,6 +252,79 @@ fn a_convicted_validator_is_out_of_the_next_set() {
     assert!(state.epoch().set.index_of(&key(0).address()).is_some(), "weights never change inside an epoch");
     let kept: Vec<Offence> = state.jail().iter().map(|(_, Jailed { offence, .. })| *offence).collect();
     assert_eq!(kept, [Offence::DoubleClose]);
+}
+
+/// The conviction of the first key in the open term, and its number.
+fn convicted(state: &mut ControlState) -> (u64, Proof) {
+    let term = state.open_term().unwrap().clone();
+    let pair = Evidence::DoubleClose {
+        first: Box::new(close_vote(&term, None, vec![], &key(0))),
+        second: Box::new(close_vote(&term, None, chain(&term, 1, 8), &key(0))),
+    };
+    let proof = pair.proof(&term).unwrap();
+    let effects = decide(state, vec![Command::Evidence(Box::new(proof.clone()))]);
+    assert!(matches!(effects[0], Effect::Jailed { .. }), "{effects:?}");
+    (candidate(0, 1).id, proof)
+}
+
+#[test]
+fn a_validator_that_l1_punished_and_released_is_in_the_next_set() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    let (id, proof) = convicted(&mut state);
+    let (epoch, term) = (proof.epoch, proof.term);
+    on_l1(&mut state, vec![L1Event::ValidatorPunished { id, epoch, term }, L1Event::ValidatorLeaving { id }]);
+    assert!(state.jail().is_punished(id, &proof) && state.jail().get(id).is_some());
+    reach(&mut state, EPOCH_SLOTS + 1);
+    assert_eq!(state.next_epoch().unwrap().set().len(), 3);
+    let effects = on_l1(&mut state, vec![L1Event::ValidatorReleased { id }, joined(0)]);
+    assert!(effects.contains(&Effect::Released { id }), "{effects:?}");
+    assert!(effects.contains(&Effect::Skipped { skipped: vec![] }), "it has its turns again: {effects:?}");
+    assert_eq!((state.jail().get(id), state.next_epoch().unwrap().set().len()), (None, 4), "a set formed anew");
+
+    let again = state.next_block(vec![Command::Evidence(Box::new(proof.clone()))]);
+    let served = NotEvidence::Served(proof.validator);
+    assert_eq!(state.check(&again), Err(Invalid::Evidence(served)), "nobody is punished twice for one offence");
+    let mut pool = PendingCommands::new();
+    assert_eq!(pool.add(Pending::Evidence(Box::new(proof)), &state), Err(NotPending::Stale));
+    close(&mut state);
+    convicted(&mut state);
+    assert!(state.jail().get(id).is_some(), "for what it does later it is");
+}
+
+#[test]
+fn a_release_that_came_before_the_punishment_clears_nothing() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    let (id, proof) = convicted(&mut state);
+    let (epoch, term) = (proof.epoch, proof.term);
+    let elsewhere = L1Event::ValidatorPunished { id, epoch, term: term + 7 };
+    on_l1(&mut state, vec![elsewhere, L1Event::ValidatorReleased { id }, joined(0)]);
+    assert!(state.jail().get(id).is_some(), "it was released from what it had done before");
+    let effects = on_l1(&mut state, vec![L1Event::ValidatorPunished { id, epoch, term }]);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Released { .. })));
+    on_l1(&mut state, vec![L1Event::ValidatorReleased { id }]);
+    assert!(state.jail().get(id).is_none());
+}
+
+#[test]
+fn what_l1_did_before_the_conviction_counts_too() {
+    let mut state = opened(EPOCH_SLOTS, 0);
+    let (mut later, id) = (state.clone(), candidate(0, 1).id);
+    let (epoch, term) = (0, state.open_term().unwrap().number);
+    on_l1(&mut state, vec![L1Event::ValidatorPunished { id, epoch, term }]);
+    convicted(&mut state);
+    on_l1(&mut state, vec![L1Event::ValidatorReleased { id }]);
+    assert!(state.jail().get(id).is_none());
+
+    let stranger = 77;
+    let unlisted =
+        [L1Event::ValidatorPunished { id: stranger, epoch, term }, L1Event::ValidatorReleased { id: stranger }];
+    let before = later.jail().clone();
+    on_l1(&mut later, unlisted.to_vec());
+    assert_eq!(later.jail(), &before, "one that never was on the list leaves no trace");
+    let many = (0..100).map(|term| L1Event::ValidatorPunished { id, epoch, term });
+    on_l1(&mut later, many.chain([L1Event::ValidatorReleased { id }]).collect());
+    let size = borsh::to_vec(later.jail()).unwrap().len();
+    assert!(size < 1_000, "{size} bytes for a hundred offences");
 }
 
 #[test]

@@ -15,7 +15,18 @@ const STALE: u64 = 10;
 fn said(validator: Address, slot: u64, control_height: u64, ready: bool) -> Readiness {
     let committed = BlockId { number: slot, hash: B256::repeat_byte(1) };
     let signature = Signature([0; 65]);
-    Readiness { validator, incarnation: 0, epoch: 0, term: 1, slot, committed, control_height, ready, signature }
+    Readiness {
+        validator,
+        incarnation: 0,
+        epoch: 0,
+        term: 1,
+        slot,
+        committed,
+        l1_view: 0,
+        control_height,
+        ready,
+        signature,
+    }
 }
 
 fn members(set: &ValidatorSet) -> Vec<Address> {

@@ -92,6 +92,11 @@ pub enum Effect {
         /// What it did.
         offence: Offence,
     },
+    /// A convicted validator was punished and released on L1: it may be in the next set.
+    Released {
+        /// Number of the validator.
+        id: u64,
+    },
     /// Other turns than before are passed over, at handovers whose last block names this control height or a later one.
     Skipped {
         /// Whose, ascending.

@@ -235,31 +235,6 @@ fn accepted(index: u64, first_block: u64, last_block: u64) -> L1Event {
     }
 }
 
-fn forced(index: u64, l1_block: u64) -> L1Event {
-    let (l1_hash, hash) = (B256::repeat_byte(7), B256::with_last_byte(index as u8));
-    L1Event::Forced { index, l1_block, l1_hash, hash, gas: 21_000, bytes: 100 }
-}
-
-#[test]
-fn a_view_brings_what_is_due_and_a_refused_one_nothing() {
-    let mut state = state(&[1, 1, 1, 1], 8);
-    decide(&mut state, vec![l1_view(105, vec![accepted(0, 1, 5), forced(0, 103), forced(1, 105)])]);
-    assert_eq!((state.dues().next_forced(), state.dues().waiting()), (2, 2));
-    let before = state.clone();
-    let refused = [
-        (vec![forced(1, 106)], L1Error::ForcedGap { found: 1, expected: 2 }),
-        (vec![forced(2, 105)], L1Error::OutOfOrder(105)),
-        (vec![forced(2, 111)], L1Error::OutOfOrder(111)),
-    ];
-    for (events, why) in refused {
-        let wrong = block(&state, vec![l1_view(110, events)]);
-        assert_eq!(state.apply(&wrong), Err(Invalid::L1(why)));
-    }
-    assert_eq!(state, before);
-    let bytes = borsh::to_vec(&state).unwrap();
-    assert_eq!(borsh::from_slice::<ControlState>(&bytes).unwrap(), state);
-}
-
 #[test]
 fn batches_are_contiguous() {
     let mut state = state(&[1, 1, 1, 1], 8);

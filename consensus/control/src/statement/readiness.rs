@@ -27,6 +27,8 @@ pub struct Readiness {
     pub slot: u64,
     /// That block.
     pub committed: BlockId,
+    /// Number of the L1 block that it names as its view.
+    pub l1_view: u64,
     /// Control height that the author had applied.
     pub control_height: u64,
     /// It can take its turns; otherwise it asks to be passed over (planned downtime, or something is wrong with it).
@@ -36,9 +38,10 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// `keccak256(abi.encode(uint64 number, bytes32 hash, uint64 controlHeight, bool ready))`.
+    /// `keccak256(abi.encode(uint64 number, bytes32 hash, uint64 l1View, uint64 controlHeight, bool ready))`.
     pub fn content(&self) -> B256 {
-        words(&[word(self.committed.number), self.committed.hash, word(self.control_height), word(self.ready.into())])
+        let Self { committed, l1_view, control_height, ready, .. } = self;
+        words(&[word(committed.number), committed.hash, word(*l1_view), word(*control_height), word((*ready).into())])
     }
 
     /// What the author signs.

@@ -231,6 +231,7 @@ pub(crate) fn readiness(term: &Term, slot: u64, control_height: u64, ready: bool
         term: term.number,
         slot,
         committed: term.parent.id,
+        l1_view: 0,
         control_height,
         ready,
         signature: Signature([0; 65]),

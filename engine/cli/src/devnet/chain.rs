@@ -8,9 +8,12 @@ use horae_node::{
     config::{IngestSettings, LinkSettings, MetricsSettings, PeerSettings, Settings},
     edges::l1::{
         L1, Sender,
-        deploy::{Delays, Deployment, VotingTimes, deploy, deploy_governance, hand_over, mint_and_lock, whitelist},
+        deploy::{
+            Delays, Deployment, VotingTimes, begin_rewards, deploy, deploy_governance, hand_over, mint_and_lock,
+            whitelist,
+        },
     },
-    genesis::{GenesisFile, GenesisValidator, L1Genesis, ViewDepth},
+    genesis::{GenesisFile, GenesisValidator, L1Genesis, ViewDepth, predeploys},
     home::write_atomic,
     keys::{KeySource, Keys, Vault},
 };
@@ -29,6 +32,8 @@ const L2_CHAIN_ID: u64 = 108_801;
 const STAKE: u128 = 20_000 * WEI;
 /// Wei in one ether.
 const WEI: u128 = 1_000_000_000_000_000_000;
+/// What rewards are paid of, in wei METIS: as much as the incumbent's Ecosystem Development Fund.
+const REWARDS: u128 = 4_600_000 * WEI;
 /// Ether that each validator has for L1 transactions, in wei.
 const VALIDATOR_ETHER: u128 = 1_000 * WEI;
 /// What each test account has on L2, in wei; anvil gives it as much on L1.
@@ -72,6 +77,8 @@ pub struct Chain {
     pub inbox: Address,
     /// The governor.
     pub governor: Address,
+    /// The factory of vaults.
+    pub vaults: Address,
     /// The ForcedQueue.
     pub queue: Address,
     /// EIP-155 chain id of the L2.
@@ -130,6 +137,7 @@ impl Chain {
                 give_ether(l1_url, keys.signer_address(), VALIDATOR_ETHER).await?;
             }
         }
+        begin_rewards(&deployer, &deployment, U256::from(REWARDS)).await?;
         if !rules.deployer_owns {
             hand_over(&deployer, &deployment, &governance).await?;
         }
@@ -139,6 +147,7 @@ impl Chain {
             locking: deployment.locking,
             inbox: deployment.inbox,
             governor: governance.governor,
+            vaults: governance.vaults,
             queue: deployment.queue,
             chain_id: L2_CHAIN_ID,
             origin_number: origin.view.number,
@@ -230,6 +239,7 @@ impl Chain {
             ("ForcedQueue", self.queue),
             ("LockingPool", self.locking),
             ("Governor", self.governor),
+            ("Vaults", self.vaults),
             ("METIS", self.metis),
         ];
         for (name, address) in contracts {
@@ -264,7 +274,7 @@ fn alloc() -> Result<std::collections::BTreeMap<Address, GenesisAccount>, CliErr
     let mut keys = (0..TEST_KEYS.len()).map(test_key).collect::<Result<Vec<_>, _>>()?;
     keys.extend((0..TRAFFIC_ACCOUNTS).map(traffic_key).collect::<Result<Vec<_>, _>>()?);
     let account = || GenesisAccount { balance: U256::from(TEST_BALANCE), ..Default::default() };
-    Ok(keys.iter().map(|key| (key.address(), account())).collect())
+    Ok(keys.iter().map(|key| (key.address(), account())).chain(predeploys()).collect())
 }
 
 /// The L1 of a devnet before there is anything on it.

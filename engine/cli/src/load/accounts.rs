@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep};
 
 use super::wallet::{Signed, TRANSFER_GAS, Terms, transfer};
 use crate::{
+    account::parse_key,
     args::LoadOptions,
     devnet::test_key,
     error::CliError,
-    ethereum::parse_key,
     rpc::{Rpc, value},
 };
 

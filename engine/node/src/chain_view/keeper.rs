@@ -299,7 +299,7 @@ impl Keeper {
         let changes = self.chain.take_changes();
         for change in &changes {
             if let Change::Committed(block) = change {
-                self.transactions += block.executed.transactions.len() as u64;
+                self.transactions += block.executed.signed().len() as u64;
             }
         }
         let heads = self.chain.heads();

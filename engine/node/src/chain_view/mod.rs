@@ -33,8 +33,8 @@ pub use past::StateAt;
 pub use root_worker::BatchRoot;
 pub use snapshot::{Located, Snapshot, StateUnavailable, ViewedBlock};
 pub use status::{
-    EpochStatus, EpochStep, NextEpochStatus, NodeStatus, SigningFault, SigningFaultKind, SigningFaults, SlotStatus,
-    TrafficStatus, ValidatorStatus,
+    EpochStatus, EpochStep, ForcedStatus, NextEpochStatus, NodeStatus, SettlementStatus, SigningFault,
+    SigningFaultKind, SigningFaults, SlotStatus, TrafficStatus, ValidatorStatus,
 };
 
 use crate::edges::store::{Store, StoreError};

@@ -119,6 +119,9 @@ pub struct ValidatorStatus {
     pub acked: u64,
     /// What it was convicted of; nothing for all others.
     pub offence: Option<Offence>,
+    /// L1 has punished it for that, as the agreed view shows.
+    #[serde(default)]
+    pub punished: bool,
     /// Its turns are passed over by decision.
     pub skipped: bool,
     /// It can take its turns, by its own last word.
@@ -211,6 +214,30 @@ impl SigningFaults {
     }
 }
 
+/// A signed settlement of rewards, for anyone to carry to `RewardSchedule.settle`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettlementStatus {
+    /// The contract.
+    pub schedule: Address,
+    /// Index of the settlement.
+    pub index: u64,
+    /// First block settled.
+    pub first_block: u64,
+    /// Last block settled.
+    pub last_block: u64,
+    /// Validators by number, ascending.
+    pub ids: Vec<u64>,
+    /// Blocks of each.
+    pub blocks: Vec<u64>,
+    /// x coordinate of the signature's point.
+    pub rx: B256,
+    /// y coordinate of it.
+    pub ry: B256,
+    /// Its scalar.
+    pub z: B256,
+}
+
 /// Counters since the node started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -221,6 +248,20 @@ pub struct TrafficStatus {
     pub refused: u64,
     /// Of these, passed on to the sequencer.
     pub forwarded: u64,
+}
+
+/// How far the forced queue is: entries from the first one on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForcedStatus {
+    /// Brought by the agreed L1 view.
+    pub brought: u64,
+    /// Executed up to the highest block here.
+    pub executed: u64,
+    /// Brought and not known to be in an accepted batch.
+    pub waiting: usize,
+    /// L1 view of the highest block here: it follows the agreed one as far as the entries fit into blocks.
+    pub l1_view: u64,
 }
 
 /// What the node core publishes with [`super::ChainEvent::Status`], a few times a second and at every change of slot.
@@ -241,10 +282,15 @@ pub struct NodeStatus {
     pub l1_view_number: u64,
     /// Hash of the agreed L1 view.
     pub l1_view_hash: B256,
+    /// How far the forced queue is.
+    pub forced: ForcedStatus,
     /// Validators this node has a link to, itself not counted.
     pub peers: u32,
     /// What clients sent.
     pub traffic: TrafficStatus,
+    /// A settlement of rewards that the group has signed, and that L1 did not have when this node looked last.
+    #[serde(default)]
+    pub settlement: Option<SettlementStatus>,
     /// Highest block a peer is known to hold: above this node's head while it catches up.
     pub highest_known_block: u64,
 }

@@ -121,7 +121,7 @@ impl TestChain {
                 Err(other) => panic!("{other}"),
             }
         }
-        let block = self.executor.finish(&self.tip, &self.params, transactions);
+        let block = self.executor.finish(&self.tip, &self.params, || transactions).expect("readable");
         self.tip = block.block.header.clone();
         Ok(Arc::new(block))
     }

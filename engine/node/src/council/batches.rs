@@ -7,6 +7,7 @@
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use horae_contracts::{Batch, batch_digest};
 use horae_stages::pack::{PackError, UnpackError, UnpackLimits, pack, unpack};
+use horae_stages::protocol::signed;
 use horae_stages::rules::{HeaderChoices, ends_batch};
 use horae_stages::{Block, ChainParams};
 use thiserror::Error;
@@ -161,7 +162,8 @@ impl CompleteBatch {
             return Err(BatchMismatch::Range { found_first: unpacked.first_block, found_last, first, last });
         }
         for (theirs, ours) in unpacked.blocks.iter().zip(&self.blocks) {
-            let same = theirs.choices == HeaderChoices::of(&ours.header) && theirs.transactions == ours.transactions;
+            let same =
+                theirs.choices == HeaderChoices::of(&ours.header) && theirs.transactions == signed(&ours.transactions);
             if !same {
                 return Err(BatchMismatch::Block { number: ours.header.number });
             }

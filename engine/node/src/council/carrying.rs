@@ -19,6 +19,8 @@ use crate::edges::l1::AcceptedBatch;
 
 /// A validator whose turn comes later waits this much longer for each place, in milliseconds.
 pub(super) const STAND_IN_MS: u64 = 6_000;
+/// The same for what is in no hurry: two blocks of Ethereum, so that hardly anything is sent twice.
+pub(super) const UNHURRIED_MS: u64 = 24_000;
 /// A batch that could not be carried is tried again after this long, in milliseconds.
 pub(super) const RETRY_MS: u64 = 3_000;
 /// Pause between looks for a complete batch, in milliseconds.

@@ -135,6 +135,7 @@ impl Council {
             Effect::Jailed { validator, offence } => {
                 error!(%validator, ?offence, "a validator is convicted: it has no turns, and is out of the set at the next epoch");
             }
+            Effect::Released { id } => info!(id, "a convicted validator was punished and released on L1"),
             Effect::Skipped { skipped } => info!(?skipped, "turns are passed over"),
             other => debug!(?other, "control plane"),
         }

@@ -1,5 +1,5 @@
 //! The groups that this node signs with: the present epoch's and, once its key is confirmed, the next one's, which signs
-//! batches from the moment that the inbox has its key in force.
+//! batches and settlements from the moment that the inbox has its key in force.
 
 use alloy_primitives::{Address, B256};
 use horae_control::{GroupKey, ValidatorSet};
@@ -63,6 +63,11 @@ impl Groups {
         }
     }
 
+    /// A digest need not be signed any more: its place is free for another.
+    pub(super) fn cancel(&mut self, digest: &B256) {
+        self.groups.iter_mut().for_each(|group| group.cancel(digest));
+    }
+
     pub(super) fn tick(&mut self, now_ms: u64, rng: &mut (impl CryptoRng + RngCore)) -> Vec<SigningOutput> {
         self.groups.iter_mut().flat_map(|group| group.tick(now_ms, rng)).collect()
     }
@@ -98,7 +103,7 @@ impl Council {
     }
 
     /// The inbox has this key in force at L1's head: what was under way under another one begins anew.
-    pub(super) fn key_seen(&mut self, in_force: Option<KeyInForce>) {
+    pub(super) fn key_seen(&mut self, in_force: Option<KeyInForce>, io: &mut impl CouncilIo) {
         if self.in_force == in_force {
             return;
         }
@@ -107,6 +112,7 @@ impl Council {
         }
         self.in_force = in_force;
         self.carrying.begin_anew();
+        self.settle_anew(io);
     }
 
     /// How many members of a group come before this validator at the `n`th thing to be carried; nothing if it is no member.
@@ -130,12 +136,17 @@ impl Council {
                     info!(?signers, "the rotation to the next group key is signed");
                     self.send_rotation(signature, io);
                 }
+                SigningOutput::Signed { digest, signature, signers } if self.is_settlement(&digest) => {
+                    info!(?signers, "a settlement of rewards is signed");
+                    self.send_settlement(signature, io);
+                }
                 SigningOutput::Signed { digest, signature, signers } => {
                     self.send_batch(digest, signature, signers, io);
                 }
                 SigningOutput::Failed { digest } => {
                     self.rotation_failed(&digest, now_ms);
                     self.batch_failed(&digest, now_ms);
+                    self.settlement_failed(&digest, now_ms);
                 }
             }
         }

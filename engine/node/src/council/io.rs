@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes};
 use horae_contracts::Batch;
-use horae_control::{ControlState, SignedEngineStatement};
+use horae_control::{ControlState, Proof, SignedEngineStatement};
 use horae_mpc::{Fault, GroupSignature};
 use horae_stages::{ChainParams, L1View};
 use horae_tendermint::{NodeKey, OwnVotes, Part};
@@ -17,7 +17,9 @@ use super::batches::{BatchHead, CompleteBatch, Inbox, SignableBatch};
 use super::carrying::Checked;
 use super::install::Installation;
 use super::message::LinkMessage;
+use super::reporting::OnL1;
 use super::rotation::Rotation;
+use super::settling::{Reckoned, SignedSettlement};
 use super::state_file::StateFileError;
 use crate::chain_view::ChainEvent;
 use crate::keys::KeyError;
@@ -131,6 +133,10 @@ pub trait CouncilIo {
     /// Shows why this node cannot take its turns, if it cannot.
     fn show_trouble(&mut self, trouble: Option<String>);
 
+    /// Shows the settlement that the group has signed and L1 does not have yet, for anyone to carry. An io that nobody asks
+    /// need not keep it.
+    fn show_settlement(&mut self, _signed: Option<&SignedSettlement>) {}
+
     /// Notes that a validator did not do its part in a signature, for whoever asks. An io that nobody asks need not keep it.
     fn note_signing_fault(&mut self, _validator: Address, _fault: Fault, _now_ms: u64) {}
 }
@@ -165,6 +171,20 @@ pub enum Work {
     Install(Installation),
     /// Carries the next group key to L1.
     Rotate(Rotation),
+    /// Looks at the schedule of rewards on L1, and reckons what is to be settled.
+    Reckon {
+        /// Up to this block, the last of an epoch.
+        last_block: u64,
+    },
+    /// Carries a settlement to L1.
+    Settle(Box<SignedSettlement>),
+    /// Reports an offence to L1, unless L1 has punished it already.
+    Report {
+        /// Number of the offender.
+        id: u64,
+        /// What shows it.
+        proof: Box<Proof>,
+    },
 }
 
 /// What came of work beside the council.
@@ -177,6 +197,22 @@ pub enum Report {
     Checked(Checked),
     /// Entries of the forced queue were read, as they are encoded on L2, or not.
     Entries(Result<Vec<Bytes>, String>),
+    /// The schedule was looked at.
+    Reckoned(Result<Reckoned, String>),
+    /// A settlement was carried to L1, or not.
+    Settled {
+        /// Its index.
+        index: u64,
+        /// What came of it.
+        result: Result<(), String>,
+    },
+    /// L1 was asked about an offence, or told of it.
+    Reported {
+        /// Number of the offender.
+        id: u64,
+        /// What came of it.
+        said: OnL1,
+    },
     /// A batch was carried to L1, or not.
     Carried {
         /// Its index.

@@ -17,10 +17,13 @@
 //! | [`carrying`] | batches: who carries which, and when the next takes over |
 //! | [`entries`] | entries of the forced queue: read from L1 for the replica |
 //! | `epoch`, [`rotation`], [`groups`] | the next epoch: ready for it, its key carried to L1, and which group signs what |
+//! | [`settling`] | rewards: what the ended epochs' validators are owed, signed and carried to L1 |
+//! | [`reporting`] | offences on record, reported to L1 |
 //! | `recalling` | whether this validator remembers all that it said, and its voice |
 //! | [`readiness`] | whether this node can take its turns, and saying so |
 //! | [`l1_watch`] | what L1 said lately |
 //! | `questions` | in a node: what must be true before it votes for a control block |
+//! | `reckoning` | in a node: what is to be settled, and what L1 says of an offence |
 //! | `state_file` | in a node: the control state on disk |
 
 pub mod batches;
@@ -38,7 +41,10 @@ pub mod message;
 mod questions;
 pub mod readiness;
 mod recalling;
+mod reckoning;
+pub mod reporting;
 pub mod rotation;
+pub mod settling;
 mod signing;
 mod state_file;
 pub mod task;
@@ -74,7 +80,9 @@ use message::LinkMessage;
 use readiness::SelfCheck;
 use recalling::Voice;
 pub use recalling::load_floor;
+use reporting::Reporting;
 use rotation::Rotating;
+use settling::Settling;
 pub use state_file::{StateFileError, load as load_state, save as save_state};
 
 /// Own commands that are not decided are sent to all again this often, in milliseconds.
@@ -170,6 +178,8 @@ pub struct Council {
     installer: Option<Installer>,
     installing: bool,
     carrying: Carrying,
+    settling: Settling,
+    reporting: Reporting,
     voice: Voice,
     /// Why it cannot go on.
     failure: Option<CouncilError>,
@@ -203,6 +213,8 @@ impl Council {
             installer: None,
             installing: false,
             carrying: Carrying::default(),
+            settling: Settling::default(),
+            reporting: Reporting::default(),
             voice: Voice::Unasked,
             failure: None,
             repeated_ms: 0,
@@ -278,7 +290,7 @@ impl Council {
     pub fn l1_news(&mut self, news: L1News, now_ms: u64, io: &mut impl CouncilIo) {
         match news {
             L1News::Inbox(head) => self.carrying.inbox_at(head),
-            L1News::Key(in_force) => self.key_seen(in_force),
+            L1News::Key(in_force) => self.key_seen(in_force, io),
             L1News::Batches(batches) => {
                 for (batch, gas) in batches {
                     self.batch_accepted(&batch, gas, io);
@@ -310,6 +322,9 @@ impl Council {
             Report::Entries(result) => self.entries_read(result, now_ms, io),
             Report::Rotated(result) => self.rotated(result, now_ms),
             Report::Checked(checked) => self.batch_checked(checked, now_ms, io),
+            Report::Reckoned(reckoned) => self.reckoned(reckoned, now_ms, io),
+            Report::Settled { index, result } => self.settled(index, result, now_ms),
+            Report::Reported { id, said } => self.reported(id, said, now_ms),
             Report::Carried { index, result } => self.carrying.carried(index, result, now_ms),
         }
     }
@@ -325,6 +340,8 @@ impl Council {
         self.rotate(now_ms, io);
         self.carry(now_ms, io);
         self.read_entries(now_ms, io);
+        self.settle(now_ms, io);
+        self.report_offences(now_ms, io);
         self.answer_roll_call(now_ms, io);
         self.say_ready_for_epoch(io);
         if now_ms < self.repeated_ms.saturating_add(REPEAT_MS) {

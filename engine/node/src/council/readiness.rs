@@ -136,6 +136,7 @@ impl SelfCheck {
             term: term.number,
             slot: running.committed_slot,
             committed: running.committed,
+            l1_view: running.committed_l1_view,
             control_height: state.height(),
             ready,
             signature: Signature([0; 65]),

@@ -1,6 +1,6 @@
 //! Threshold signing at this node: one signer, one coordinator, and the digests that this node has checked itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use alloy_primitives::{Address, B256};
 use horae_control::{GroupKey, SignerKey, planted};
@@ -69,8 +69,8 @@ pub struct Signing {
     coordinator: Coordinator,
     approved: VecDeque<B256>,
     waiting: VecDeque<Waiting>,
-    /// Whom the last request for a digest of ours went to.
-    asked: Option<(B256, Vec<Address>)>,
+    /// Whom the last request for each digest of ours went to, while it is being signed.
+    asked: BTreeMap<B256, Vec<Address>>,
 }
 
 impl Signing {
@@ -84,7 +84,7 @@ impl Signing {
             signer: Signer::new(material),
             approved: VecDeque::new(),
             waiting: VecDeque::new(),
-            asked: None,
+            asked: BTreeMap::new(),
         }
     }
 
@@ -123,6 +123,12 @@ impl Signing {
             }
         }
         outputs
+    }
+
+    /// Forgets a digest of ours that need not be signed any more.
+    pub fn cancel(&mut self, digest: &B256) {
+        self.asked.remove(digest);
+        self.coordinator.cancel(*digest);
     }
 
     /// Whether its key has this x coordinate.
@@ -233,7 +239,7 @@ impl Signing {
                 CoordinatorOutput::Ask { to } => self.send(to, SigningBody::Ask, now_ms, rng, outputs),
                 CoordinatorOutput::Request { to, request } => {
                     let signers = request.signers.iter().map(|signer| signer.signer).collect();
-                    self.asked = Some((request.digest, signers));
+                    self.asked.insert(request.digest, signers);
                     for to in to {
                         self.send(to, SigningBody::Request(request.clone()), now_ms, rng, outputs);
                     }
@@ -244,11 +250,11 @@ impl Signing {
                     outputs.push(SigningOutput::Fault { validator, fault });
                 }
                 CoordinatorOutput::Signed { digest, signature } => {
-                    let asked = self.asked.take().filter(|(asked, _)| *asked == digest);
-                    let signers = asked.map(|(_, signers)| signers).unwrap_or_default();
+                    let signers = self.asked.remove(&digest).unwrap_or_default();
                     outputs.push(SigningOutput::Signed { digest, signature, signers });
                 }
                 CoordinatorOutput::Failed { digest, failure } => {
+                    self.asked.remove(&digest);
                     warn!(%digest, ?failure, "signing failed");
                     outputs.push(SigningOutput::Failed { digest });
                 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
-use horae_contracts::Signature as InboxSignature;
+use horae_contracts::{SettlementSignature, Signature as InboxSignature};
 use horae_control::pending::Pending;
 use horae_control::{ControlState, SignedEngineStatement};
 use horae_mpc::{Fault, GroupSignature};
 use horae_runtime::Cell;
-use horae_stages::{ChainParams, L1View};
+use horae_stages::{ChainParams, ForcedEntry, L1View};
 use horae_tendermint::{Event, Handle, NodeKey, OwnVotes, Part, Verdict};
 use metrics::counter;
 use rand_core::OsRng;
@@ -24,9 +24,11 @@ use super::carrying::Checked;
 use super::io::{CouncilIo, IncarnationFileError, Report, Work, compared, packed};
 use super::l1_watch::L1News;
 use super::message::{LinkMessage, YouSaid};
+use super::reckoning;
+use super::settling::SignedSettlement;
 use super::state_file::{self, StateFileError};
 use super::{Council, CouncilError, CouncilParts, Ended, TICK_MS, next_height, questions};
-use crate::chain_view::{ChainEvent, ChainFeed, ChainView, SigningFaults};
+use crate::chain_view::{ChainEvent, ChainFeed, ChainView, SettlementStatus, SigningFaults};
 use crate::clock;
 use crate::edges::l1::{L1, Sender};
 use crate::home::write_atomic;
@@ -75,6 +77,8 @@ pub struct CouncilEdges {
     pub trouble: watch::Sender<Option<String>>,
     /// What validators did wrong in signatures; for whoever reports it.
     pub signing_faults: watch::Sender<SigningFaults>,
+    /// The settlement that the group has signed and L1 does not have; for whoever reports it.
+    pub settlement: watch::Sender<Option<SettlementStatus>>,
 }
 
 /// What a council's task hears.
@@ -330,6 +334,7 @@ impl CouncilIo for NodeIo {
                 let (l1, reports) = (self.edges.l1.clone(), self.reports.clone());
                 tokio::spawn(async move {
                     let read = l1.entries_in(&blocks).await.map_err(|why| why.to_string());
+                    let read = read.map(|entries| entries.iter().map(ForcedEntry::encode).collect());
                     // A council that is gone needs no report.
                     let _ = reports.send(Report::Entries(read)).await;
                 });
@@ -339,6 +344,27 @@ impl CouncilIo for NodeIo {
                 let result = sent.map(|included| info!(tx = %included.hash, "group key installed on L1"));
                 Report::Installed(result.map_err(|why| why.to_string()))
             }),
+            Work::Reckon { last_block } => {
+                let (l1, store) = (self.edges.l1.clone(), self.edges.view.store().clone());
+                let reports = self.reports.clone();
+                tokio::spawn(async move {
+                    let reckoned = reckoning::reckon(&l1, store, last_block).await;
+                    // A council that is gone needs no report.
+                    let _ = reports.send(Report::Reckoned(reckoned)).await;
+                });
+            }
+            Work::Settle(signed) => self.on_l1(|sender| async move {
+                let SignedSettlement { what, signature } = *signed;
+                let index = what.settlement.index;
+                let InboxSignature { rx, ry, z } = inbox_signature(&signature);
+                let sent = sender.settle(what.schedule, what.settlement, SettlementSignature { rx, ry, z }).await;
+                let result = sent.map(|included| {
+                    info!(index, tx = %included.hash, gas = included.gas_used, "rewards settled on L1");
+                });
+                Report::Settled { index, result: result.map_err(|why| why.to_string()) }
+            }),
+            Work::Report { id, proof } => self
+                .on_l1(|sender| async move { Report::Reported { id, said: reckoning::report(&sender, &proof).await } }),
             Work::Rotate(r) => self.on_l1(|sender| async move {
                 let sent = sender.rotate(r.px, r.parity, r.signers, r.weights, inbox_signature(&r.signature)).await;
                 let result = sent.map(|included| info!(tx = %included.hash, "the next group key is on L1"));
@@ -359,6 +385,10 @@ impl CouncilIo for NodeIo {
         *self.edges.drained.borrow()
     }
 
+    fn show_settlement(&mut self, signed: Option<&SignedSettlement>) {
+        self.edges.settlement.send_replace(signed.map(shown));
+    }
+
     fn note_signing_fault(&mut self, validator: Address, fault: Fault, now_ms: u64) {
         self.edges.signing_faults.send_modify(|faults| faults.note(validator, &fault, now_ms));
     }
@@ -368,6 +398,22 @@ impl CouncilIo for NodeIo {
         if changed {
             self.edges.trouble.send_replace(trouble);
         }
+    }
+}
+
+/// As a node offers it.
+fn shown(signed: &SignedSettlement) -> SettlementStatus {
+    let SignedSettlement { what, signature } = signed;
+    SettlementStatus {
+        schedule: what.schedule,
+        index: what.settlement.index,
+        first_block: what.settlement.firstBlock,
+        last_block: what.settlement.lastBlock,
+        ids: what.settlement.ids.clone(),
+        blocks: what.settlement.blocks.clone(),
+        rx: signature.rx,
+        ry: signature.ry,
+        z: signature.z,
     }
 }
 

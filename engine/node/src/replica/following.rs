@@ -417,9 +417,10 @@ impl<S: StateSource> Replica<S> {
         self.entries.executed(&held);
         io.append(Entry::Block { block: held.sealed(), carried: held.carried.clone() });
         io.event(ChainEvent::Executed { block: executed.clone(), signature: Some(held.signed.signature) });
-        for tx in &executed.transactions {
+        for (tx, receipt) in executed.transactions.iter().zip(&executed.receipts) {
             self.relay.remove(&tx.hash);
-            let nonce = tx.envelope.nonce();
+            let signed = tx.envelope.signed().map(Transaction::nonce);
+            let Some(nonce) = signed.or(receipt.envelope.deposit_nonce) else { continue };
             // Another transaction of the sender has taken the nonce: this one never runs.
             if let Some(spent) = self.relay.remove_at(tx.sender, nonce) {
                 let why = Shed::NonceTooLow { next: nonce.saturating_add(1), have: nonce };

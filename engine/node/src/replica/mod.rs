@@ -233,6 +233,8 @@ pub struct RunningSlot {
     pub committed: BlockId,
     /// Its slot.
     pub committed_slot: u64,
+    /// Number of its L1 view.
+    pub committed_l1_view: u64,
     /// A block of the chain gives another result when it is executed here.
     pub disagrees: bool,
     /// Number of the L1 view of the highest block executed here.
@@ -281,6 +283,7 @@ impl<S: StateSource> Replica<S> {
             voted_to_close: self.closing.is_some() || self.voter.close_vote().is_some(),
             committed,
             committed_slot,
+            committed_l1_view: self.chain.header(self.committed).map_or(0, |header| header.l1_view.number),
             disagrees: self.disagrees,
             l1_view: self.chain.head().l1_view.number,
             forced: self.chain.head().forced,

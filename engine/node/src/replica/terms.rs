@@ -165,8 +165,7 @@ impl<S: StateSource> Replica<S> {
         counter!("horae_blocks_rolled_back").increment(void.len() as u64);
         io.event(ChainEvent::RolledBack { to });
         let executed = void.iter().map(|held| &held.executed);
-        let transactions =
-            executed.flat_map(|block| block.transactions.iter().map(|tx| tx.hash).zip(&block.block.transactions));
+        let transactions = executed.flat_map(|block| block.signed().map(|(tx, raw)| (tx.hash, raw)));
         self.start_again(transactions, io);
     }
 

@@ -9,6 +9,7 @@
 //! | [`endpoints`] | L1 endpoints that lie or do not answer |
 //! | [`epoch_change`] | all validators die in the middle of an epoch change |
 //! | [`backlog`] | an L1 that makes no blocks for a long time |
+//! | [`forced`] | a full forced queue, and a sequencer without L1 |
 //! | [`leaving`] | a validator that leaves |
 //! | [`signers`] | a signer that is silent, or lies |
 
@@ -17,6 +18,7 @@ mod cut_logs;
 mod divergence;
 mod endpoints;
 mod epoch_change;
+mod forced;
 mod leaving;
 mod signers;
 mod unready;
@@ -27,6 +29,7 @@ pub use cut_logs::{CutLog, Recovered};
 pub use divergence::{Diverged, Divergence};
 pub use endpoints::{BadEndpoints, Lied};
 pub use epoch_change::EpochChange;
+pub use forced::Forced;
 pub use leaving::Left;
 pub use signers::{BadSigner, Rounds, Signed};
 pub use unready::{Candidate, Unready};

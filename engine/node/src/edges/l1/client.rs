@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     fmt::{self, Debug},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -12,11 +12,14 @@ use std::{
 use alloy::{
     network::Ethereum,
     providers::{Provider, RootProvider},
-    sol_types::SolInterface,
+    sol_types::{SolCall, SolInterface},
     transports::{RpcError, TransportError, http::reqwest::Url},
 };
 use alloy_primitives::{Address, B256, Bytes, U64};
-use horae_contracts::{BatchInbox, ForcedQueue, LockingPool, RewardSchedule, Slasher, TestMetis};
+use horae_contracts::{
+    Applications, BatchInbox, ForcedQueue, HoraeGovernor, LiquidStakingFactory, LiquidStakingVault, LockingPool,
+    RewardSchedule, Slasher, StakeVotes, TestMetis, Timelock, VotingMetis, VotingPower,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
 
@@ -44,6 +47,9 @@ struct Inner {
     inbox: Address,
     queue: Address,
     view_depth: ViewDepth,
+    /// The contracts that the pool was connected with, once it was.
+    slasher: OnceLock<Address>,
+    rewards: OnceLock<Address>,
 }
 
 struct Endpoint {
@@ -102,6 +108,8 @@ impl L1 {
                 inbox: genesis.inbox,
                 queue: genesis.queue,
                 view_depth: genesis.view_depth,
+                slasher: OnceLock::new(),
+                rewards: OnceLock::new(),
             }),
         })
     }
@@ -124,6 +132,33 @@ impl L1 {
     /// The ForcedQueue.
     pub fn queue(&self) -> Address {
         self.inner.queue
+    }
+
+    /// The Slasher; `None` while the pool is connected with none. It is connected once, for ever.
+    ///
+    /// # Errors
+    /// [`L1Error::Unreachable`], [`L1Error::Nonsense`].
+    pub async fn slasher(&self) -> Result<Option<Address>, L1Error> {
+        self.connected(&self.inner.slasher, LockingPool::slasherCall {}).await
+    }
+
+    /// The RewardSchedule; `None` while the pool is connected with none. It is connected once, for ever.
+    ///
+    /// # Errors
+    /// [`L1Error::Unreachable`], [`L1Error::Nonsense`].
+    pub async fn rewards(&self) -> Result<Option<Address>, L1Error> {
+        self.connected(&self.inner.rewards, LockingPool::rewardsCall {}).await
+    }
+
+    async fn connected<C>(&self, known: &OnceLock<Address>, call: C) -> Result<Option<Address>, L1Error>
+    where
+        C: SolCall<Return = Address>,
+    {
+        if let Some(address) = known.get() {
+            return Ok(Some(*address));
+        }
+        let address = self.view(self.locking(), call).await?;
+        Ok((!address.is_zero()).then(|| *known.get_or_init(|| address)))
     }
 
     pub(super) fn view_depth(&self) -> ViewDepth {
@@ -243,14 +278,27 @@ impl Refusal {
 
 /// An error of one of our contracts, by name and with its values.
 fn contract_error(data: &[u8]) -> Option<String> {
-    let inbox = BatchInbox::BatchInboxErrors::abi_decode(data).map(|e| format!("{e:?}"));
-    let error = inbox
-        .or_else(|_| LockingPool::LockingPoolErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| ForcedQueue::ForcedQueueErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| Slasher::SlasherErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| RewardSchedule::RewardScheduleErrors::abi_decode(data).map(|e| format!("{e:?}")))
-        .or_else(|_| TestMetis::TestMetisErrors::abi_decode(data).map(|e| format!("{e:?}")));
-    error.ok().map(|text| inner_of(&text))
+    let readers: [fn(&[u8]) -> Option<String>; 14] = [
+        named::<BatchInbox::BatchInboxErrors>,
+        named::<LockingPool::LockingPoolErrors>,
+        named::<ForcedQueue::ForcedQueueErrors>,
+        named::<Slasher::SlasherErrors>,
+        named::<RewardSchedule::RewardScheduleErrors>,
+        named::<TestMetis::TestMetisErrors>,
+        named::<HoraeGovernor::HoraeGovernorErrors>,
+        named::<Applications::ApplicationsErrors>,
+        named::<Timelock::TimelockErrors>,
+        named::<VotingMetis::VotingMetisErrors>,
+        named::<StakeVotes::StakeVotesErrors>,
+        named::<VotingPower::VotingPowerErrors>,
+        named::<LiquidStakingFactory::LiquidStakingFactoryErrors>,
+        named::<LiquidStakingVault::LiquidStakingVaultErrors>,
+    ];
+    readers.iter().find_map(|read| read(data)).map(|text| inner_of(&text))
+}
+
+fn named<E: SolInterface + Debug>(data: &[u8]) -> Option<String> {
+    E::abi_decode(data).ok().map(|error| format!("{error:?}"))
 }
 
 /// `WrongIndex(WrongIndex { given: 0, expected: 1 })` without the outer name.

@@ -97,6 +97,18 @@ async fn create_upgradeable(sender: &Sender, code: &Bytes, initialize: &impl Sol
     create(sender, &TransparentUpgradeableProxy::BYTECODE, proxy.abi_encode()).await
 }
 
+/// Begins the twelve months of the schedule, and mints devnet METIS to pay rewards with, in wei. Only the schedule's owner may.
+///
+/// # Errors
+/// Those of [`Sender::send`].
+pub async fn begin_rewards(sender: &Sender, deployment: &Deployment, funds: U256) -> Result<(), L1Error> {
+    let Deployment { metis, rewards, .. } = *deployment;
+    sender.call(metis, &TestMetis::mintCall { to: sender.address(), amount: funds }).await?;
+    sender.call(metis, &TestMetis::approveCall { spender: rewards, value: funds }).await?;
+    sender.call(rewards, &RewardSchedule::fundCall { amount: funds }).await?;
+    sender.call(rewards, &RewardSchedule::beginCall {}).await.map(drop)
+}
+
 /// Lets `owner` join. Only the LockingPool's owner may.
 ///
 /// # Errors

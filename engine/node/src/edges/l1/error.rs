@@ -90,6 +90,14 @@ pub enum L1Error {
         /// The contract's error, decoded where it is known.
         reason: String,
     },
+    /// The account did not sign.
+    #[error("{address} has not signed: {problem}")]
+    NotSigned {
+        /// The account.
+        address: Address,
+        /// What went wrong.
+        problem: String,
+    },
     /// The account cannot pay.
     #[error("{address} cannot pay for L1 transactions ({problem}); send it ether on L1")]
     NoFunds {

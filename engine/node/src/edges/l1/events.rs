@@ -1,9 +1,9 @@
 //! What happened on L1, in the words of the control plane: every validator must read the same list from the same blocks.
 
 use alloy::{rpc::types::Log, sol_types::SolEventInterface};
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use horae_contracts::{
-    BatchInbox::BatchInboxEvents, LockingPool::LockingPoolEvents,
+    BatchInbox::BatchInboxEvents, LockingPool::LockingPoolEvents, Slasher::SlasherEvents,
     TransparentUpgradeableProxy::TransparentUpgradeableProxyEvents,
 };
 use horae_control::{command::L1Event, limits::MAX_L1_EVENTS};
@@ -64,7 +64,10 @@ impl L1 {
 
     async fn placed_events(&self, after: L1View, to: L1View) -> Result<Vec<Placed>, L1Error> {
         self.require(after).await?;
-        let logs = self.logs(after.number + 1, to.number, &[self.locking(), self.inbox(), self.queue()], None).await?;
+        // A pool that works with no slasher yet has punished nobody.
+        let contracts = [Some(self.locking()), Some(self.inbox()), Some(self.queue()), self.slasher().await?];
+        let contracts: Vec<Address> = contracts.into_iter().flatten().collect();
+        let logs = self.logs(after.number + 1, to.number, &contracts, None).await?;
         let mut events = Vec::new();
         for log in &logs {
             events.extend(self.placed(log)?);
@@ -91,6 +94,9 @@ impl L1 {
                 let (index, gas, hash, bytes) = (entry.index, entry.gas, keccak256(&raw), raw.len() as u64);
                 L1Event::Forced { index, l1_block: block, l1_hash, hash, gas, bytes }
             })
+        } else if log.address() != self.inbox() {
+            let event = SlasherEvents::decode_log(&log.inner).map_err(|e| nonsense(e.to_string()))?;
+            of_slasher(event.data)
         } else {
             let l1_tx = log.transaction_hash.ok_or_else(|| nonsense("it has no transaction".to_owned()))?;
             let event = BatchInboxEvents::decode_log(&log.inner).map_err(|e| nonsense(e.to_string()))?;
@@ -113,6 +119,7 @@ fn of_pool(event: LockingPoolEvents) -> Option<L1Event> {
         LockingPoolEvents::StakeChanged(e) => Some(L1Event::StakeChanged { id: e.id, stake: e.stake }),
         LockingPoolEvents::SignerUpdated(e) => Some(L1Event::SignerChanged { id: e.id, signer: e.newSigner }),
         LockingPoolEvents::UnlockInitiated(e) => Some(L1Event::ValidatorLeaving { id: e.id }),
+        LockingPoolEvents::Released(e) => Some(L1Event::ValidatorReleased { id: e.id }),
         LockingPoolEvents::Jailed(e) => e.wasListed.then_some(L1Event::ValidatorLeaving { id: e.id }),
         // Links follow the node key that a validator joined with; of those that are not on the list the control plane knows
         // nothing yet; the rest moves money and permissions only.
@@ -122,7 +129,6 @@ fn of_pool(event: LockingPoolEvents) -> Option<L1Event> {
         | LockingPoolEvents::UnlistedSignerUpdated(_)
         | LockingPoolEvents::UnlistedUnlockInitiated(_)
         | LockingPoolEvents::Slashed(_)
-        | LockingPoolEvents::Released(_)
         | LockingPoolEvents::WithdrawalInitiated(_)
         | LockingPoolEvents::WithdrawalClaimed(_)
         | LockingPoolEvents::RewardsCredited(_)
@@ -135,6 +141,7 @@ fn of_pool(event: LockingPoolEvents) -> Option<L1Event> {
         | LockingPoolEvents::MaxValidatorsChanged(_)
         | LockingPoolEvents::ChangeIntervalChanged(_)
         | LockingPoolEvents::GuardianChanged(_)
+        | LockingPoolEvents::VaultFactoryChanged(_)
         | LockingPoolEvents::Paused(_)
         | LockingPoolEvents::Unpaused(_)
         | LockingPoolEvents::Whitelisted(_)
@@ -142,6 +149,14 @@ fn of_pool(event: LockingPoolEvents) -> Option<L1Event> {
         | LockingPoolEvents::Initialized(_)
         | LockingPoolEvents::OwnershipTransferStarted(_)
         | LockingPoolEvents::OwnershipTransferred(_) => None,
+    }
+}
+
+fn of_slasher(event: SlasherEvents) -> Option<L1Event> {
+    match event {
+        SlasherEvents::Convicted(e) => Some(L1Event::ValidatorPunished { id: e.id, epoch: e.epoch, term: e.term }),
+        // What offences cost, and who decides that.
+        _ => None,
     }
 }
 

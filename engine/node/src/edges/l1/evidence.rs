@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 use horae_contracts::{LockingPool, Proof, Slasher, Statement, recoverable};
 use horae_control::{EngineStatement, Said, SaidAndSigned, Step};
 
-use super::{L1, L1Error};
+use super::{Included, L1, L1Error, Sender};
 
 /// What L1 says of an offence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +23,44 @@ impl L1 {
     /// # Errors
     /// [`L1Error::Unreachable`], [`L1Error::Nonsense`].
     pub async fn offence(&self, proof: &horae_control::Proof) -> Result<Option<OffenceOnL1>, L1Error> {
-        let slasher = self.view(self.locking(), LockingPool::slasherCall {}).await?;
-        if slasher.is_zero() {
-            return Ok(None);
-        }
+        let Some(slasher) = self.slasher().await? else { return Ok(None) };
         let id = self.view(self.locking(), LockingPool::validatorOfSignerCall { signer: proof.validator }).await?;
         let convicted = Slasher::isConvictedCall { id, epoch: proof.epoch, term: proof.term };
         let is_convicted = id != 0 && self.view(slasher, convicted).await?;
         Ok(Some(OffenceOnL1 { slasher, id, is_convicted }))
+    }
+}
+
+/// What came of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reported {
+    /// The LockingPool works with no Slasher.
+    NoSlasher,
+    /// L1 had punished the offence before.
+    Before,
+    /// It has now.
+    Now(Included),
+}
+
+impl Sender {
+    /// Reports an offence for a share of the penalty, and waits until that is in a block; sends nothing if L1 has punished it already.
+    ///
+    /// # Errors
+    /// [`L1Error::Reverted`] if the Slasher would refuse it, and all others of sending.
+    pub async fn report(&self, proof: &horae_control::Proof) -> Result<Reported, L1Error> {
+        let Some(OffenceOnL1 { slasher, is_convicted, .. }) = self.l1().offence(proof).await? else {
+            return Ok(Reported::NoSlasher);
+        };
+        if is_convicted {
+            return Ok(Reported::Before);
+        }
+        let call = Slasher::reportCall { proof: for_slasher(proof), reporter: self.address() };
+        match self.call(slasher, &call).await {
+            Ok(included) => Ok(Reported::Now(included)),
+            // Another was first between the look and the try.
+            Err(L1Error::Reverted { reason }) if reason.starts_with("AlreadyConvicted") => Ok(Reported::Before),
+            Err(why) => Err(why),
+        }
     }
 }
 

@@ -22,22 +22,33 @@ pub struct DueTransaction {
 }
 
 impl L1 {
-    /// Entries of the queue in these L1 blocks, as they are encoded on L2, in L1's order.
+    /// Entries of the queue in these L1 blocks, in L1's order.
     ///
     /// # Errors
     /// [`L1Error::Reorganised`] if one of the blocks is not on L1's chain; [`L1Error::Unreachable`], [`L1Error::Nonsense`].
-    pub async fn entries_in(&self, blocks: &[L1View]) -> Result<Vec<Bytes>, L1Error> {
+    pub async fn entries_in(&self, blocks: &[L1View]) -> Result<Vec<ForcedEntry>, L1Error> {
         let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else { return Ok(Vec::new()) };
         let wanted: BTreeSet<(u64, B256)> = blocks.iter().map(|view| (view.number, view.hash)).collect();
-        let topic = Some(ForcedQueue::Enqueued::SIGNATURE_HASH);
         let mut entries = Vec::new();
-        for log in self.logs(first.number, last.number, &[self.queue()], topic).await? {
-            let at = block_of(&log)?;
+        for (at, entry) in self.entries(first.number, last.number).await? {
             if wanted.contains(&(at.number, at.hash)) {
-                entries.extend(entry_of(&log)?.map(|entry| entry.encode()));
+                entries.push(entry);
             } else if let Some(other) = blocks.iter().find(|view| view.number == at.number) {
                 return Err(L1Error::Reorganised { number: other.number, expected: other.hash });
             }
+        }
+        Ok(entries)
+    }
+
+    /// Entries of the queue in the L1 blocks `from..=to`, each with its L1 block, in order.
+    ///
+    /// # Errors
+    /// [`L1Error::Unreachable`], [`L1Error::Nonsense`].
+    pub async fn entries(&self, from: u64, to: u64) -> Result<Vec<(L1View, ForcedEntry)>, L1Error> {
+        let mut entries = Vec::new();
+        for log in self.logs(from, to, &[self.queue()], Some(ForcedQueue::Enqueued::SIGNATURE_HASH)).await? {
+            let at = block_of(&log)?;
+            entries.extend(entry_of(&log)?.map(|entry| (at, entry)));
         }
         Ok(entries)
     }

@@ -24,5 +24,8 @@ pub const BUMPS_MAX: u32 = 6;
 pub const BUMP_PERCENT: u128 = 25;
 /// Gas above the estimate that a transaction may use, in percent: state may move before it is included.
 pub const GAS_MARGIN_PERCENT: u64 = 20;
+/// Least of that, in gas: a ledger of votes that writes over an entry in the block of the estimate begins new ones in a later block, three for a
+/// delegation, at 17,100 each more.
+pub const GAS_MARGIN_LEAST: u64 = 60_000;
 /// Tip offered where the endpoint has no opinion, in wei a gas.
 pub const DEFAULT_TIP: u128 = 1_000_000_000;

@@ -4,6 +4,7 @@
 //! that says what to do; nothing here holds a lock or a thread while L1 is away. Nothing is trusted to stay: whoever reads a range says
 //! which hash its last block must have, and whoever sends asks later whether the transaction is still included.
 
+mod account;
 mod batches;
 mod client;
 pub mod deploy;
@@ -13,8 +14,10 @@ pub mod evidence;
 pub mod forced;
 pub mod limits;
 mod read;
+pub mod rewards;
 mod send;
 
+pub use account::Account;
 pub use batches::AcceptedBatch;
 pub use client::L1;
 pub use error::L1Error;

@@ -2,9 +2,9 @@
 
 use alloy::{
     rpc::types::{Block, TransactionRequest},
-    sol_types::SolCall,
+    sol_types::{SolCall, SolEvent},
 };
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, b256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, b256};
 use horae_contracts::{BatchInbox, GroupKey, Head, LockingPool};
 use horae_control::Candidate;
 use horae_stages::L1View;
@@ -139,6 +139,31 @@ impl L1 {
         Ok(InboxState { head, key })
     }
 
+    /// What a contract has said by one of its events in the L1 blocks `from..=to`, in order. No finality is asked for: this is for people.
+    ///
+    /// # Errors
+    /// [`L1Error::Unreachable`]; [`L1Error::Nonsense`] if the range is too long or a log is not that event.
+    pub async fn said<E: SolEvent>(&self, contract: Address, from: u64, to: u64) -> Result<Vec<E>, L1Error> {
+        let logs = self.logs(from, to, &[contract], Some(E::SIGNATURE_HASH)).await?;
+        let nonsense = |why: alloy::sol_types::Error| L1Error::Nonsense { what: "event", problem: why.to_string() };
+        logs.iter().map(|log| E::decode_log(&log.inner).map(|log| log.data).map_err(nonsense)).collect()
+    }
+
+    /// Whether a call by `from`, who need not have the key here, would go through as of the head of L1; `value` in wei.
+    ///
+    /// # Errors
+    /// [`L1Error::Reverted`] if it would not; [`L1Error::Unreachable`].
+    pub async fn rehearse(&self, from: Address, to: Address, input: Bytes, value: U256) -> Result<(), L1Error> {
+        let request = TransactionRequest {
+            from: Some(from),
+            to: Some(TxKind::Call(to)),
+            input: input.into(),
+            value: Some(value),
+            ..Default::default()
+        };
+        self.call::<_, Bytes>("eth_call", (request, "latest")).await.map(drop)
+    }
+
     /// Who may upgrade the contract behind a transparent proxy: the proxy's admin, from the storage slot that ERC-1967 gives it.
     ///
     /// # Errors
@@ -189,7 +214,7 @@ impl L1 {
     }
 }
 
-fn at(view: L1View) -> CanonicalBlock {
+pub(super) fn at(view: L1View) -> CanonicalBlock {
     CanonicalBlock { block_hash: view.hash, require_canonical: true }
 }
 

@@ -1,4 +1,4 @@
-//! Sending to L1: one transaction at a time from one key, with its fee raised until it is included.
+//! Sending to L1: one transaction at a time from one account, with its fee raised until it is included.
 //!
 //! The nonce is that of the last block, not of the pool, so that what a crashed or cancelled call left in the pool is
 //! replaced and never waited for. Inclusion is not the end: the caller asks [`L1::inclusion`] until the block is final.
@@ -11,7 +11,6 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U128, U256};
 use horae_contracts::{Batch, BatchInbox, Signature};
-use horae_control::SignerKey;
 use horae_stages::L1View;
 use tokio::{
     sync::Mutex,
@@ -19,15 +18,18 @@ use tokio::{
 };
 
 use super::{
-    L1, L1Error,
+    Account, L1, L1Error,
     client::Refusal,
-    limits::{BUMP_AFTER, BUMP_PERCENT, BUMPS_MAX, DEFAULT_TIP, GAS_MARGIN_PERCENT, RECEIPT_LAG, RECEIPT_POLL},
+    limits::{
+        BUMP_AFTER, BUMP_PERCENT, BUMPS_MAX, DEFAULT_TIP, GAS_MARGIN_LEAST, GAS_MARGIN_PERCENT, RECEIPT_LAG,
+        RECEIPT_POLL,
+    },
 };
 
 /// An account on L1 that sends.
 pub struct Sender {
     l1: L1,
-    key: SignerKey,
+    account: Box<dyn Account>,
     /// Held while a transaction is under way: there is one at a time.
     turn: Mutex<()>,
 }
@@ -77,9 +79,9 @@ impl L1 {
 }
 
 impl Sender {
-    /// A sender with this key.
-    pub fn new(l1: L1, key: SignerKey) -> Self {
-        Self { l1, key, turn: Mutex::new(()) }
+    /// A sender with this key, or whatever else signs.
+    pub fn new(l1: L1, account: impl Account + 'static) -> Self {
+        Self { l1, account: Box::new(account), turn: Mutex::new(()) }
     }
 
     /// The L1 it sends to.
@@ -89,7 +91,7 @@ impl Sender {
 
     /// The account.
     pub fn address(&self) -> Address {
-        self.key.address()
+        self.account.address()
     }
 
     /// Its ether as of the head of L1, in wei.
@@ -148,19 +150,20 @@ impl Sender {
         self.send(TxKind::Call(to), call.abi_encode().into(), U256::ZERO).await
     }
 
-    /// What a transaction would cost in gas, with some to spare; an error if it would revert. Nothing is sent.
+    /// What a transaction with `value` in wei would cost in gas, with some to spare; an error if it would revert. Nothing is sent.
     ///
     /// # Errors
     /// [`L1Error::Reverted`], [`L1Error::NoFunds`], [`L1Error::Unreachable`].
-    pub async fn try_out(&self, to: TxKind, input: &Bytes) -> Result<u64, L1Error> {
-        self.gas(to, input, U256::ZERO).await
+    pub async fn try_out(&self, to: TxKind, input: &Bytes, value: U256) -> Result<u64, L1Error> {
+        self.gas(to, input, value).await
     }
 
     /// Sends any transaction, with `value` in wei, and waits until it is in a block. It is tried against L1's head first, and not sent if it
     /// would revert.
     ///
     /// # Errors
-    /// [`L1Error::Reverted`], [`L1Error::NoFunds`], [`L1Error::NotIncluded`], [`L1Error::Unreachable`], [`L1Error::Nonsense`].
+    /// [`L1Error::Reverted`], [`L1Error::NoFunds`], [`L1Error::NotSigned`], [`L1Error::NotIncluded`], [`L1Error::Unreachable`],
+    /// [`L1Error::Nonsense`].
     pub async fn send(&self, to: TxKind, input: Bytes, value: U256) -> Result<Included, L1Error> {
         let _turn = self.turn.lock().await;
         let nonce = self.nonce().await?;
@@ -182,7 +185,7 @@ impl Sender {
         for _ in 0..=BUMPS_MAX {
             transaction.max_fee_per_gas = fee.max;
             transaction.max_priority_fee_per_gas = fee.tip;
-            let (hash, raw) = self.sign(&transaction);
+            let (hash, raw) = self.sign(&transaction).await?;
             match self.offer(hash, raw).await? {
                 Offer::Taken => sent.push(hash),
                 Offer::Underpriced => {
@@ -218,7 +221,7 @@ impl Sender {
         };
         let estimate: Result<U64, Refusal> = self.l1.try_call("eth_estimateGas", (request, "latest")).await;
         let estimate = estimate.map_err(|refusal| self.no_funds(refusal, "eth_estimateGas"))?.to::<u64>();
-        Ok(estimate + estimate * GAS_MARGIN_PERCENT / 100)
+        Ok(estimate + (estimate * GAS_MARGIN_PERCENT / 100).max(GAS_MARGIN_LEAST))
     }
 
     async fn fee(&self) -> Result<Fee, L1Error> {
@@ -232,11 +235,11 @@ impl Sender {
         Ok(Fee { max: 2 * u128::from(base) + tip, tip })
     }
 
-    fn sign(&self, transaction: &TxEip1559) -> (B256, Bytes) {
-        let signature = self.key.sign(transaction.signature_hash()).0;
+    async fn sign(&self, transaction: &TxEip1559) -> Result<(B256, Bytes), L1Error> {
+        let signature = self.account.sign(transaction).await?.0;
         let signature = alloy_primitives::Signature::from_bytes_and_parity(&signature[..64], signature[64] == 1);
         let envelope = TxEnvelope::from(transaction.clone().into_signed(signature));
-        (*envelope.tx_hash(), envelope.encoded_2718().into())
+        Ok((*envelope.tx_hash(), envelope.encoded_2718().into()))
     }
 
     async fn offer(&self, hash: B256, raw: Bytes) -> Result<Offer, L1Error> {

@@ -8,11 +8,15 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use alloy::sol_types::SolCall;
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
-use horae_contracts::{Batch, Succession, batch_digest, group_key, group_signature, installation_digest, recoverable};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, keccak256};
+use horae_contracts::{
+    Batch, ForcedQueue, Succession, batch_digest, group_key, group_signature, installation_digest, recoverable,
+};
 use horae_control::{Candidate, L1Event, SignerKey, ValidatorSet};
-use horae_stages::L1View;
+use horae_stages::protocol::batch_paid;
+use horae_stages::{ForcedEntry, L1View};
 
 use super::{
     L1, L1Error, Sender,
@@ -143,7 +147,89 @@ fn batch(index: u64, previous: B256, data: &Bytes) -> Batch {
         dataHash: keccak256(data),
         stateRoot: B256::repeat_byte(0x55),
         l1View: 3,
+        forced: 0,
     }
+}
+
+async fn enqueue(sender: &Sender, entry: &ForcedEntry) -> super::Included {
+    let (to, is_creation) = match entry.to {
+        TxKind::Call(to) => (to, false),
+        TxKind::Create => (Address::ZERO, true),
+    };
+    let price = sender.l1().view(sender.l1().queue(), ForcedQueue::gasPriceCall {}).await.unwrap();
+    let call = ForcedQueue::enqueueCall {
+        to,
+        isCreation: is_creation,
+        mint: entry.mint,
+        value: entry.value,
+        gas: entry.gas,
+        data: entry.data.clone(),
+    };
+    let value = entry.mint + U256::from(entry.gas) * U256::from(price);
+    sender.send(TxKind::Call(sender.l1().queue()), call.abi_encode().into(), value).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_entered_on_l1_is_read_as_it_is_executed_and_no_batch_may_leave_it_out_for_long() {
+    let anvil = Anvil::start(&[]);
+    let (l1, sender, _) = chain(&anvil).await;
+    l1.check().await.unwrap();
+    let origin = l1.head().await.unwrap().view;
+    let from = sender.address();
+    let deposit = ForcedEntry {
+        index: 0,
+        from,
+        to: TxKind::Call(from),
+        mint: U256::from(77),
+        value: U256::from(77),
+        gas: 21_000,
+        data: Bytes::new(),
+    };
+    let created = Bytes::from_static(b"no code");
+    let creation =
+        ForcedEntry { index: 1, to: TxKind::Create, mint: U256::ZERO, gas: 100_000, data: created, ..deposit.clone() };
+    let first = enqueue(&sender, &deposit).await;
+    let second = enqueue(&sender, &creation).await;
+    let head = l1.head().await.unwrap().view;
+    let event = |entry: &ForcedEntry, at: L1View| L1Event::Forced {
+        index: entry.index,
+        l1_block: at.number,
+        l1_hash: at.hash,
+        hash: entry.hash(),
+        gas: entry.gas,
+        bytes: entry.encode().len() as u64,
+    };
+    let events = l1.events(origin, head).await.unwrap();
+    assert_eq!(events, [event(&deposit, first.block), event(&creation, second.block)]);
+    let read = l1.entries_in(&[first.block, second.block]).await.unwrap();
+    assert_eq!(read, [deposit.clone(), creation.clone()]);
+    let forked = L1View { hash: B256::repeat_byte(1), ..second.block };
+    let error = l1.entries_in(&[first.block, forked]).await.unwrap_err();
+    assert!(matches!(error, L1Error::Reorganised { .. }), "{error}");
+
+    let group = Group::new();
+    let locked = l1.validators_at(l1.head().await.unwrap().view).await.unwrap();
+    group.install(&sender, &locked).await.unwrap();
+    let overdue = first.block.number + DELAYS.forced_blocks;
+    while l1.height().await.unwrap() < overdue {
+        let _: String = l1.call("evm_mine", ()).await.unwrap();
+    }
+    let data = Bytes::from_static(b"a batch");
+    let at = |l1_view, forced| Batch { l1View: l1_view, forced, ..batch(0, B256::ZERO, &data) };
+    let refused = async |batch: Batch| match group.submit(&sender, &batch, data.clone()).await.unwrap_err() {
+        L1Error::Reverted { reason } => reason,
+        other => panic!("{other}"),
+    };
+    let late = refused(at(overdue, 0)).await;
+    let said = format!("ForcedOverdue {{ index: 0, l1Block: {}, l1View: {overdue} }}", first.block.number);
+    assert_eq!(late, said);
+    assert!(refused(at(first.block.number - 1, 1)).await.starts_with("ForcedAhead"));
+    assert!(refused(at(overdue, 3)).await.starts_with("ForcedOutOfRange"));
+    let accepted = group.submit(&sender, &at(overdue, 2), data.clone()).await.unwrap();
+    assert_eq!(l1.inbox_state().await.unwrap().head.forced, 2);
+    let due: Vec<Bytes> =
+        l1.due(origin.number, accepted.block.number).await.unwrap().into_iter().map(|due| due.raw).collect();
+    assert_eq!(due, [deposit.encode(), creation.encode(), batch_paid(0, from)]);
 }
 
 #[tokio::test]
@@ -306,6 +392,7 @@ fn genesis() -> L1Genesis {
         chain_id: CHAIN_ID,
         locking: Address::ZERO,
         inbox: Address::ZERO,
+        queue: Address::ZERO,
         governor: None,
         origin_number: 0,
         origin_hash: B256::ZERO,

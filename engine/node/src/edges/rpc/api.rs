@@ -10,7 +10,7 @@ use jsonrpsee::proc_macros::rpc;
 use super::feed::FeedOptions;
 use super::horae::{BlockReport, ControlReport, NodeReport, TransactionReport};
 use super::shapes::{RpcBlock, RpcReceipt, RpcTransaction, Syncing};
-use crate::chain_view::{EpochStatus, SlotStatus, Strength, ValidatorStatus};
+use crate::chain_view::{EpochStatus, SettlementStatus, SlotStatus, Strength, ValidatorStatus};
 
 /// Ethereum's methods. `latest` is the committed head, `pending` the ordered one; the rest is as everywhere.
 #[rpc(server, namespace = "eth")]
@@ -164,6 +164,11 @@ pub trait Horae {
     /// The validators of the epoch.
     #[method(name = "validators")]
     fn validators(&self) -> RpcResult<Vec<ValidatorStatus>>;
+
+    /// The settlement of rewards that the group has signed through this node and that L1 does not have yet, if there is one: anyone may
+    /// carry it.
+    #[method(name = "settlement")]
+    fn settlement(&self) -> RpcResult<Option<SettlementStatus>>;
 
     /// A block with its header as hashed, its signature, certificate, commit and batch; ordered blocks included.
     #[method(name = "block")]

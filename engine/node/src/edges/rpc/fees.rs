@@ -81,12 +81,14 @@ fn check(percentiles: &[f64]) -> RpcResult<()> {
     Ok(())
 }
 
-/// Priority fees at these percentiles of the block's gas; zeros for an empty block.
+/// Priority fees at these percentiles of the gas that users paid for in the block; zeros where nobody did.
 fn percentiles(block: &ViewedBlock, asked: &[f64]) -> Vec<u128> {
     let base_fee = block.header().base_fee;
     let transactions = block.executed.transactions.iter().zip(&block.executed.receipts);
     let mut paid: Vec<(u128, u64)> = transactions
-        .map(|(t, r)| (t.envelope.effective_tip_per_gas(base_fee).unwrap_or_default(), r.gas_used))
+        .filter_map(|(t, r)| {
+            Some((t.envelope.signed()?.effective_tip_per_gas(base_fee).unwrap_or_default(), r.gas_used))
+        })
         .collect();
     paid.sort_unstable();
     let total: u64 = paid.iter().map(|(_, gas)| gas).sum();

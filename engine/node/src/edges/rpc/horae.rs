@@ -12,7 +12,10 @@ use super::context::{Context, Named, read};
 use super::error;
 use super::feed::{self, FeedOptions};
 use super::limits::RATE_WINDOW_MS;
-use crate::chain_view::{BatchRecord, EpochStatus, Heads, NodeStatus, SlotStatus, Snapshot, Strength, ValidatorStatus};
+use crate::chain_view::{
+    BatchRecord, EpochStatus, ForcedStatus, Heads, NodeStatus, SettlementStatus, SlotStatus, Snapshot, Strength,
+    ValidatorStatus,
+};
 use crate::feed::json::{CertificateJson, CommitAcksJson, HeaderJson};
 use crate::pipeline::Standing;
 
@@ -92,6 +95,7 @@ pub struct NodeReport {
     batches: u64,
     control_height: u64,
     l1_view: u64,
+    forced: ForcedStatus,
     peers: u32,
     validators: usize,
     group_key: Option<Bytes>,
@@ -212,21 +216,21 @@ fn transaction_report(context: &Context, hash: B256) -> RpcResult<TransactionRep
     })
 }
 
-/// Transactions a second in the committed blocks of the last [`RATE_WINDOW_MS`] that are still in memory.
+/// Transactions of users a second in the committed blocks of the last [`RATE_WINDOW_MS`] that are still in memory.
 fn rate(snapshot: &Snapshot) -> f64 {
     let committed = snapshot.heads().committed;
     let mut blocks = snapshot.recent().iter().rev().skip_while(|b| b.header().number > committed).peekable();
     let Some(newest) = blocks.peek().map(|b| b.header().timestamp_ms) else { return 0.0 };
     let since = newest.saturating_sub(RATE_WINDOW_MS);
     let counted: usize =
-        blocks.take_while(|b| b.header().timestamp_ms > since).map(|b| b.executed.transactions.len()).sum();
+        blocks.take_while(|b| b.header().timestamp_ms > since).map(|b| b.executed.signed().len()).sum();
     counted as f64 * 1_000.0 / RATE_WINDOW_MS as f64
 }
 
 fn node_report(context: &Context) -> RpcResult<NodeReport> {
     let view = context.view();
     let snapshot = view.snapshot();
-    let NodeStatus { own, slot, epoch, validators, control_height, l1_view_number, peers, traffic, .. } =
+    let NodeStatus { own, slot, epoch, validators, control_height, l1_view_number, forced, peers, traffic, .. } =
         snapshot.status().as_ref();
     let committed = read(snapshot.header(snapshot.heads().committed))?;
     let last_batch = snapshot.last_batch().map(|b| b.as_ref().clone());
@@ -252,6 +256,7 @@ fn node_report(context: &Context) -> RpcResult<NodeReport> {
         last_batch,
         control_height: *control_height,
         l1_view: *l1_view_number,
+        forced: *forced,
         peers: *peers,
         validators: validators.len(),
         group_key: epoch.group_key.clone(),
@@ -271,6 +276,10 @@ impl HoraeServer for Context {
 
     fn validators(&self) -> RpcResult<Vec<ValidatorStatus>> {
         Ok(self.view().snapshot().status().validators.clone())
+    }
+
+    fn settlement(&self) -> RpcResult<Option<SettlementStatus>> {
+        Ok(self.view().snapshot().status().settlement.clone())
     }
 
     async fn block(&self, block: BlockId) -> RpcResult<Option<BlockReport>> {

@@ -3,22 +3,64 @@
 //! The types are alloy's, with what only Horae has beside Ethereum's fields. Quantities are hexadecimal throughout, as
 //! libraries expect of `eth_*` objects.
 
+use alloy::network::AnyReceiptEnvelope;
 use alloy::rpc::types::{Block, BlockTransactions, Header as RpcHeader, Log, Transaction, TransactionReceipt};
 use alloy_consensus::constants::EMPTY_OMMER_ROOT_HASH;
 use alloy_consensus::transaction::Recovered;
-use alloy_consensus::{Transaction as _, TxEnvelope};
-use alloy_primitives::{Address, B64, B256, Bytes, U64, U256};
+use alloy_consensus::{Receipt, ReceiptWithBloom, Transaction as _, TxEnvelope};
+use alloy_primitives::{Address, B64, B256, Bytes, U64, U128, U256};
 use alloy_rlp::Encodable;
-use horae_stages::BlockTx;
+use horae_stages::{AnyTx, BlockTx, ProtocolTx, protocol};
 use serde::Serialize;
 
 use crate::chain_view::ViewedBlock;
 
 /// A transaction.
-pub type RpcTransaction = Transaction<TxEnvelope>;
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum RpcTransaction {
+    /// A user signed it.
+    Signed(Box<Transaction<TxEnvelope>>),
+    /// The protocol's own, with the fields that nodes of the OP Stack show of a deposit.
+    Protocol(Box<RpcProtocolTransaction>),
+}
 
-/// A receipt.
-pub type RpcReceipt = TransactionReceipt;
+/// A protocol transaction. The signature is zero, as nobody signed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RpcProtocolTransaction {
+    r#type: U64,
+    hash: B256,
+    source_hash: B256,
+    from: Address,
+    to: Option<Address>,
+    mint: U256,
+    value: U256,
+    gas: U64,
+    is_system_tx: bool,
+    input: Bytes,
+    nonce: U64,
+    gas_price: U128,
+    deposit_receipt_version: Option<U64>,
+    block_hash: Option<B256>,
+    block_number: Option<U64>,
+    transaction_index: Option<U64>,
+    v: U64,
+    r: U256,
+    s: U256,
+}
+
+/// A receipt; that of a protocol transaction also says which nonce its sender had.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RpcReceipt {
+    #[serde(flatten)]
+    receipt: TransactionReceipt<AnyReceiptEnvelope<Log>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deposit_nonce: Option<U64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deposit_receipt_version: Option<U64>,
+}
 
 /// A header: Ethereum's fields, then Horae's.
 #[derive(Clone, Debug, Serialize)]
@@ -144,29 +186,70 @@ fn horae_fields(block: &ViewedBlock) -> HoraeFields {
 pub(super) fn transaction(block: &ViewedBlock, index: usize, placed: bool) -> Option<RpcTransaction> {
     let transaction = block.executed.transactions.get(index)?;
     let header = block.header();
-    let price = transaction.envelope.effective_gas_price(Some(header.base_fee));
-    Some(RpcTransaction {
-        inner: Recovered::new_unchecked(transaction.envelope.clone(), transaction.sender),
-        block_hash: placed.then_some(block.executed.hash),
-        block_number: placed.then_some(header.number),
-        transaction_index: placed.then_some(index as u64),
-        effective_gas_price: Some(price),
+    let (block_hash, block_number) = (placed.then_some(block.executed.hash), placed.then_some(header.number));
+    let transaction_index = placed.then_some(index as u64);
+    let envelope = match &transaction.envelope {
+        AnyTx::Signed(envelope) => envelope,
+        AnyTx::Protocol(tx) => {
+            let receipt = &block.executed.receipts.get(index)?.envelope;
+            let shape = protocol_transaction(transaction.hash, tx);
+            return Some(RpcTransaction::Protocol(Box::new(RpcProtocolTransaction {
+                nonce: U64::from(receipt.deposit_nonce.unwrap_or_default()),
+                deposit_receipt_version: receipt.deposit_version().map(U64::from),
+                block_hash,
+                block_number: block_number.map(U64::from),
+                transaction_index: transaction_index.map(U64::from),
+                ..shape
+            })));
+        }
+    };
+    Some(RpcTransaction::Signed(Box::new(Transaction {
+        inner: Recovered::new_unchecked(envelope.clone(), transaction.sender),
+        block_hash,
+        block_number,
+        transaction_index,
+        effective_gas_price: Some(envelope.effective_gas_price(Some(header.base_fee))),
         block_timestamp: placed.then_some(header.timestamp_s()),
-    })
+    })))
+}
+
+fn protocol_transaction(hash: B256, tx: &ProtocolTx) -> RpcProtocolTransaction {
+    RpcProtocolTransaction {
+        r#type: U64::from(protocol::TYPE),
+        hash,
+        source_hash: tx.source_hash,
+        from: tx.from,
+        to: tx.to.to().copied(),
+        mint: tx.mint,
+        value: tx.value,
+        gas: U64::from(tx.gas),
+        is_system_tx: false,
+        input: tx.data.clone(),
+        nonce: U64::ZERO,
+        gas_price: U128::ZERO,
+        deposit_receipt_version: None,
+        block_hash: None,
+        block_number: None,
+        transaction_index: None,
+        v: U64::ZERO,
+        r: U256::ZERO,
+        s: U256::ZERO,
+    }
 }
 
 /// A transaction that is in no block; `None` if the bytes are none, which they are where they were admitted.
 pub(super) fn waiting_transaction(raw: &Bytes) -> Option<RpcTransaction> {
     let BlockTx { envelope, sender, .. } = BlockTx::recover(raw).ok()?;
+    let envelope = envelope.signed()?.clone();
     let price = envelope.max_fee_per_gas();
-    Some(RpcTransaction {
+    Some(RpcTransaction::Signed(Box::new(Transaction {
         inner: Recovered::new_unchecked(envelope, sender),
         block_hash: None,
         block_number: None,
         transaction_index: None,
         effective_gas_price: Some(price),
         block_timestamp: None,
-    })
+    })))
 }
 
 pub(super) fn receipt(block: &ViewedBlock, index: usize) -> Option<RpcReceipt> {
@@ -187,12 +270,14 @@ pub(super) fn receipts(block: &ViewedBlock) -> Vec<RpcReceipt> {
 fn receipt_with(block: &ViewedBlock, index: usize, first_log: usize) -> Option<RpcReceipt> {
     let transaction = block.executed.transactions.get(index)?;
     let receipt = block.executed.receipts.get(index)?;
-    let mut at = first_log;
-    let inner = receipt.envelope.clone().map_logs(|inner| {
-        at += 1;
-        place_log(block, index, at - 1, inner)
-    });
-    Some(RpcReceipt {
+    let ReceiptWithBloom { receipt: ours, logs_bloom } = &receipt.envelope.receipt;
+    let logs = ours.logs.iter().zip(first_log..).map(|(log, at)| place_log(block, index, at, log.clone()));
+    let placed = Receipt { status: ours.status, cumulative_gas_used: ours.cumulative_gas_used, logs: logs.collect() };
+    let inner = AnyReceiptEnvelope {
+        inner: ReceiptWithBloom { receipt: placed, logs_bloom: *logs_bloom },
+        r#type: receipt.envelope.ty,
+    };
+    let ethereum = TransactionReceipt {
         inner,
         transaction_hash: transaction.hash,
         transaction_index: Some(index as u64),
@@ -203,8 +288,13 @@ fn receipt_with(block: &ViewedBlock, index: usize, first_log: usize) -> Option<R
         blob_gas_used: None,
         blob_gas_price: None,
         from: transaction.sender,
-        to: transaction.envelope.to(),
+        to: transaction.envelope.kind().to().copied(),
         contract_address: receipt.contract_address,
+    };
+    Some(RpcReceipt {
+        receipt: ethereum,
+        deposit_nonce: receipt.envelope.deposit_nonce.map(U64::from),
+        deposit_receipt_version: receipt.envelope.deposit_version().map(U64::from),
     })
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod reader;
 mod records;
 mod roots;
+mod sealed;
 mod tables;
 #[cfg(test)]
 mod tests;

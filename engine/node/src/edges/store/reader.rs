@@ -125,7 +125,7 @@ impl StoreReader {
         let mut receipts = Vec::with_capacity(block.transactions.len());
         for (raw, outcome) in block.transactions.iter().zip(outcome.transactions) {
             transactions.push(BlockTx::from_stored(raw, outcome.sender).map_err(|e| self.corrupt(number, e))?);
-            receipts.push(outcome.into_receipt().ok_or_else(|| self.corrupt(number, "receipt of an unknown type"))?);
+            receipts.push(outcome.into_receipt());
         }
         let changes = BlockChanges::default();
         let executed = ExecutedBlock { hash, block, transactions, receipts, changes };
@@ -225,7 +225,7 @@ impl StoreReader {
         Ok(Some(u64::from_le_bytes(bytes)))
     }
 
-    fn table<K: Key, V: Value>(
+    pub(super) fn table<K: Key, V: Value>(
         &self,
         table: TableDefinition<'static, K, V>,
     ) -> Result<ReadOnlyTable<K, V>, StoreError> {
@@ -243,7 +243,7 @@ impl StoreReader {
         value.map(|v| decode(v.value())).transpose()
     }
 
-    fn sort(&self, error: impl Into<redb::Error>) -> StoreError {
+    pub(super) fn sort(&self, error: impl Into<redb::Error>) -> StoreError {
         StoreError::sort(&self.path, error)
     }
 

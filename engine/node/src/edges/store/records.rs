@@ -2,11 +2,11 @@
 //!
 //! Blocks are RLP as everywhere. Receipts are kept without their blooms (256 bytes each, and cheap to make again).
 
-use alloy_consensus::{Eip658Value, Receipt, ReceiptEnvelope, ReceiptWithBloom, TxType};
+use alloy_consensus::{Eip658Value, Receipt, ReceiptWithBloom};
 use alloy_primitives::{Address, B256, Bloom, Bytes, Log, LogData, U256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use horae_control::Signature;
-use horae_stages::{Account, ExecutedBlock, TxReceipt};
+use horae_stages::{Account, AnyReceipt, ExecutedBlock, TxReceipt};
 
 /// Nonce, big endian; balance, big endian; code hash.
 pub(super) fn encode_account(account: &Account) -> [u8; 72] {
@@ -54,6 +54,7 @@ pub(super) struct TransactionOutcome {
     gas_used: u64,
     effective_gas_price: u128,
     contract_address: Option<Address>,
+    deposit_nonce: Option<u64>,
     logs: Vec<LogRecord>,
 }
 
@@ -72,12 +73,13 @@ impl Outcome {
             .zip(&block.receipts)
             .map(|(transaction, receipt)| TransactionOutcome {
                 sender: transaction.sender,
-                kind: receipt.envelope.tx_type() as u8,
+                kind: receipt.envelope.ty,
                 success: receipt.envelope.status(),
                 cumulative_gas_used: receipt.envelope.cumulative_gas_used(),
                 gas_used: receipt.gas_used,
                 effective_gas_price: receipt.effective_gas_price,
                 contract_address: receipt.contract_address,
+                deposit_nonce: receipt.envelope.deposit_nonce,
                 logs: receipt.envelope.logs().iter().map(LogRecord::of).collect(),
             })
             .collect();
@@ -92,8 +94,8 @@ impl LogRecord {
 }
 
 impl TransactionOutcome {
-    /// The receipt it was made from; `None` if the record is of a transaction type that no chain of ours has.
-    pub(super) fn into_receipt(self) -> Option<TxReceipt> {
+    /// The receipt it was made from.
+    pub(super) fn into_receipt(self) -> TxReceipt {
         let logs = self
             .logs
             .into_iter()
@@ -103,19 +105,12 @@ impl TransactionOutcome {
             Receipt { status: Eip658Value::Eip658(self.success), cumulative_gas_used: self.cumulative_gas_used, logs };
         let bloom: Bloom = receipt.bloom_slow();
         let receipt = ReceiptWithBloom { receipt, logs_bloom: bloom };
-        let envelope = match TxType::try_from(self.kind).ok()? {
-            TxType::Legacy => ReceiptEnvelope::Legacy(receipt),
-            TxType::Eip2930 => ReceiptEnvelope::Eip2930(receipt),
-            TxType::Eip1559 => ReceiptEnvelope::Eip1559(receipt),
-            TxType::Eip7702 => ReceiptEnvelope::Eip7702(receipt),
-            TxType::Eip4844 => return None,
-        };
-        Some(TxReceipt {
-            envelope,
+        TxReceipt {
+            envelope: AnyReceipt { ty: self.kind, receipt, deposit_nonce: self.deposit_nonce },
             gas_used: self.gas_used,
             effective_gas_price: self.effective_gas_price,
             contract_address: self.contract_address,
-        })
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use redb::TableDefinition;
 
 /// Layout of the tables below. A store of another version is refused, never guessed at.
-pub(super) const SCHEMA_VERSION: u64 = 1;
+pub(super) const SCHEMA_VERSION: u64 = 2;
 
 /// Facts about the store as a whole: see the `META_*` keys.
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
@@ -34,6 +34,8 @@ pub(super) const CERTIFICATES: TableDefinition<'static, u64, &[u8]> = TableDefin
 pub(super) const COMMITS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("commits");
 /// Batch index -> record of the batch on L1.
 pub(super) const BATCHES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("batches");
+/// Epoch and sequencer -> how many committed blocks it sealed in it.
+pub(super) const SEALED: TableDefinition<'static, (u64, [u8; 20]), u64> = TableDefinition::new("sealed");
 /// Height of a batch's last block -> state root after it.
 pub(super) const ROOTS: TableDefinition<'static, u64, [u8; 32]> = TableDefinition::new("roots");
 

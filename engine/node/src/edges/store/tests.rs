@@ -77,11 +77,15 @@ fn a_crash_goes_back_to_the_last_flush_and_replay_gives_the_same_root() {
     assert_eq!(after.reader().hash(3).unwrap(), Some(blocks[2].hash));
     assert_eq!(after.reader().hash(4).unwrap(), None);
     assert_eq!(after.reader().compute_root().unwrap(), root_by_map(&blocks[..3]));
+    let sealed = |store: &Store, last| store.reader().sealed(1, last).unwrap();
+    let by = |count| Some(BTreeMap::from([(blocks[0].block.header.sequencer, count)]));
+    assert_eq!((sealed(&after, 3), sealed(&after, 4)), (by(3), None), "what is replayed is not counted yet");
     for block in &blocks[3..] {
         after.apply_executed(block).unwrap();
     }
     assert_eq!(after.reader().compute_root().unwrap(), store.reader().compute_root().unwrap());
     assert_eq!(after.reader().compute_root().unwrap(), root_by_map(&blocks));
+    assert_eq!((sealed(&after, 6), sealed(&store, 6)), (by(6), by(6)), "each block is counted once");
 }
 
 #[test]

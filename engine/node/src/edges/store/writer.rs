@@ -11,7 +11,7 @@ use redb::{Database, Durability, ReadableDatabase, Table, WriteTransaction};
 
 use super::records::{Outcome, decode_account, encode_account, storage_key, to_bytes};
 use super::tables::*;
-use super::{PRUNED_AT_ONCE, Store, StoreError};
+use super::{PRUNED_AT_ONCE, Store, StoreError, sealed};
 use crate::chain_view::BatchRecord;
 
 /// A committed block on its way into the store.
@@ -101,6 +101,7 @@ struct Tables<'t> {
     log_blooms: Table<'t, u64, [u8; 256]>,
     numbers: Table<'t, [u8; 32], u64>,
     transactions: Table<'t, [u8; 32], (u64, u32)>,
+    sealed: Table<'t, (u64, [u8; 20]), u64>,
 }
 
 impl<'t> Tables<'t> {
@@ -115,6 +116,7 @@ impl<'t> Tables<'t> {
             log_blooms: write.open_table(LOG_BLOOMS)?,
             numbers: write.open_table(NUMBERS)?,
             transactions: write.open_table(TRANSACTIONS)?,
+            sealed: write.open_table(SEALED)?,
         })
     }
 
@@ -130,6 +132,10 @@ impl<'t> Tables<'t> {
         }
         for (hash, code) in &executed.changes.codes {
             self.codes.insert(hash.0, code.as_ref())?;
+        }
+        // Nobody sealed the genesis block.
+        if number > 0 {
+            sealed::count(&mut self.sealed, &executed.block.header)?;
         }
         self.blocks.insert(number, alloy_rlp::encode(&executed.block).as_slice())?;
         self.hashes.insert(number, executed.hash.0)?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use alloy::sol_types::{SolCall, SolConstructor};
 use alloy_primitives::{Address, B256, Bytes, U256, aliases::U48};
 use horae_contracts::{
-    ForcedQueue, HoraeGovernor, LockingPool, Penalty, ProxyAdmin, RewardSchedule, Slasher, Timelock, VotingMetis,
-    VotingPower,
+    ForcedQueue, HoraeGovernor, LiquidStakingFactory, LockingPool, Penalty, ProxyAdmin, RewardSchedule, Slasher,
+    Timelock, VotingMetis, VotingPower,
 };
 use tokio::time::{Instant, sleep};
 
@@ -37,6 +37,8 @@ pub struct Governance {
     pub power: Address,
     /// Takes applications; made by the governor.
     pub applications: Address,
+    /// Makes vaults of liquid staking, once governance puts it to use.
+    pub vaults: Address,
 }
 
 /// How long decisions take, in seconds. These are also the shortest that governance may ever set.
@@ -84,7 +86,9 @@ pub async fn deploy_governance(
     ] {
         sender.call(timelock, &Timelock::grantRoleCall { role, account }).await?;
     }
-    Ok(Governance { governor, timelock, wrapped, power, applications })
+    let vaults = LiquidStakingFactory::constructorCall { pool: locking, power, owner: timelock };
+    let vaults = create(sender, &LiquidStakingFactory::BYTECODE, vaults.abi_encode()).await?;
+    Ok(Governance { governor, timelock, wrapped, power, applications, vaults })
 }
 
 /// Makes the timelock the owner of all that the sender owns, upgrades included, and the treasury for what is slashed, and takes from
