@@ -102,7 +102,7 @@ fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
     says(&["apply", "settle", "1", "--home", &first, "--yes", "--json"]);
     assert_eq!(stake::metis_of(&devnet, newcomer), U256::from((stake::UNIT_METIS + BOND) * WEI));
     let again = people.holders(&["governance", "propose", "set-slash-fraction", "6%", "--dry-run", "--json"]);
-    assert!(says(&again)["does"].to_string().contains("from 5 % to 6 %"));
+    assert!(says(&again)["does"].to_string().contains("from 5.00 % to 6.00 %"));
 
     step("it locks its stake, and joins at the next epoch boundary");
     says(&[&lock[..], &["--yes", "--json"]].concat());

@@ -77,25 +77,11 @@ pub fn parse_seconds(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "is not a time, such as 90s, 15m, 12h or 3d".to_owned())
 }
 
-/// A share on the command line, in 1 / 10,000: `5%`, `0.25%`, `80`.
-pub fn parse_percent(text: &str) -> Result<u16, String> {
-    let wrong = || "is not a share from 0 % to 100 %, such as 5% or 0.25%".to_owned();
-    let text = text.strip_suffix('%').unwrap_or(text).trim_end();
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(part) || part.len() > 2 {
-        return Err(wrong());
-    }
-    let whole: u16 = whole.parse().map_err(|_| wrong())?;
-    let part: u16 = format!("{part:0<2}").parse().map_err(|_| wrong())?;
-    let share = whole.checked_mul(100).and_then(|share| share.checked_add(part));
-    share.filter(|share| *share <= 10_000).ok_or_else(wrong)
-}
-
-/// A share in 1 / 10,000, in percent.
-pub fn percent(share: u16) -> String {
-    let text = format!("{}.{:02}", share / 100, share % 100);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+/// A share on the command line, in percent with up to two decimals, in 1 / 10,000, as contracts have them.
+pub fn parse_share(text: &str) -> Result<u16, String> {
+    let part = parse_percent(text).ok().filter(|part| part % 100 == 0);
+    let share = part.and_then(|part| u16::try_from(part / 100).ok());
+    share.ok_or_else(|| "is not a share from 0 % to 100 %, such as 5% or 0.25%".to_owned())
 }
 
 #[cfg(test)]
@@ -103,19 +89,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_read_and_shown_in_percent() {
-        for (text, share, shown) in [
-            ("5%", 500, "5 %"),
-            ("0.25%", 25, "0.25 %"),
-            ("80", 8_000, "80 %"),
-            ("99.9 %", 9_990, "99.9 %"),
-            ("0", 0, "0 %"),
-        ] {
-            assert_eq!(parse_percent(text), Ok(share), "{text}");
-            assert_eq!(percent(share), shown);
+    fn shares_are_read_as_contracts_have_them() {
+        for (text, share) in [("5%", 500), ("0.25%", 25), ("80", 8_000), ("99.9 %", 9_990), ("0", 0), ("100", 10_000)] {
+            assert_eq!(parse_share(text), Ok(share), "{text}");
         }
         for wrong in ["", "%", "-5%", "5.123%", "101%", "100.01%", "5,5", ".5", "x", "65536"] {
-            assert!(parse_percent(wrong).is_err(), "{wrong}");
+            assert!(parse_share(wrong).is_err(), "{wrong}");
         }
     }
 

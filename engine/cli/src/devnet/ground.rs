@@ -260,6 +260,8 @@ mod tests {
             base_port: None,
             standby: 0,
             epoch_slots: 8,
+            voting_period: 60,
+            deployer_owns: false,
         }
     }
 

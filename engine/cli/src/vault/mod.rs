@@ -91,7 +91,7 @@ async fn deposit(options: &DepositOptions) -> Result<(), CliError> {
     let (sender, governance) = at(&options.at).await?;
     let (l1, vault, amount) = (sender.l1(), options.at.vault, options.amount);
     let shares: U256 = l1.view(vault, LiquidStakingVault::previewDepositCall { assets: amount }).await?;
-    let room: U256 = l1.view(vault, LiquidStakingVault::maxDepositCall { _0: sender.address() }).await?;
+    let room: U256 = l1.view(vault, LiquidStakingVault::maxDepositCall(sender.address())).await?;
     if room < amount {
         return Err(CliError::new(format!("the vault takes {} more, no more than that", metis(room))));
     }

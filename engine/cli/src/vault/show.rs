@@ -124,7 +124,7 @@ async fn read(l1: &L1, vault: Address, holder: Option<Address>) -> Result<Shown,
         cover_needed: l1.view(vault, LiquidStakingVault::coverNeededCall {}).await?,
         fee: l1.view(vault, LiquidStakingVault::feeCall {}).await?,
         fee_owed: l1.view(vault, LiquidStakingVault::feeOwedCall {}).await?,
-        room: l1.view(vault, LiquidStakingVault::maxDepositCall { _0: Address::ZERO }).await?,
+        room: l1.view(vault, LiquidStakingVault::maxDepositCall(Address::ZERO)).await?,
         holding,
     })
 }
