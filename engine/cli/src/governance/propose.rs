@@ -1,10 +1,11 @@
 //! `horae governance propose`
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use alloy_primitives::{U256, keccak256};
-use horae_contracts::{HoraeGovernor, Rule};
+use horae_contracts::{HoraeGovernor, Rule, VotingPower};
 use horae_node::edges::l1::{L1, Sender};
+use tokio::time::{Instant, sleep};
 
 use super::{
     args::ProposeOptions,
@@ -21,6 +22,10 @@ use crate::{
 /// `IRules.Kind`
 const GENERAL: u8 = 0;
 const KINDS: [u8; 3] = [GENERAL, 1, 2];
+/// How long votes that came a moment ago are waited for: two slots of Ethereum.
+const VOTES_WAIT: Duration = Duration::from_secs(24);
+/// How often L1 is asked meanwhile.
+const VOTES_POLL: Duration = Duration::from_millis(500);
 
 /// Makes a proposal.
 pub async fn run(options: &ProposeOptions) -> Result<(), CliError> {
@@ -52,6 +57,7 @@ pub async fn run(options: &ProposeOptions) -> Result<(), CliError> {
     let needed = needed(l1, &governance, &calls).await?;
     let threshold: U256 = l1.view(governance.governor, HoraeGovernor::proposalThresholdCall {}).await?;
     let (delay, period) = governance.voting_s(l1).await?;
+    until_votes_count(&sender, &governance, threshold).await?;
     let plan = Plan::new(format!("propose: {title}"))
         .fact("proposal", whole(id))
         .facts(calls.iter().map(|call| ("does", call.words(&governance))))
@@ -65,6 +71,23 @@ pub async fn run(options: &ProposeOptions) -> Result<(), CliError> {
         .fact("proposer", format!("must hold {} of votes", metis(threshold)));
     let call = HoraeGovernor::proposeCall { targets, values, calldatas, description };
     plan.call(governance.governor, &call).carry_out(&sender, &options.send).await
+}
+
+/// Votes count from the second after they came: waits for those that the account has by now. One that has too few is refused by L1.
+async fn until_votes_count(sender: &Sender, governance: &Governance, threshold: U256) -> Result<(), CliError> {
+    let (l1, account) = (sender.l1(), sender.address());
+    let until = Instant::now() + VOTES_WAIT;
+    while Instant::now() < until {
+        let now: U256 = l1.view(governance.power, VotingPower::getVotesCall { account }).await?;
+        let past = U256::from(l1.head().await?.timestamp_s.saturating_sub(1));
+        let counts = HoraeGovernor::getVotesCall { account, timepoint: past };
+        let counts: U256 = l1.view(governance.governor, counts).await?;
+        if counts >= threshold || now < threshold {
+            break;
+        }
+        sleep(VOTES_POLL).await;
+    }
+    Ok(())
 }
 
 /// Calls by their bytes.
