@@ -26,7 +26,7 @@ const COVER: u128 = 500;
 
 #[test]
 fn a_vault_funds_a_validator_earns_is_slashed_and_pays_out() {
-    let devnet = Devnet::start(&["--standby", "1", "--epoch-slots", "2", "--voting-period", "30", "--load", "20"]);
+    let devnet = Devnet::start(&["--standby", "1", "--epoch-slots", "2", "--voting-period", "60", "--load", "20"]);
     let (alice, bob) = (Holder::new(&devnet, TEST_KEYS[1]), Holder::new(&devnet, TEST_KEYS[2]));
     let (provider, home) = (stake::signer_of(&devnet.nodes[NODE]), devnet.nodes[NODE].home.display().to_string());
     let provider_says = |arguments: &[&str]| says(&[arguments, &["--home", &home, "--yes", "--json"]].concat(), &[]);
