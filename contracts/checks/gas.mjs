@@ -96,10 +96,12 @@ const INCUMBENT = {
   "Governance: ProxyAdmin.upgradeAndCall": "`ProxyAdmin`, by its owner",
 };
 
-const functions = Object.entries(INCUMBENT).map(([key, incumbent]) => {
-  const [contract, call] = key.split(": ");
-  return [contract === "Governance" ? `\`${call.replace(",", "`,")}${call.includes(",") ? "" : "`"}` : `\`${contract}.${call.replace(",", "`,")}${call.includes(",") ? "" : "`"}`, number(take(key)), incumbent];
-});
+/** The code of a call, and plainly what is said of it behind a comma. */
+function said(contract, call) {
+  const [name, ...rest] = call.split(", ");
+  return [`\`${contract === "Governance" ? name : `${contract}.${name}`}\``, ...rest].join(", ");
+}
+const functions = Object.entries(INCUMBENT).map(([key, incumbent]) => [said(...key.split(": ")), number(take(key)), incumbent]);
 
 const check = take("Frost: verify");
 const nothing = take("Signatures: a transaction that does nothing");

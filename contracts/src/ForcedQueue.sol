@@ -51,6 +51,7 @@ contract ForcedQueue is IForcedQueue, Ownable2StepUpgradeable {
 
     Progress private _progress;
     Market private _market;
+    // slither-disable-next-line uninitialized-state: written by `enqueue`.
     mapping(uint64 index => Entry) private _entries;
     /// @inheritdoc IForcedQueue
     mapping(address account => uint256) public owed;
@@ -94,8 +95,8 @@ contract ForcedQueue is IForcedQueue, Ownable2StepUpgradeable {
         if (index != 0) last = _entries[index - 1];
         _entries[index] = Entry({
             l1Block: uint64(block.number),
-            feesUpTo: (last.feesUpTo + fee).toUint96(),
-            mintedUpTo: (last.mintedUpTo + mint).toUint96()
+            feesUpTo: SafeCast.toUint96(last.feesUpTo + fee),
+            mintedUpTo: SafeCast.toUint96(last.mintedUpTo + mint)
         });
         emit Enqueued(index, _sender(), to, isCreation, mint, value, gas, data);
     }

@@ -80,9 +80,8 @@ contract LiquidStakingFactory is ILiquidStakingFactory, Ownable2Step {
     }
 
     function _make(address provider, Application storage application, uint256 cover) private returns (address vault) {
-        vault = vaultAddress(application.round, provider);
+        vault = Clones.cloneDeterministic(address(MODEL), _salt(application.round, provider));
         (vaultOf[provider], isVault[vault]) = (vault, true);
-        Clones.cloneDeterministic(address(MODEL), _salt(application.round, provider));
         ShareVotes votes = ShareVotes(Clones.cloneWithImmutableArgs(address(VOTES_MODEL), abi.encode(vault)));
         emit Approved(application.round, provider, vault, address(votes));
         ILiquidStakingVault.Terms memory terms = ILiquidStakingVault.Terms({

@@ -56,6 +56,7 @@ contract LockingPool is Liability, Guarded {
     }
 
     /// @inheritdoc ILockingPool
+    // slither-disable-next-line missing-zero-check: zero is none.
     function setVaultFactory(address factory) external onlyOwner {
         vaultFactory = factory;
         emit VaultFactoryChanged(factory);

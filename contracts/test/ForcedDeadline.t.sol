@@ -81,7 +81,9 @@ contract ForcedDeadlineTest is Forcing {
     }
 
     /// @dev Against a plain count of what must be in, and what may be.
-    function testFuzz_exactlyWhatMayBeIsAccepted(uint8[8] memory gaps, uint64 l1View, uint64 forced) public {
+    function testFuzz_exactlyWhatMayBeIsAccepted(uint8[8] memory gaps, uint64 l1View, uint64 forced, uint8 edge)
+        public
+    {
         uint64[8] memory since;
         for (uint256 i = 0; i < gaps.length; i++) {
             vm.roll(here() + gaps[i] % 128);
@@ -91,6 +93,9 @@ contract ForcedDeadlineTest is Forcing {
         vm.roll(here() + 2 * FORCED_DEADLINE);
         l1View = uint64(bound(l1View, 900, here()));
         forced = uint64(bound(forced, 0, 9));
+        // To the block before, at and after a deadline or an entry.
+        if (edge % 4 == 1 && forced < 8) l1View = since[forced] + FORCED_DEADLINE - edge / 4 % 2;
+        if (edge % 4 == 2 && forced > 0 && forced < 9) l1View = since[forced - 1] - edge / 4 % 2;
         (uint64 least, uint64 most) = (0, 0);
         for (uint256 i = 0; i < since.length; i++) {
             if (since[i] + FORCED_DEADLINE <= l1View) least++;

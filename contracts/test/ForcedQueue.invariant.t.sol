@@ -14,6 +14,9 @@ contract QueueActions is Forcing {
     uint256 public over;
     uint256 public paidOut;
     uint256 public given;
+    uint256 public accepted;
+    uint256 public refused;
+    uint256 public full;
     bool public capsHeld = true;
     bool public priceMovedAsItMay = true;
 
@@ -40,7 +43,10 @@ contract QueueActions is Forcing {
         bool fits = _gas + gas <= 10_000_000 && _entries < 32 && _bytes + size <= 65_536;
         uint256 fee = uint256(gas) * queue.gasPrice();
         uint64 index = _enter(_account(who), fits, isCreation, fee + tip, mint, gas, size);
-        if (!fits) return;
+        if (!fits) {
+            full++;
+            return;
+        }
 
         assertEq(index, since.length);
         since.push(here());
@@ -56,12 +62,17 @@ contract QueueActions is Forcing {
         }
     }
 
-    /// @dev A batch of any view and number of entries, near what is due. The queue must do as the model says.
-    function carrySomething(uint256 who, uint16 views, uint8 forced) external {
+    /// @dev A batch of any view and number of entries, near what is due, or to the block. The queue must do as the model
+    /// says.
+    function carrySomething(uint256 who, uint16 views, uint8 forced, uint8 edge) external {
         IBatchInbox.Head memory head = inbox.head();
         uint64 l1View = uint64(bound(views, head.l1View, here()));
         uint64 to = head.forced + forced % 70;
         to = to == 0 ? 0 : to - 1;
+        if (edge % 3 != 0 && to < since.length) {
+            uint64 due = since[to] + FORCED_DEADLINE - edge % 3 + 1;
+            if (due >= l1View && due <= here()) l1View = due;
+        }
         bool good = to >= head.forced && to <= since.length;
         if (good && to < since.length) good = since[to] + FORCED_DEADLINE > l1View;
         if (good && to > head.forced) good = since[to - 1] <= l1View;
@@ -72,6 +83,8 @@ contract QueueActions is Forcing {
         if (!good) vm.expectRevert();
         vm.prank(carrier, carrier);
         inbox.submit(batch, signature, "data");
+        if (good) accepted++;
+        else refused++;
     }
 
     /// @dev One that includes all that its view has seen, as an honest group's does.
@@ -203,6 +216,32 @@ contract ForcedQueueInvariants is Forcing {
     function invariant_capsHoldAndThePriceMovesByAnEighthAtMost() public view {
         assertTrue(actions.capsHeld());
         assertTrue(actions.priceMovedAsItMay());
+    }
+
+    function test_theHandlerReachesEveryAction() public {
+        actions.enterSomething(0, 100_000, 5 ether, 7, 100, true);
+        actions.enterMany(1, 39);
+        assertEq(actions.entered(), 32);
+        assertEq(actions.full(), 8);
+        actions.withdrawSomething(0, 1);
+        assertEq(actions.paidOut(), 7);
+        actions.passOneBlock();
+        actions.enterMany(1, 5);
+        actions.passBlocks(400);
+        // To the block: a block too late without it; in time without it; in time with it.
+        actions.carrySomething(0, 1_000, 1, 1);
+        assertEq(actions.refused(), 1);
+        actions.carrySomething(0, 1_000, 1, 2);
+        assertEq(actions.accepted(), 1);
+        actions.carrySomething(0, 1_300, 33, 0);
+        assertEq(actions.accepted(), 2);
+        actions.carryAllSeen(0, 1_400);
+        assertEq(queue.included(), 37);
+        actions.withdrawSomething(0, 1);
+        assertGt(actions.paidOut(), 7);
+        actions.changeFloor(5 gwei);
+        actions.give(9);
+        assertEq(actions.given(), 9);
     }
 
     /// @dev At the end of a run: nothing that was entered has moved since.

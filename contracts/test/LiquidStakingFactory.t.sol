@@ -19,7 +19,7 @@ contract LiquidStakingFactoryTest is VaultFixture {
 
     function setUp() public {
         makeVault();
-        (begin, end) = (uint64(block.timestamp) + 1 days, uint64(block.timestamp) + 8 days);
+        (begin, end) = (uint64(vm.getBlockTimestamp()) + 1 days, uint64(vm.getBlockTimestamp()) + 8 days);
     }
 
     function _round(uint32 places) private returns (uint256 round) {
@@ -63,7 +63,7 @@ contract LiquidStakingFactoryTest is VaultFixture {
         factory.openRound(end, end, 1, 0);
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundMalformed.selector, begin, end, 0, 0));
         factory.openRound(begin, end, 0, 0);
-        uint64 now_ = uint64(block.timestamp);
+        uint64 now_ = uint64(vm.getBlockTimestamp());
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingFactory.RoundMalformed.selector, now_ - 1, now_, 1, 0));
         factory.openRound(now_ - 1, now_, 1, 0);
         uint128 cover = uint128(MOST + 1);

@@ -90,7 +90,7 @@ contract Crowd is Signing {
         shares = shares % 3 == 0 ? balance : bound(shares, 1, balance);
         _call(holder(who), abi.encodeCall(VAULT.requestRedeem, (shares, holder(who), holder(who))));
         (uint256 end,) = VAULT.queueProgress();
-        _requests.push(Request(end, block.timestamp));
+        _requests.push(Request(end, vm.getBlockTimestamp()));
     }
 
     function redeem(uint256 who, uint256 shares) external step {
@@ -269,7 +269,7 @@ contract Crowd is Signing {
     /// @dev End of the last request whose delay is over, from the plain list.
     function _dueAt() private view returns (uint256 end) {
         for (uint256 i = 0; i < _requests.length; i++) {
-            if (_requests[i].madeAt + EXIT_DELAY <= block.timestamp) end = _requests[i].end;
+            if (_requests[i].madeAt + EXIT_DELAY <= vm.getBlockTimestamp()) end = _requests[i].end;
         }
     }
 

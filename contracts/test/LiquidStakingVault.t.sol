@@ -344,7 +344,7 @@ contract LiquidStakingVaultTest is VaultFixture {
         vm.startPrank(PROVIDER);
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingVault.FeeTooHigh.selector, 2_001, 2_000));
         vault.announceFee(2_001);
-        uint64 from = uint64(block.timestamp) + 30 days;
+        uint64 from = uint64(vm.getBlockTimestamp()) + 30 days;
         vm.expectEmit(address(vault));
         emit ILiquidStakingVault.FeeAnnounced(2_000, from);
         vault.announceFee(2_000);

@@ -30,7 +30,7 @@ contract VaultReentrancyTest is Signing {
     function setUp() public {
         vm.warp(1_700_000_000);
         pool.connect(Proxied.inbox(pool, 0), makeAddr("slasher"), address(this));
-        uint256 round = factory.openRound(uint64(block.timestamp), uint64(block.timestamp) + 1, 1, 0);
+        uint256 round = factory.openRound(uint64(vm.getBlockTimestamp()), uint64(vm.getBlockTimestamp()) + 1, 1, 0);
         vm.prank(address(holder));
         factory.applyFor(round, "Hostile", "HST", 1_000, "");
         pool.setVaultFactory(address(factory));

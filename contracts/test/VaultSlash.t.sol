@@ -176,7 +176,9 @@ contract VaultSlashTest is VaultFixture, Offences {
         _staked(2 * LEAST, LEAST);
         _convict();
         vm.prank(PROVIDER);
-        vm.expectRevert(abi.encodeWithSelector(ILockingPool.JailRunning.selector, uint64(block.timestamp) + JAIL));
+        vm.expectRevert(
+            abi.encodeWithSelector(ILockingPool.JailRunning.selector, uint64(vm.getBlockTimestamp()) + JAIL)
+        );
         vault.release();
         depositFor(CAROL, LEAST);
         vault.rebalance();

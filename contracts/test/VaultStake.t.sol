@@ -113,7 +113,7 @@ contract VaultStakeTest is VaultFixture {
         vm.startPrank(PROVIDER);
         vault.updateNodeKey(nodeKeyOf(2));
         vault.updateSigner(signerOf(2), proof);
-        uint64 from = uint64(block.timestamp) + EXIT_DELAY;
+        uint64 from = uint64(vm.getBlockTimestamp()) + EXIT_DELAY;
         vm.expectRevert(abi.encodeWithSelector(ILiquidStakingVault.SignerChangedTooSoon.selector, from));
         vault.updateSigner(signerOf(3), proof);
         vm.stopPrank();
@@ -122,7 +122,9 @@ contract VaultStakeTest is VaultFixture {
 
         // The pool's pace holds the queue up once, for as long as it is.
         request(BOB, vault.balanceOf(BOB));
-        vm.expectRevert(abi.encodeWithSelector(ILockingPool.ChangedTooSoon.selector, uint64(block.timestamp) + 1 days));
+        vm.expectRevert(
+            abi.encodeWithSelector(ILockingPool.ChangedTooSoon.selector, uint64(vm.getBlockTimestamp()) + 1 days)
+        );
         vault.rebalance();
         vault.collect();
         skip(1 days);
@@ -328,7 +330,7 @@ contract VaultStakeTest is VaultFixture {
             vault.rebalance();
             skip(1);
             request(ALICE, 1_000e24);
-            uint256 madeAt = block.timestamp;
+            uint256 madeAt = vm.getBlockTimestamp();
             while (true) {
                 vault.rebalance();
                 (, uint256 needed) = vault.queued();
@@ -341,7 +343,7 @@ contract VaultStakeTest is VaultFixture {
                 if (coming >= needed) break;
                 skip(6 hours);
             }
-            longest = longest > block.timestamp - madeAt ? longest : block.timestamp - madeAt;
+            longest = longest > vm.getBlockTimestamp() - madeAt ? longest : vm.getBlockTimestamp() - madeAt;
         }
         assertLe(longest, PACE + 6 hours);
     }
@@ -409,7 +411,7 @@ contract VaultStakeTest is VaultFixture {
         depositFor(CAROL, LEAST / 2);
         pool.setGuardian(address(this));
         pool.pause();
-        vm.expectRevert(abi.encodeWithSelector(IGuarded.PausedUntil.selector, uint64(block.timestamp) + 3 days));
+        vm.expectRevert(abi.encodeWithSelector(IGuarded.PausedUntil.selector, uint64(vm.getBlockTimestamp()) + 3 days));
         vault.collect();
         vault.serve();
         assertEq(claim(BOB), LEAST / 2, "from METIS in hand");

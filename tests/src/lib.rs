@@ -8,6 +8,7 @@ pub mod child;
 pub mod devnet;
 pub mod l1;
 pub mod node;
+pub mod offence;
 pub mod programs;
 pub mod relay;
 pub mod rewards;

@@ -27,6 +27,7 @@ pub const WEI: u128 = 1_000_000_000_000_000_000;
 struct Contracts {
     metis: Address,
     locking: Address,
+    vaults: Address,
 }
 
 /// The signer address of a node, validator or not. In a devnet it owns the node's stake, too.
@@ -120,6 +121,15 @@ pub fn mint(devnet: &Devnet, to: Address, metis: u128) {
 pub fn metis_of(devnet: &Devnet, account: Address) -> U256 {
     let metis = contracts(devnet).metis;
     runtime().block_on(l1(devnet).view(metis, TestMetis::balanceOfCall { account })).expect("a balance")
+}
+
+/// The factory of vaults.
+///
+/// # Panics
+/// If the devnet does not know it.
+#[must_use]
+pub fn vaults(devnet: &Devnet) -> Address {
+    contracts(devnet).vaults
 }
 
 /// Sends as the account that owns the contracts.

@@ -12,6 +12,7 @@ use horae_node::edges::{
     peers::{self, PeerAddress},
     quic_client::{QuicClient, Trust},
 };
+use horae_stages::protocol::SEQUENCER_SET;
 use horae_tests::{
     Devnet, Node, Wallet,
     child::lives,
@@ -38,6 +39,7 @@ fn clients_are_served_and_bad_ones_are_refused_by_every_node() {
         devnet.wait_for_head(node, 4, LIMIT);
     }
     foundrys_cast_works_at_nodes_that_are_not_the_sequencer(&devnet);
+    foundrys_cast_reads_what_nobody_signed(&devnet);
     bad_transactions_get_the_standard_errors(&devnet);
     bad_requests_get_the_standard_errors(&devnet);
     no_transaction_vanishes(&devnet);
@@ -98,6 +100,26 @@ fn foundrys_cast_works_at_nodes_that_are_not_the_sequencer(devnet: &Devnet) {
     }
     let own: Vec<_> = devnet.nodes.iter().map(|node| node.rpc.ask("eth_getBalance", &json!([to, "latest"]))).collect();
     assert_eq!(own, vec![json!("0x7"); 4]);
+}
+
+fn foundrys_cast_reads_what_nobody_signed(devnet: &Devnet) {
+    step("cast reads the record of a slot, and who the record says seals");
+    let block = devnet.nodes[0].rpc.ask("eth_getBlockByNumber", &json!(["0x1", true]));
+    let record = &block["transactions"][0];
+    let hash = record["hash"].as_str().expect("a hash");
+    let read = json_of(&cast(devnet, &["tx", "--json", hash]));
+    for field in ["type", "sourceHash", "from", "to", "input"] {
+        assert_eq!(read[field], record[field], "{field}: {read}");
+    }
+    assert_eq!(read["type"], "0x7e", "{read}");
+    let receipt = json_of(&cast(devnet, &["receipt", "--json", hash]));
+    assert_eq!((&receipt["status"], &receipt["type"]), (&json!("0x1"), &json!("0x7e")), "{receipt}");
+    let full = json_of(&cast(devnet, &["block", "1", "--full", "--json"]));
+    assert_eq!(full["transactions"][0]["hash"], record["hash"], "{full}");
+    let set = SEQUENCER_SET.to_string();
+    let recorded = cast(devnet, &["call", &set, "sequencerOf(uint256)(address)", "1"]);
+    let sequencer = block["sequencer"].as_str().expect("an address");
+    assert!(recorded.trim().eq_ignore_ascii_case(sequencer), "{recorded} {sequencer}");
 }
 
 /// Runs `cast` against a node that is not the sequencer at this moment; its standard output.

@@ -29,7 +29,7 @@ impl User {
         let key = hex::encode(keccak256("somebody who knows L1 only"));
         let address = Wallet::new(&key).address();
         let wei = format!("{:#x}", 10 * ETHER);
-        devnet.l1().ask("anvil_setBalance", &json!([address, wei]));
+        let _: Value = devnet.l1().ask("anvil_setBalance", &json!([address, wei]));
         let genesis = devnet.nodes[0].home.join("genesis.json").display().to_string();
         Self { key, address, genesis, l1: devnet.l1_url() }
     }

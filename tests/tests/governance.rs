@@ -1,14 +1,16 @@
 //! The life of a sequencer under governance, by the command line alone: it applies, holders of METIS vote it in, it locks stake, joins at
-//! an epoch boundary, leads slots, leaves, and claims; meanwhile a parameter changes by a vote. Keys are in homes, in a keystore
+//! an epoch boundary, leads slots, leaves, takes its rewards, and claims; meanwhile a parameter changes by a vote. Keys are in homes, in a keystore
 //! that `cast` made, and with a program that signs.
 
 use std::{fs, process::Command, time::Duration};
 
 use alloy_primitives::{Address, U256};
+use horae_contracts::{Settlement, reward::part};
 use horae_tests::{
     Devnet,
     node::command,
     programs::foundry,
+    rewards::{Payroll, Settled},
     stake::{self, WEI},
     step,
     wallet::{TEST_KEYS, Wallet},
@@ -102,7 +104,7 @@ fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
     says(&["apply", "settle", "1", "--home", &first, "--yes", "--json"]);
     assert_eq!(stake::metis_of(&devnet, newcomer), U256::from((stake::UNIT_METIS + BOND) * WEI));
     let again = people.holders(&["governance", "propose", "set-slash-fraction", "6%", "--dry-run", "--json"]);
-    assert!(says(&again)["does"].to_string().contains("from 5 % to 6 %"));
+    assert!(says(&again)["does"].to_string().contains("from 5.00 % to 6.00 %"));
 
     step("it locks its stake, and joins at the next epoch boundary");
     says(&[&lock[..], &["--yes", "--json"]].concat());
@@ -129,17 +131,25 @@ fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
     assert!(to_come.as_array().expect("turns").iter().filter(own).count() >= 5, "{to_come}");
     devnet.watch("a slot of the newcomer", LIMIT, || (devnet.status().sequencer == newcomer).then_some(()));
 
-    step("it leaves, and claims its stake after the exit delay");
+    step("it leaves");
     newcomer_says(&["stake", "unlock", "--yes", "--json"]);
     devnet.watch("epoch 2", LIMIT, || (epoch(&devnet) == 2).then_some(()));
     let last = says(&["epoch", "show", "2", "--rpc", rpc, "--json"]);
     assert_eq!(last["totalWeight"], 4, "{last}");
     refused(&["stake", "claim", "--home", &home, "--yes"], "the stake is liable until that second");
+
+    step("what it sealed is settled, and it takes what it earned, to the wei");
+    let earned = earned(&devnet, stake::show(&devnet, NEWCOMER)["id"].as_u64().expect("its number"));
+    assert!(!earned.is_zero());
+    newcomer_says(&["stake", "rewards", "--yes", "--json"]);
+    assert_eq!(stake::metis_of(&devnet, newcomer), U256::from(BOND * WEI) + earned);
+
+    step("after the exit delay its stake comes back");
     devnet.watch("the end of the exit delay", LIMIT, || {
         command(&["stake", "claim", "--home", &home, "--dry-run", "--json"], &[]).0.then_some(())
     });
     newcomer_says(&["stake", "claim", "--yes", "--json"]);
-    assert_eq!(stake::metis_of(&devnet, newcomer), U256::from((stake::UNIT_METIS + BOND) * WEI));
+    assert_eq!(stake::metis_of(&devnet, newcomer), U256::from((stake::UNIT_METIS + BOND) * WEI) + earned);
 
     step("wrapped METIS comes back");
     people.delegator_does(&["vote", "unwrap", "--amount", "15000"]);
@@ -147,6 +157,21 @@ fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
     let head = devnet.nodes[0].committed();
     devnet.wait_for_head(NEWCOMER, head, LIMIT);
     devnet.same_blocks(head);
+}
+
+/// What a validator earned by the formula, once its blocks are settled.
+fn earned(devnet: &Devnet, id: u64) -> U256 {
+    let payroll = Payroll::of(devnet);
+    let settlements = devnet.watch("the settlement of its blocks", LIMIT, || {
+        let settlements = payroll.settlements();
+        settlements.iter().any(|settled| settled.earned.contains_key(&id)).then_some(settlements)
+    });
+    let of = |(settled, allowed): (&Settled, U256)| {
+        let Settlement { ids, blocks, firstBlock, lastBlock, .. } = &settled.settlement;
+        let sealed = ids.iter().position(|earner| *earner == id).map(|at| blocks[at]);
+        sealed.map(|sealed| part(allowed, sealed, lastBlock - firstBlock + 1))
+    };
+    settlements.iter().zip(payroll.allowed(&settlements)).filter_map(of).sum()
 }
 
 /// Holders of METIS who run no node.

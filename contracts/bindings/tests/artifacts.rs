@@ -17,6 +17,7 @@ fn every_contract_has_deploy_bytecode() {
         .into_iter()
         .chain([&Slasher::BYTECODE, &RewardSchedule::BYTECODE, &ForcedQueue::BYTECODE])
         .chain(governance)
+        .chain(vaults)
         .chain(made);
     for bytecode in all {
         assert!(bytecode.len() > 1_000);

@@ -45,6 +45,7 @@ contract VotingPower is IVotingPower, Ownable2Step {
     /* GOVERNANCE */
 
     /// @inheritdoc IVotingPower
+    // slither-disable-next-line missing-zero-check: zero is none.
     function setRegistrar(address registrar_) external onlyOwner {
         registrar = registrar_;
         emit RegistrarChanged(registrar_);

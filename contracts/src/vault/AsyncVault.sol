@@ -112,6 +112,7 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
         require(controller != address(0), ControllerZero());
         bool willing = controller == owner || _mayActFor(controller);
         require(willing, ControllerUnwilling(controller, msg.sender));
+        // slither-disable-next-line unused-return: frees places, and is not paid out here.
         _line.settle(controller);
         require(_line.open(controller) < MAX_REQUESTS, TooManyRequests(controller, MAX_REQUESTS));
         if (!_mayActFor(owner)) _spendAllowance(owner, msg.sender, shares);
@@ -158,6 +159,7 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
     }
 
     /// @dev One step, however long the queue is.
+    // slither-disable-next-line reentrancy-no-eth: `votes` is ours and calls nobody.
     function _serve() internal {
         uint256 done = _line.served();
         uint256 ready = _isDelayNeeded() ? _requestedBefore(_exitDelay()) : _line.length();
@@ -204,6 +206,7 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
 
     /// @inheritdoc IERC7540Redeem
     function pendingRedeemRequest(uint256 requestId, address controller) external view returns (uint256 waiting) {
+        // slither-disable-next-line unused-return: what waits is asked.
         if (requestId == 0) (waiting,,) = _line.standing(controller);
     }
 
@@ -214,11 +217,13 @@ abstract contract AsyncVault is ILiquidStakingVault, ERC4626, ReentrancyGuardTra
 
     /// @inheritdoc ERC4626
     function maxRedeem(address controller) public view override(ERC4626, IERC4626) returns (uint256 shares) {
+        // slither-disable-next-line unused-return: what can be claimed is asked, in shares.
         (, shares,) = _line.standing(controller);
     }
 
     /// @inheritdoc ERC4626
     function maxWithdraw(address controller) public view override(ERC4626, IERC4626) returns (uint256 assets) {
+        // slither-disable-next-line unused-return: what can be claimed is asked, in METIS.
         (,, assets) = _line.standing(controller);
     }
 

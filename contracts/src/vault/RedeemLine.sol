@@ -51,6 +51,7 @@ library RedeemLine {
     /// @notice Puts `shares` of `controller` at the end.
     function join(Line storage line, address controller, uint256 shares) internal {
         uint256 from = length(line);
+        // slither-disable-next-line unused-return: it is known already.
         line.requested.push(SafeCast.toUint48(block.timestamp), SafeCast.toUint208(from + shares));
         line.accounts[controller].stretches
             .push(Stretch({from: SafeCast.toUint128(from), to: SafeCast.toUint128(from + shares)}));

@@ -56,6 +56,7 @@ contract ShareVotes is Votes {
     /// @notice The vault has `cash` in hand, and all shares outside of the queue are worth `worth`, in wei of METIS.
     function note(uint256 cash, uint256 worth) external onlyVault {
         uint208 books = uint208(_fit(cash)) << 104 | _fit(worth);
+        // slither-disable-next-line unused-return: it is known already.
         if (books != _books.latest()) _books.push(clock(), books);
     }
 

@@ -19,7 +19,8 @@ abstract contract VaultFixture is VaultSteps {
     }
 
     function approved(address who, uint128 cover) internal returns (LiquidStakingVault) {
-        uint256 round = factory.openRound(uint64(block.timestamp), uint64(block.timestamp) + 7 days, 3, cover);
+        uint256 round =
+            factory.openRound(uint64(vm.getBlockTimestamp()), uint64(vm.getBlockTimestamp()) + 7 days, 3, cover);
         vm.prank(who);
         factory.applyFor(round, "Staked METIS", "stMETIS", FEE, "https://provider.example");
         return LiquidStakingVault(factory.approveProvider(who, true));

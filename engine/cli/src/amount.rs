@@ -33,11 +33,11 @@ fn parse_coins(text: &str) -> Option<U256> {
     Some(text).filter(|_| is_amount).and_then(|text| utils::parse_ether(text).ok())
 }
 
-/// What [`parse_part`] makes of `100`.
+/// What [`parse_percent`] makes of `100`.
 pub const HUNDRED_PERCENT: u32 = 1_000_000;
 
 /// A part on the command line, in percent with up to four decimals, in 1 / 1,000,000.
-pub fn parse_part(text: &str) -> Result<u32, String> {
+pub fn parse_percent(text: &str) -> Result<u32, String> {
     let bad = || "is not a part in percent, from 0 to 100 with up to four decimals, such as 12.5".to_owned();
     let number = text.trim_end_matches('%').trim_end();
     let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
@@ -47,6 +47,11 @@ pub fn parse_part(text: &str) -> Result<u32, String> {
     }
     let part: Option<u32> = format!("{whole}{decimals:0<4}").parse().ok();
     part.filter(|part| *part <= HUNDRED_PERCENT).ok_or_else(bad)
+}
+
+/// A part in 1 / 10,000, for people.
+pub fn percent(part: u16) -> String {
+    format!("{}.{:02} %", part / 100, part % 100)
 }
 
 /// Seconds, for people.
@@ -72,16 +77,11 @@ pub fn parse_seconds(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "is not a time, such as 90s, 15m, 12h or 3d".to_owned())
 }
 
-/// A share on the command line, in 1 / 10,000: `5%`, `0.25%`, `80`.
-pub fn parse_percent(text: &str) -> Result<u16, String> {
-    let share = parse_part(text).ok().filter(|part| part % 100 == 0).and_then(|part| u16::try_from(part / 100).ok());
+/// A share on the command line, in percent with up to two decimals, in 1 / 10,000, as contracts have them.
+pub fn parse_share(text: &str) -> Result<u16, String> {
+    let part = parse_percent(text).ok().filter(|part| part % 100 == 0);
+    let share = part.and_then(|part| u16::try_from(part / 100).ok());
     share.ok_or_else(|| "is not a share from 0 % to 100 %, such as 5% or 0.25%".to_owned())
-}
-
-/// A share in 1 / 10,000, in percent.
-pub fn percent(share: u16) -> String {
-    let text = format!("{}.{:02}", share / 100, share % 100);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 #[cfg(test)]
@@ -89,19 +89,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_read_and_shown_in_percent() {
-        for (text, share, shown) in [
-            ("5%", 500, "5 %"),
-            ("0.25%", 25, "0.25 %"),
-            ("80", 8_000, "80 %"),
-            ("99.9 %", 9_990, "99.9 %"),
-            ("0", 0, "0 %"),
-        ] {
-            assert_eq!(parse_percent(text), Ok(share), "{text}");
-            assert_eq!(percent(share), shown);
+    fn shares_are_read_as_contracts_have_them() {
+        for (text, share) in [("5%", 500), ("0.25%", 25), ("80", 8_000), ("99.9 %", 9_990), ("0", 0), ("100", 10_000)] {
+            assert_eq!(parse_share(text), Ok(share), "{text}");
         }
         for wrong in ["", "%", "-5%", "5.123%", "101%", "100.01%", "5,5", ".5", "x", "65536"] {
-            assert!(parse_percent(wrong).is_err(), "{wrong}");
+            assert!(parse_share(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -136,11 +129,12 @@ mod tests {
 
     #[test]
     fn parts_are_read_in_percent() {
-        let read = ["0", "12.5", "100%", "0.0001", "33.3333 %"].map(|text| parse_part(text).unwrap());
+        let read = ["0", "12.5", "100%", "0.0001", "33.3333 %"].map(|text| parse_percent(text).unwrap());
         assert_eq!(read, [0, 125_000, 1_000_000, 1, 333_333]);
         for wrong in ["", "%", ".5", "-1", "101", "1e1", "1.23456", "100.0001"] {
-            assert!(parse_part(wrong).is_err(), "{wrong}");
+            assert!(parse_percent(wrong).is_err(), "{wrong}");
         }
+        assert_eq!((percent(2_000), percent(5)), ("20.00 %".to_owned(), "0.05 %".to_owned()));
     }
 
     #[test]

@@ -88,8 +88,8 @@ pub struct BatchReport {
 pub struct BlockSummary {
     /// Height.
     pub number: U64,
-    /// Who sealed it and has its fees.
-    pub miner: Address,
+    /// Who sealed it.
+    pub sequencer: Address,
     /// Hashes of its transactions.
     pub transactions: Vec<B256>,
     /// Its epoch.

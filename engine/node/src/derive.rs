@@ -136,6 +136,11 @@ impl<'a> Derivation<'a> {
         }
     }
 
+    fn due_up_to(&mut self, l1_block: u64) -> Vec<Bytes> {
+        let reached = self.due.partition_point(|due| due.l1_block <= l1_block);
+        self.due.drain(..reached).map(|due| due.raw).collect()
+    }
+
     /// Executes the next batch and compares the outcome with what the group signed. Each block goes to `each` once it is
     /// executed, before the batch is compared.
     ///
@@ -170,8 +175,7 @@ impl<'a> Derivation<'a> {
         for block in &unpacked.blocks {
             let number = self.head.number + 1;
             let view = block.choices.l1_view.number;
-            let reached = self.due.partition_point(|due| due.l1_block <= view);
-            let due: Vec<Bytes> = self.due.drain(..reached).map(|due| due.raw).collect();
+            let due = self.due_up_to(view);
             let executed = rebuild(&mut self.executor, params, &self.head, block, &due)
                 .map_err(|why| DeriveError::Block { index, block: number, why: why.to_string() })?;
             transactions += block.transactions.len() as u64;
@@ -303,9 +307,10 @@ mod tests {
     use horae_contracts::{Batch, Signature, batch_digest};
     use horae_control::SignerKey;
     use horae_stages::{
-        Block, L1View,
+        Block, ForcedEntry, L1View,
         genesis::GenesisAccount,
         pack::{UnpackedBlock, pack},
+        protocol::batch_paid,
         rules::HeaderChoices,
     };
 
@@ -357,7 +362,8 @@ mod tests {
             };
             let unpacked = UnpackedBlock { choices, transactions: vec![transfer(genesis, *nonce)] };
             *nonce += 1;
-            let executed = rebuild(&mut live.executor, params, &parent, &unpacked, &[]).unwrap();
+            let due = live.due_up_to(unpacked.choices.l1_view.number);
+            let executed = rebuild(&mut live.executor, params, &parent, &unpacked, &due).unwrap();
             live.state.0.borrow_mut().apply(executed.block.header.number, executed.hash, &executed.changes);
             live.executor.state_mut().forget_below(executed.block.header.number);
             live.head = executed.block.header.clone();
@@ -409,6 +415,37 @@ mod tests {
         assert_eq!(derivation.state_root(), root);
         assert_eq!(read[0].last_block + 1, read[1].first_block);
         assert_eq!(read[0].transactions, read[0].last_block);
+    }
+
+    #[test]
+    fn what_l1_made_due_is_put_back_though_batches_leave_it_out() {
+        let genesis = funded();
+        let origin = genesis.l2.l1_view.number;
+        let entry = |index, l1_block| {
+            let (from, to) = (Address::repeat_byte(0x71), TxKind::Call(Address::repeat_byte(0x72)));
+            let (mint, value) = (U256::from(5), U256::from(3));
+            let entry = ForcedEntry { index, from, to, mint, value, gas: 21_000, data: Bytes::new() };
+            DueTransaction { l1_block, raw: entry.encode() }
+        };
+        let paid = DueTransaction { l1_block: origin + 2, raw: batch_paid(0, Address::repeat_byte(8)) };
+        // What is at the origin or below was before the chain.
+        let due = [entry(7, origin), entry(0, origin + 1), entry(1, origin + 2), paid];
+        let mut live = Derivation::new(&genesis.l2);
+        due.iter().for_each(|due| live.owes(due.clone()));
+        let batch = next_batch(&mut live, &genesis, &mut 0);
+        assert_eq!(batch.batch.forced, 2);
+
+        let mut derivation = Derivation::new(&genesis.l2);
+        due.iter().for_each(|due| derivation.owes(due.clone()));
+        let read = derivation.apply(&batch, drop).unwrap();
+        assert_eq!((derivation.hashes(), read.transactions), (live.hashes(), read.last_block));
+        let account = derivation.state.account(Address::repeat_byte(0x71)).unwrap().unwrap();
+        assert_eq!((account.nonce, account.balance), (2, U256::from(4)));
+
+        let mut forgetful = Derivation::new(&genesis.l2);
+        forgetful.owes(due[1].clone());
+        let error = forgetful.apply(&batch, drop).unwrap_err();
+        assert!(matches!(error, DeriveError::Differs { index: 0, .. }), "{error}");
     }
 
     #[test]

@@ -384,6 +384,19 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_without_a_predeploy_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("genesis.json");
+        for (address, _) in predeploys() {
+            let mut wrong = genesis();
+            wrong.l2.alloc.remove(&address);
+            wrong.save(&file).unwrap();
+            let error = GenesisFile::load(&file).unwrap_err().to_string();
+            assert!(error.contains("l2.alloc") && error.contains(&address.to_string()), "{error}");
+        }
+    }
+
+    #[test]
     fn a_set_that_is_not_the_locked_one_is_refused() {
         let genesis = genesis();
         let locked = genesis.candidates();

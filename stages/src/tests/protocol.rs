@@ -125,6 +125,11 @@ fn a_block_takes_what_fits_and_at_least_one_position() {
     assert_eq!(fits(&[]), 0);
     assert_eq!(fits(&[position(half - SYSTEM_GAS, 1)]), 1);
     assert_eq!(fits(&[position(half, 1), position(0, 0)]), 1, "the first goes in, and nothing beside it");
+    assert_eq!(
+        fits(&[position(params.gas_limit, 1), position(0, 0)]),
+        0,
+        "no block can take it: the view stands still"
+    );
     assert_eq!(fits(&[position(half / 2, 1), position(half / 2, 1)]), 1, "with the slot's record it is too much");
     assert_eq!(fits(&[position(1, limits::DUE_BYTES / 2), position(1, limits::DUE_BYTES / 2)]), 2);
     assert_eq!(fits(&[position(1, limits::DUE_BYTES), position(1, 1), position(0, 0)]), 1);

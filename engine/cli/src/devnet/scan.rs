@@ -83,7 +83,7 @@ impl Scanned {
             _ => self.slots.push(SlotReport {
                 slot,
                 epoch: block.epoch.to(),
-                sequencer: block.miner,
+                sequencer: block.sequencer,
                 first_block: number,
                 last_block: number,
             }),
@@ -124,7 +124,7 @@ mod tests {
     fn block(number: u64, slot: u64, sequencer: u8, transactions: usize) -> BlockSummary {
         BlockSummary {
             number: U64::from(number),
-            miner: Address::repeat_byte(sequencer),
+            sequencer: Address::repeat_byte(sequencer),
             transactions: vec![B256::ZERO; transactions],
             epoch: U64::ZERO,
             slot: U64::from(slot),

@@ -22,6 +22,13 @@ struct Next {
     group_key: Option<String>,
     total_weight: u64,
     validators: Vec<Member>,
+    #[serde(flatten)]
+    changes: Changes,
+}
+
+/// What is different from the epoch that runs.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Changes {
     joins: Vec<Address>,
     leaves: Vec<Address>,
     /// Whose weight changes: from, to.
@@ -44,13 +51,13 @@ pub async fn next(options: &RpcOptions) -> Result<(), CliError> {
     if let Some(key) = &next.group_key {
         println!("group key     {key}");
     }
-    for signer in &next.joins {
+    for signer in &next.changes.joins {
         println!("joins         {signer}");
     }
-    for signer in &next.leaves {
+    for signer in &next.changes.leaves {
         println!("leaves        {signer}");
     }
-    for (signer, (from, to)) in &next.reweighed {
+    for (signer, (from, to)) in &next.changes.reweighed {
         println!("weight        {signer}: {from} -> {to}");
     }
     println!("total weight  {}", next.total_weight);
@@ -72,7 +79,7 @@ fn foreseen(state: &ControlState) -> Result<Next, CliError> {
         }
     };
     let (now, then) = (members(&epoch.set), members(&set));
-    let (joins, leaves, reweighed) = changes(&now, &then);
+    let changes = changes(&now, &then);
     Ok(Next {
         epoch: epoch.number + 1,
         is_prepared: state.next_epoch().is_some(),
@@ -81,9 +88,7 @@ fn foreseen(state: &ControlState) -> Result<Next, CliError> {
         group_key: key.map(compressed),
         total_weight: set.total(),
         validators: then,
-        joins,
-        leaves,
-        reweighed,
+        changes,
     })
 }
 
@@ -104,13 +109,13 @@ fn step(awaits: Awaits) -> &'static str {
 }
 
 /// Who joins, who leaves, and whose weight changes.
-fn changes(now: &[Member], then: &[Member]) -> (Vec<Address>, Vec<Address>, BTreeMap<Address, (u64, u64)>) {
+fn changes(now: &[Member], then: &[Member]) -> Changes {
     let of = |members: &[Member]| members.iter().map(|m| (m.signer, m.weight)).collect::<BTreeMap<_, _>>();
     let (old, new) = (of(now), of(then));
     let joins = new.keys().filter(|signer| !old.contains_key(*signer)).copied().collect();
     let leaves = old.keys().filter(|signer| !new.contains_key(*signer)).copied().collect();
     let stays = old.iter().filter_map(|(signer, from)| new.get(signer).map(|to| (*signer, (*from, *to))));
-    (joins, leaves, stays.filter(|(_, (from, to))| from != to).collect())
+    Changes { joins, leaves, reweighed: stays.filter(|(_, (from, to))| from != to).collect() }
 }
 
 #[cfg(test)]
@@ -121,9 +126,9 @@ mod tests {
     #[test]
     fn joins_leaves_and_weights_are_told_apart() {
         let member = |byte, weight| Member { id: 1, signer: Address::repeat_byte(byte), stake: U256::ZERO, weight };
-        let (joins, leaves, reweighed) =
-            changes(&[member(1, 1), member(2, 1), member(3, 2)], &[member(2, 4), member(3, 2), member(4, 1)]);
-        assert_eq!((joins, leaves), (vec![Address::repeat_byte(4)], vec![Address::repeat_byte(1)]));
-        assert_eq!(reweighed, BTreeMap::from([(Address::repeat_byte(2), (1, 4))]));
+        let told = changes(&[member(1, 1), member(2, 1), member(3, 2)], &[member(2, 4), member(3, 2), member(4, 1)]);
+        let reweighed = BTreeMap::from([(Address::repeat_byte(2), (1, 4))]);
+        let (joins, leaves) = (vec![Address::repeat_byte(4)], vec![Address::repeat_byte(1)]);
+        assert_eq!(told, Changes { joins, leaves, reweighed });
     }
 }

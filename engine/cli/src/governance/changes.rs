@@ -13,7 +13,7 @@ use horae_node::edges::l1::L1;
 
 use super::{contracts::Governance, proposal::ProposedCall};
 use crate::{
-    amount::{lasting, metis, parse_metis, parse_percent, parse_seconds, percent},
+    amount::{lasting, metis, parse_metis, parse_seconds, parse_share, percent},
     error::CliError,
 };
 
@@ -348,7 +348,7 @@ impl Values<'_> {
     }
 
     fn share(&mut self) -> Result<u16, CliError> {
-        self.next("a share", parse_percent)
+        self.next("a share", parse_share)
     }
 
     fn metis(&mut self) -> Result<U256, CliError> {

@@ -83,7 +83,7 @@ fn given(options: &ProposeOptions) -> Result<Changed, CliError> {
 /// The governor keeps everyone but the account in the last line from making the same proposal first.
 fn described(title: &str, reason: Option<&str>, sender: &Sender) -> String {
     let reason = reason.map(|reason| format!("\n\n{reason}")).unwrap_or_default();
-    format!("{title}{reason}\n#proposer={}", format!("{:#x}", sender.address()))
+    format!("{title}{reason}\n#proposer={:#x}", sender.address())
 }
 
 /// Whether the timelock could make each call now, by itself; what goes wrong otherwise. Calls of the governor to itself cannot be tried: it

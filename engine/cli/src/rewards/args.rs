@@ -4,7 +4,7 @@ use alloy_primitives::U256;
 use clap::{Args, Subcommand};
 
 use crate::{
-    amount::{parse_metis, parse_part},
+    amount::{parse_metis, parse_percent},
     ethereum::{L1Options, SendOptions},
 };
 
@@ -61,13 +61,13 @@ pub struct CalculatorOptions {
     #[arg(long, value_name = "METIS", value_parser = parse_metis)]
     pub total: Option<U256>,
     /// The validator's part of the committed blocks, in percent; its part of the stake unless told.
-    #[arg(long, value_name = "PERCENT", value_parser = parse_part)]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     pub share: Option<u32>,
     /// Months from the schedule's beginning on.
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=120))]
     pub months: u32,
     /// Yearly rate after the first twelve months, in percent; 0 until governance has set one.
-    #[arg(long, value_name = "PERCENT", value_parser = parse_part, default_value = "0")]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "0")]
     pub later_rate: u32,
     /// Print one JSON object.
     #[arg(long)]

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256};
 use clap::{Args, Subcommand};
 
 use crate::{
-    amount::{parse_metis, parse_percent},
+    amount::{parse_metis, parse_share},
     ethereum::{L1Options, SendOptions},
     governance::contracts::GovernorOption,
 };
@@ -69,7 +69,7 @@ pub struct CreateOptions {
     #[arg(long, value_name = "TEXT")]
     pub symbol: String,
     /// The provider's part of rewards.
-    #[arg(long, value_name = "SHARE", value_parser = parse_percent)]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub fee: u16,
     /// Who the provider is, or where that is written; up to 4096 bytes.
     #[arg(long, value_name = "TEXT")]

@@ -12,6 +12,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use horae_control::{Ack, BlockId, Certificate, CertificateAck, Commit, Signature};
 use horae_stages::execute::ExecuteError;
 use horae_stages::genesis::GenesisAccount;
+use horae_stages::protocol::is_protocol;
 use horae_stages::rules::HeaderChoices;
 use horae_stages::{BlockTx, ChainParams, ExecutedBlock, Executor, Genesis, Header, HotState, Shed};
 
@@ -111,7 +112,7 @@ impl TestChain {
         choices.fee_recipient = Address::repeat_byte(0xfe);
         self.executor.begin(choices.on(&self.tip, self.tip.hash(), &self.params));
         for raw in &transactions {
-            let transaction = BlockTx::recover(raw)?;
+            let transaction = if is_protocol(raw) { BlockTx::protocol(raw)? } else { BlockTx::recover(raw)? };
             match self.executor.execute(transaction) {
                 Ok(_) => {}
                 Err(ExecuteError::Shed(why)) => {

@@ -278,7 +278,7 @@ impl Refusal {
 
 /// An error of one of our contracts, by name and with its values.
 fn contract_error(data: &[u8]) -> Option<String> {
-    let readers: [fn(&[u8]) -> Option<String>; 14] = [
+    let readers: [Reader; 14] = [
         named::<BatchInbox::BatchInboxErrors>,
         named::<LockingPool::LockingPoolErrors>,
         named::<ForcedQueue::ForcedQueueErrors>,
@@ -296,6 +296,9 @@ fn contract_error(data: &[u8]) -> Option<String> {
     ];
     readers.iter().find_map(|read| read(data)).map(|text| inner_of(&text))
 }
+
+/// Reads an error of one contract.
+type Reader = fn(&[u8]) -> Option<String>;
 
 fn named<E: SolInterface + Debug>(data: &[u8]) -> Option<String> {
     E::abi_decode(data).ok().map(|error| format!("{error:?}"))

@@ -4,6 +4,7 @@
 mod answers;
 mod feeds;
 mod junk;
+mod protocol;
 mod sending;
 mod subscriptions;
 
