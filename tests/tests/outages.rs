@@ -130,7 +130,7 @@ fn an_epoch_opens_though_all_die_on_the_way_to_it() {
         let play = |seed: u64| World::without_faults_in_epochs(plan(seed), 8).death_in_epoch_change(awaits);
         for (seed, seen) in scenes(first, play) {
             assert_eq!((seen.died, seen.same_key, seen.convicted), (4, true, 0), "seed {seed}: {seen:?}");
-            assert!(seen.batches_after >= 3, "seed {seed}: {seen:?}");
+            assert!(seen.batches_after >= 3 && seen.is_settled, "seed {seed}: {seen:?}");
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct EpochChange {
     pub same_key: bool,
     /// Batches accepted under the new key.
     pub batches_after: u64,
+    /// What L1 has settled, which is something, ends with an epoch.
+    pub is_settled: bool,
     /// Validators convicted.
     pub convicted: usize,
 }
@@ -60,6 +62,11 @@ impl World {
         let (opened_after_ms, blocks) = (self.now_ms - began_ms, self.judge.committed() - committed);
         let batches = self.batches();
         self.wait_for("three batches", LIMIT_MS, |world| world.batches() >= batches + 3)?;
+        self.wait_for("settlement", LIMIT_MS, |world| world.l1.settlements().count() > 0)?;
+        let state = self.engine.state();
+        let opened: Vec<u64> =
+            state.past_epochs().map(|epoch| epoch.first_block).chain([state.epoch().first_block]).collect();
+        let is_settled = self.l1.settlements().all(|settled| opened.contains(&(settled.lastBlock + 1)));
         let height = self.judge.committed();
         self.wait_for("same chain everywhere", LIMIT_MS, |world| {
             (0..world.nodes.len()).all(|node| world.running(node).is_some_and(|r| r.replica.committed() >= height))
@@ -72,6 +79,7 @@ impl World {
             opened_after_ms,
             same_key,
             batches_after: self.batches() - batches,
+            is_settled,
             convicted: self.engine.state().jail().iter().count(),
         })
     }
