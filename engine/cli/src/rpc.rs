@@ -82,7 +82,7 @@ pub struct BatchReport {
     pub signers: Vec<Address>,
 }
 
-/// What of `eth_getBlockByNumber` the commands use.
+/// What of `eth_getBlockByNumber`, asked for whole transactions, the commands use.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockSummary {
@@ -90,12 +90,20 @@ pub struct BlockSummary {
     pub number: U64,
     /// Who sealed it.
     pub sequencer: Address,
-    /// Hashes of its transactions.
-    pub transactions: Vec<B256>,
+    /// Its transactions.
+    pub transactions: Vec<TransactionSummary>,
     /// Its epoch.
     pub epoch: U64,
     /// Its slot.
     pub slot: U64,
+}
+
+/// What of a transaction they use.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TransactionSummary {
+    /// EIP-2718 type.
+    #[serde(rename = "type")]
+    pub kind: U64,
 }
 
 impl Rpc {

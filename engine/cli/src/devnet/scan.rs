@@ -1,16 +1,17 @@
 //! Reads the whole committed chain from a node: how many blocks and transactions, who held which slot.
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, Bytes, U64};
+use horae_stages::protocol;
 use serde::Serialize;
 
 use super::ground::Ground;
 use crate::{
     error::CliError,
-    rpc::{BlockReport, BlockSummary, Rpc, value},
+    rpc::{BlockReport, BlockSummary, Rpc, TransactionSummary, value},
 };
 
 /// Blocks asked for at a time.
-const STRIDE: u64 = 500;
+const STRIDE: u64 = 50;
 
 /// A slot as the chain has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,7 +33,7 @@ pub struct SlotReport {
 pub struct Scanned {
     /// Height of the committed head.
     pub blocks: u64,
-    /// Transactions up to there.
+    /// Transactions that users signed, up to there.
     pub transactions: u64,
     /// The group key in force.
     pub group_key: Option<Bytes>,
@@ -62,7 +63,7 @@ pub async fn scan(ground: &Ground) -> Result<Scanned, CliError> {
     let mut from = 1;
     while from <= scanned.blocks {
         let to = scanned.blocks.min(from + STRIDE - 1);
-        let asked = (from..=to).map(|number| [value(format!("{number:#x}")), value(false)]);
+        let asked = (from..=to).map(|number| [value(format!("{number:#x}")), value(true)]);
         for block in rpc.ask_many::<Option<BlockSummary>, 2>("eth_getBlockByNumber", asked).await?.into_iter().flatten()
         {
             scanned.add(&block);
@@ -77,7 +78,8 @@ pub async fn scan(ground: &Ground) -> Result<Scanned, CliError> {
 impl Scanned {
     fn add(&mut self, block: &BlockSummary) {
         let (number, slot) = (block.number.to(), block.slot.to());
-        self.transactions += block.transactions.len() as u64;
+        let by_users = |transaction: &&TransactionSummary| transaction.kind != U64::from(protocol::TYPE);
+        self.transactions += block.transactions.iter().filter(by_users).count() as u64;
         match self.slots.last_mut() {
             Some(last) if last.slot == slot => last.last_block = number,
             _ => self.slots.push(SlotReport {
@@ -119,16 +121,18 @@ impl Scanned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::{B256, U64};
-
     fn block(number: u64, slot: u64, sequencer: u8, transactions: usize) -> BlockSummary {
         BlockSummary {
             number: U64::from(number),
             sequencer: Address::repeat_byte(sequencer),
-            transactions: vec![B256::ZERO; transactions],
+            transactions: [protocol::TYPE].into_iter().chain(vec![2; transactions]).map(of_kind).collect(),
             epoch: U64::ZERO,
             slot: U64::from(slot),
         }
+    }
+
+    fn of_kind(kind: u8) -> TransactionSummary {
+        TransactionSummary { kind: U64::from(kind) }
     }
 
     #[test]
