@@ -79,7 +79,7 @@ const INCUMBENT = {
   "RewardSchedule: settle, 4 validators": "the same",
   "RewardSchedule: settle, 40 validators, first time": "the same",
   "RewardSchedule: settle, 40 validators": "the same",
-  "RewardSchedule: pay, 4 validators": `${NONE} (a payer without funds stops `batchSubmitRewards`)`,
+  "RewardSchedule: pay, 4 validators": `${NONE} (its settlement fails when its payer has no funds)`,
   "RewardSchedule: pay, 40 validators": NONE,
   "RewardSchedule: fund": "`approve` by its reward payer",
   "RewardSchedule: checkpoint": NONE,
