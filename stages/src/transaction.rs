@@ -14,6 +14,7 @@ const DEPOSIT_RECEIPT_VERSION: u64 = 1;
 
 /// A transaction as a block may have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are signed: a box would be an allocation for each")]
 pub enum AnyTx {
     /// A user signed it.
     Signed(TxEnvelope),

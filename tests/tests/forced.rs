@@ -132,7 +132,10 @@ fn what_l1_would_refuse_is_said_before(user: &User) {
 
 /// The receipt, once all nodes have committed the transaction.
 fn takes_effect(devnet: &Devnet, hash: &B256) -> Value {
-    (0..devnet.nodes.len()).map(|node| takes_effect_on(devnet, node, hash)).last().expect("there are nodes")
+    (0..devnet.nodes.len())
+        .map(|node| takes_effect_on(devnet, node, hash))
+        .reduce(|_, last| last)
+        .expect("there are nodes")
 }
 
 fn takes_effect_on(devnet: &Devnet, node: usize, hash: &B256) -> Value {

@@ -58,7 +58,7 @@ impl Council {
         self.entries.told.retain(|hash| due.contains(hash));
         let wanted: Vec<Bytes> = read.into_iter().filter(|raw| due.contains(&keccak256(raw))).collect();
         self.entries.told.extend(wanted.iter().map(keccak256));
-        if self.lacking(io.running().l1_view).first().is_some() {
+        if !self.lacking(io.running().l1_view).is_empty() {
             // L1 lacks what was agreed to be there, or not all was asked for: not at once again.
             self.entries.retry_ms = now_ms.saturating_add(RETRY_MS);
         }
