@@ -28,8 +28,9 @@ pub fn parse_metis(text: &str) -> Result<U256, String> {
 }
 
 fn parse_coins(text: &str) -> Option<U256> {
+    // The library reads a negative number as a very large one, and nothing at all as zero.
     let is_amount = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    // The library reads a negative number as a very large one.
+    let is_amount = is_amount && text.bytes().any(|byte| byte.is_ascii_digit());
     Some(text).filter(|_| is_amount).and_then(|text| utils::parse_ether(text).ok())
 }
 

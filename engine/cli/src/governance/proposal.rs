@@ -104,7 +104,7 @@ pub fn parse_name(text: &str) -> Result<ProposalName, String> {
         return number.parse().map(ProposalName::Application).map_err(|_| wrong());
     }
     let Some(digits) = text.strip_prefix("0x") else {
-        let id = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let id = Some(text).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
         return id.and_then(|text| U256::from_str_radix(text, 10).ok()).map(ProposalName::Id).ok_or_else(wrong);
     };
     if digits.is_empty() || digits.len() > 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
