@@ -8,7 +8,7 @@ use std::{
 };
 
 use alloy_primitives::Address;
-use horae_node::config::Settings;
+use horae_node::{config::Settings, genesis::GenesisFile};
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -139,6 +139,28 @@ impl Devnet {
     #[must_use]
     pub fn root(&self) -> PathBuf {
         self.dir.path().join("net")
+    }
+
+    /// The file of the chain's genesis, for a command line.
+    #[must_use]
+    pub fn genesis_file(&self) -> String {
+        self.nodes[0].home.join("genesis.json").display().to_string()
+    }
+
+    /// The chain's genesis.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    #[must_use]
+    pub fn genesis(&self) -> GenesisFile {
+        GenesisFile::load(Path::new(&self.genesis_file())).expect("the genesis of a devnet")
+    }
+
+    /// The epoch, as the first node has it; 0 while that does not answer.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        let asked = self.nodes[0].rpc.try_ask("horae_epoch", &serde_json::json!([]));
+        asked.ok().and_then(|epoch| epoch["epoch"].as_u64()).unwrap_or_default()
     }
 
     /// What the devnet has said.

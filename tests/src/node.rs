@@ -102,6 +102,12 @@ impl Node {
         Self { index, home, ports, rpc, logs: root.join("logs"), starts: 0, own: None }
     }
 
+    /// Its home, for a command line.
+    #[must_use]
+    pub fn home_text(&self) -> String {
+        self.home.display().to_string()
+    }
+
     /// The process that runs it, as the lock of its home says.
     ///
     /// # Panics
@@ -260,4 +266,15 @@ pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, Strin
         Command::new(horae()).args(arguments).envs(environment.iter().copied()).output().expect("horae starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+/// What a command of `horae` that succeeds prints as JSON.
+///
+/// # Panics
+/// If it fails, or prints anything else.
+#[must_use]
+pub fn says(arguments: &[&str], environment: &[(&str, &str)]) -> Value {
+    let (ok, said, why) = command(arguments, environment);
+    assert!(ok, "{arguments:?}: {said}{why}");
+    serde_json::from_str(said.trim()).unwrap_or_else(|problem| panic!("{arguments:?}: {problem} in {said}"))
 }

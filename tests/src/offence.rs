@@ -12,13 +12,12 @@ use horae_contracts::Slasher;
 use horae_control::{BlockId, Kind, Proof, Said, SaidAndSigned, SignerKey, digest};
 use horae_node::{
     edges::l1::{L1, Sender, evidence::Reported},
-    genesis::GenesisFile,
     home::Home,
     keys::{KeySource, Keys, Vault},
 };
 use serde_json::json;
 
-use crate::{Devnet, Node, rpc::runtime, wallet::TEST_KEYS};
+use crate::{Devnet, rpc::runtime, wallet::TEST_KEYS};
 
 /// Two different blocks of one height, signed by the node's signer as its first incarnation in this epoch.
 ///
@@ -26,7 +25,7 @@ use crate::{Devnet, Node, rpc::runtime, wallet::TEST_KEYS};
 /// If the node's vault does not open.
 #[must_use]
 pub fn two_blocks(devnet: &Devnet, node: usize, epoch: u64) -> Proof {
-    let domain = genesis(devnet).control_genesis().domain;
+    let domain = devnet.genesis().control_genesis().domain;
     let vault = Vault::open(&Home::new(&devnet.nodes[node].home), &KeySource::Devnet).expect("the vault of a node");
     let keys = Keys::load(&vault).expect("its keys");
     let signer = SignerKey::from_bytes(&keys.signer.to_secret_bytes()).expect("its signer key");
@@ -46,7 +45,7 @@ pub fn two_blocks(devnet: &Devnet, node: usize, epoch: u64) -> Proof {
 #[must_use]
 pub fn report(devnet: &Devnet, proof: &Proof) -> U256 {
     let key = hex::decode_to_array(TEST_KEYS[0]).expect("a key in hex");
-    let l1 = L1::new(&[devnet.l1_url()], &genesis(devnet).l1).expect("an endpoint");
+    let l1 = L1::new(&[devnet.l1_url()], &devnet.genesis().l1).expect("an endpoint");
     let stranger = Sender::new(l1.clone(), SignerKey::from_bytes(&key).expect("a key"));
     let reported = runtime().block_on(stranger.report(proof)).unwrap_or_else(|why| panic!("L1: {why}"));
     assert!(matches!(reported, Reported::Now(_)), "{reported:?}");
@@ -65,9 +64,4 @@ pub fn report(devnet: &Devnet, proof: &Proof) -> U256 {
 pub fn advance_l1(devnet: &Devnet, by: Duration) {
     let _ = devnet.l1().ask("evm_increaseTime", &json!([by.as_secs()]));
     let _ = devnet.l1().ask("evm_mine", &json!([]));
-}
-
-fn genesis(devnet: &Devnet) -> GenesisFile {
-    let first: &Node = &devnet.nodes[0];
-    GenesisFile::load(&first.home.join("genesis.json")).expect("the genesis")
 }

@@ -9,14 +9,18 @@ use horae_contracts::{LockingPool, TestMetis};
 use horae_control::SignerKey;
 use horae_node::{
     edges::l1::{L1, Sender},
-    genesis::GenesisFile,
     home::Home,
     keys::{KeySource, Keys, Vault},
 };
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Devnet, Node, node::command, rpc::runtime, wallet::TEST_KEYS};
+use crate::{
+    Devnet, Node,
+    node::{command, says},
+    rpc::runtime,
+    wallet::TEST_KEYS,
+};
 
 /// The minimum lock in METIS: weight 1.
 pub const UNIT_METIS: u128 = 20_000;
@@ -88,9 +92,7 @@ pub fn leave(devnet: &Devnet, node: usize) {
 /// If there is none.
 #[must_use]
 pub fn show(devnet: &Devnet, node: usize) -> Value {
-    let (ok, said, why) = run(devnet, node, &["show", "--json"]);
-    assert!(ok, "{why}");
-    serde_json::from_str(&said).expect("a JSON object")
+    says(&["stake", "show", "--home", &devnet.nodes[node].home_text(), "--json"], &[])
 }
 
 fn stake(devnet: &Devnet, node: usize, arguments: &[&str]) {
@@ -100,8 +102,7 @@ fn stake(devnet: &Devnet, node: usize, arguments: &[&str]) {
 }
 
 fn run(devnet: &Devnet, node: usize, arguments: &[&str]) -> (bool, String, String) {
-    let home = devnet.nodes[node].home.display().to_string();
-    command(&[&["stake"], arguments, &["--home", &home]].concat(), &[])
+    command(&[&["stake"], arguments, &["--home", &devnet.nodes[node].home_text()]].concat(), &[])
 }
 
 /// Gives an account METIS of a devnet.
@@ -141,8 +142,7 @@ fn send(devnet: &Devnet, to: Address, call: &impl SolCall) {
 }
 
 fn l1(devnet: &Devnet) -> L1 {
-    let genesis = GenesisFile::load(&devnet.nodes[0].home.join("genesis.json")).expect("the genesis");
-    L1::new(&[devnet.l1_url()], &genesis.l1).expect("an endpoint")
+    L1::new(&[devnet.l1_url()], &devnet.genesis().l1).expect("an endpoint")
 }
 
 fn contracts(devnet: &Devnet) -> Contracts {

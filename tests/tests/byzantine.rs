@@ -97,7 +97,7 @@ fn an_equivocating_sequencer_is_jailed_and_the_chain_goes_on() {
 
 /// Reports the offence of a validator with an account that has nothing to do with the chain.
 fn a_stranger_reports(devnet: &Devnet, offender: Address) {
-    let genesis = devnet.nodes[0].home.join("genesis.json").display().to_string();
+    let genesis = devnet.genesis_file();
     let (l1, rpc, offender) = (devnet.l1_url(), devnet.nodes[0].rpc.url(), offender.to_string());
     let slash = |arguments: &[&str]| {
         let chain = ["--rpc", rpc, "--genesis", &genesis, "--l1", &l1];
@@ -171,7 +171,7 @@ fn the_nodes_report_an_offender_and_its_owner_brings_it_back(mut devnet: Devnet)
         validator(&devnet, 0, own)
     });
     assert_eq!((&back["offence"], &back["skipped"]), (&Value::Null, &json!(false)), "{back}");
-    let genesis = devnet.nodes[0].home.join("genesis.json").display().to_string();
+    let genesis = devnet.genesis_file();
     let (l1, rpc) = (devnet.l1_url(), devnet.nodes[0].rpc.url());
     let (ok, shown, why) = command(&["slash", "show", "--rpc", rpc, "--genesis", &genesis, "--l1", &l1], &[]);
     assert!(ok && shown.contains("no offence is on record"), "{shown}{why}");

@@ -30,8 +30,7 @@ impl User {
         let address = Wallet::new(&key).address();
         let wei = format!("{:#x}", 10 * ETHER);
         let _: Value = devnet.l1().ask("anvil_setBalance", &json!([address, wei]));
-        let genesis = devnet.nodes[0].home.join("genesis.json").display().to_string();
-        Self { key, address, genesis, l1: devnet.l1_url() }
+        Self { key, address, genesis: devnet.genesis_file(), l1: devnet.l1_url() }
     }
 
     fn run(&self, arguments: &[&str]) -> (bool, String, String) {

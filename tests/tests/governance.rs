@@ -8,7 +8,7 @@ use alloy_primitives::{Address, U256};
 use horae_contracts::{Settlement, reward::part};
 use horae_tests::{
     Devnet,
-    node::command,
+    node::{command, says},
     programs::foundry,
     rewards::{Payroll, Settled},
     stake::{self, WEI},
@@ -30,8 +30,8 @@ const PASSWORD: &str = "not a secret";
 fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
     let devnet = Devnet::start(&["--standby", "1", "--epoch-slots", "2", "--voting-period", "60", "--load", "20"]);
     let people = People::new(&devnet);
-    let (newcomer, home) = (stake::signer_of(&devnet.nodes[NEWCOMER]), home(&devnet, NEWCOMER));
-    let newcomer_says = |arguments: &[&str]| says(&[arguments, &["--home", &home]].concat());
+    let (newcomer, home) = (stake::signer_of(&devnet.nodes[NEWCOMER]), devnet.nodes[NEWCOMER].home_text());
+    let newcomer_says = |arguments: &[&str]| says(&[arguments, &["--home", &home]].concat(), &[]);
 
     step("governance owns what it decides about");
     let status = newcomer_says(&["governance", "status", "--json"]);
@@ -61,7 +61,7 @@ fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
         ok && plan.contains("200 METIS, back once the vote has decided") && plan.contains("50000 METIS of votes"),
         "{plan}{why}"
     );
-    let applied = says(&[&apply[..], &["--yes", "--json"]].concat());
+    let applied = says(&[&apply[..], &["--yes", "--json"]].concat(), &[]);
     assert_eq!(applied["facts"]["application"], "1", "{applied}");
     refused(&[&apply[..], &["--yes"]].concat(), "has an application under way");
 
@@ -84,9 +84,9 @@ fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
     assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
     people.holder_does(&["vote", "for", "a1", "--reason", "They know what they do"]);
     refused(&people.holders(&["vote", "against", "a1", "--yes"]), "has voted on it already");
-    let (first, second) = (self::home(&devnet, 0), self::home(&devnet, 1));
-    says(&["vote", "for", "a1", "--home", &first, "--yes", "--json"]);
-    says(&["vote", "abstain", "a1", "--home", &second, "--yes", "--json"]);
+    let (first, second) = (devnet.nodes[0].home_text(), devnet.nodes[1].home_text());
+    let _ = says(&["vote", "for", "a1", "--home", &first, "--yes", "--json"], &[]);
+    let _ = says(&["vote", "abstain", "a1", "--home", &second, "--yes", "--json"], &[]);
     people.holder_does(&["vote", "for", short]);
     refused(&["vote", "for", "a1", "--home", &home, "--yes"], "had no votes when the vote began");
     let vote = state("a1");
@@ -95,37 +95,37 @@ fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
 
     step("it is queued, executed, and the bond comes back");
     for name in ["a1", short] {
-        let decide = |does| says(&["governance", does, name, "--wait", "--home", &first, "--yes", "--json"]);
+        let decide = |does| says(&["governance", does, name, "--wait", "--home", &first, "--yes", "--json"], &[]);
         decide("queue");
         decide("execute");
         assert_eq!(state(name)["state"], "executed");
     }
     assert_eq!(newcomer_says(&["apply", "show", "1", "--json"])["status"], "accepted");
-    says(&["apply", "settle", "1", "--home", &first, "--yes", "--json"]);
+    let _ = says(&["apply", "settle", "1", "--home", &first, "--yes", "--json"], &[]);
     assert_eq!(stake::metis_of(&devnet, newcomer), U256::from((stake::UNIT_METIS + BOND) * WEI));
     let again = people.holders(&["governance", "propose", "set-slash-fraction", "6%", "--dry-run", "--json"]);
-    assert!(says(&again)["does"].to_string().contains("from 5.00 % to 6.00 %"));
+    assert!(says(&again, &[])["does"].to_string().contains("from 5.00 % to 6.00 %"));
 
     step("it locks its stake, and joins at the next epoch boundary");
-    says(&[&lock[..], &["--yes", "--json"]].concat());
+    let _ = says(&[&lock[..], &["--yes", "--json"]].concat(), &[]);
     let rpc = devnet.nodes[0].rpc.url();
     let next = devnet.watch("the agreed view of L1 with the newcomer", LIMIT, || {
-        let next = says(&["epoch", "next", "--rpc", rpc, "--json"]);
+        let next = says(&["epoch", "next", "--rpc", rpc, "--json"], &[]);
         (next["epoch"] == 1 && next["joins"] == json!([newcomer])).then_some(next)
     });
     assert_eq!(next["totalWeight"], 5, "{next}");
-    devnet.watch("epoch 1", LIMIT, || (epoch(&devnet) == 1).then_some(()));
-    let listed = says(&["epoch", "list", "--rpc", rpc, "--json"]);
+    devnet.watch("epoch 1", LIMIT, || (devnet.epoch() == 1).then_some(()));
+    let listed = says(&["epoch", "list", "--rpc", rpc, "--json"], &[]);
     assert_eq!((&listed[0]["epoch"], &listed[1]["epoch"]), (&json!(1), &json!(0)), "{listed}");
     let first_block = listed[0]["firstBlock"].as_u64().expect("a height");
     assert_eq!(listed[1]["lastBlock"].as_u64(), Some(first_block - 1), "{listed}");
-    let shown = says(&["epoch", "show", "1", "--rpc", rpc, "--json"]);
+    let shown = says(&["epoch", "show", "1", "--rpc", rpc, "--json"], &[]);
     assert_eq!(shown["validators"].as_array().map(Vec::len), Some(5), "{shown}");
     refused(&["epoch", "show", "7", "--rpc", rpc], "remembers the epochs 0 to 1, not 7");
-    let of_it = says(&["validators", "show", &newcomer.to_string(), "--rpc", rpc, "--json"]);
+    let of_it = says(&["validators", "show", &newcomer.to_string(), "--rpc", rpc, "--json"], &[]);
     let turns = of_it["turns"].as_array().expect("its turns").clone();
     assert!(of_it["status"]["weight"] == 1 && !turns.is_empty(), "{of_it}");
-    let to_come = says(&["slot", "list", "--count", "50", "--rpc", rpc, "--json"]);
+    let to_come = says(&["slot", "list", "--count", "50", "--rpc", rpc, "--json"], &[]);
     let own =
         |turn: &&Value| turn["sequencer"].as_str().map(str::to_lowercase) == Some(newcomer.to_string().to_lowercase());
     assert!(to_come.as_array().expect("turns").iter().filter(own).count() >= 5, "{to_come}");
@@ -133,8 +133,8 @@ fn a_newcomer_is_voted_in_sequences_and_leaves_with_its_stake() {
 
     step("it leaves");
     newcomer_says(&["stake", "unlock", "--yes", "--json"]);
-    devnet.watch("epoch 2", LIMIT, || (epoch(&devnet) == 2).then_some(()));
-    let last = says(&["epoch", "show", "2", "--rpc", rpc, "--json"]);
+    devnet.watch("epoch 2", LIMIT, || (devnet.epoch() == 2).then_some(()));
+    let last = says(&["epoch", "show", "2", "--rpc", rpc, "--json"], &[]);
     assert_eq!(last["totalWeight"], 4, "{last}");
     refused(&["stake", "claim", "--home", &home, "--yes"], "the stake is liable until that second");
 
@@ -187,8 +187,7 @@ struct People {
 impl People {
     fn new(devnet: &Devnet) -> Self {
         let (holder, delegator) = (Wallet::new(TEST_KEYS[1]).address(), Wallet::new(TEST_KEYS[2]).address());
-        let genesis = devnet.nodes[0].home.join("genesis.json").display().to_string();
-        let chain = ["--genesis", &genesis, "--l1", &devnet.l1_url()].map(str::to_owned);
+        let chain = ["--genesis", &devnet.genesis_file(), "--l1", &devnet.l1_url()].map(str::to_owned);
         let keystore = ["--keystore", &keystore(devnet), "--password-file", &password(devnet)].map(str::to_owned);
         let signer = ["--signer-command", &signer(devnet, delegator)].map(str::to_owned);
         Self {
@@ -204,12 +203,12 @@ impl People {
     }
 
     fn holder_does(&self, arguments: &[&str]) -> Value {
-        says(&[&self.holders(arguments)[..], &["--yes", "--json"]].concat())
+        says(&[&self.holders(arguments)[..], &["--yes", "--json"]].concat(), &[])
     }
 
     fn delegator_does(&self, arguments: &[&str]) -> Value {
         let chain: Vec<&str> = self.by_command.iter().map(String::as_str).collect();
-        says(&[arguments, &chain, &["--yes", "--json"]].concat())
+        says(&[arguments, &chain, &["--yes", "--json"]].concat(), &[])
     }
 }
 
@@ -246,22 +245,6 @@ fn signer(devnet: &Devnet, address: Address) -> String {
     );
     fs::write(&file, text).expect("a program");
     format!("sh '{}'", file.display())
-}
-
-fn home(devnet: &Devnet, node: usize) -> String {
-    devnet.nodes[node].home.display().to_string()
-}
-
-fn epoch(devnet: &Devnet) -> u64 {
-    let asked = devnet.nodes[0].rpc.try_ask("horae_epoch", &json!([]));
-    asked.ok().and_then(|epoch| epoch["epoch"].as_u64()).unwrap_or_default()
-}
-
-/// What a command prints, which is JSON.
-fn says(arguments: &[&str]) -> Value {
-    let (ok, said, why) = command(arguments, &[]);
-    assert!(ok, "{arguments:?}: {why}");
-    serde_json::from_str(said.trim()).unwrap_or_else(|problem| panic!("{arguments:?}: {problem} in {said}"))
 }
 
 fn refused(arguments: &[&str], words: &str) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use alloy_primitives::{Address, B256, U256};
 use horae_tests::{
     Devnet,
-    node::command,
+    node::{command, says},
     offence,
     rewards::Payroll,
     stake::{self, WEI},
@@ -28,7 +28,7 @@ const COVER: u128 = 500;
 fn a_vault_funds_a_validator_earns_is_slashed_and_pays_out() {
     let devnet = Devnet::start(&["--standby", "1", "--epoch-slots", "2", "--voting-period", "60", "--load", "20"]);
     let (alice, bob) = (Holder::new(&devnet, TEST_KEYS[1]), Holder::new(&devnet, TEST_KEYS[2]));
-    let (provider, home) = (stake::signer_of(&devnet.nodes[NODE]), devnet.nodes[NODE].home.display().to_string());
+    let (provider, home) = (stake::signer_of(&devnet.nodes[NODE]), devnet.nodes[NODE].home_text());
     let provider_says = |arguments: &[&str]| says(&[arguments, &["--home", &home, "--yes", "--json"]].concat(), &[]);
 
     step("governance puts the factory of vaults to use and opens a round with a place");
@@ -70,7 +70,7 @@ fn a_vault_funds_a_validator_earns_is_slashed_and_pays_out() {
     let id = funded["validator"].as_u64().expect("a validator");
 
     step("it joins at the epoch boundary and leads slots");
-    devnet.watch("epoch 1", LIMIT, || (epoch(&devnet) == 1).then_some(()));
+    devnet.watch("epoch 1", LIMIT, || (devnet.epoch() == 1).then_some(()));
     devnet.watch("a slot of the vault's validator", LIMIT, || (devnet.status().sequencer == provider).then_some(()));
 
     step("its epoch ends and is settled: the rewards are the holders', less the fee");
@@ -106,6 +106,16 @@ fn a_vault_funds_a_validator_earns_is_slashed_and_pays_out() {
         list.as_array().filter(|list| list.iter().all(|v| v["signer"] != json!(provider))).map(drop)
     });
 
+    step("what it sealed before it was jailed is settled, too");
+    let first_without = devnet.nodes[0].rpc.ask("horae_epoch", &json!([]))["firstBlock"].as_u64().expect("a height");
+    let settled = devnet.watch("the settlement of its last epoch", LIMIT, || {
+        let settled = payroll.settlements();
+        settled.iter().any(|settled| settled.settlement.lastBlock + 1 >= first_without).then_some(settled)
+    });
+    let later: U256 = settled.iter().filter_map(|settled| settled.earned.get(&id)).sum::<U256>() - earned;
+    let assets = wei(&show(alice.address)["totalAssets"]);
+    assert!(assets.abs_diff(before - lost + later - later / U256::from(10)) <= U256::from(2), "{later}: {assets}");
+
     step("who asked to leave is paid what the price says, after the exit delay");
     let (ok, _, why) = bob.tries(&["vault", "claim", "--vault", &vault]);
     assert!(!ok && why.contains("nothing of"), "{why}");
@@ -115,8 +125,8 @@ fn a_vault_funds_a_validator_earns_is_slashed_and_pays_out() {
         let shown = show(bob.address);
         Some(wei(&shown["holding"]["claimable"])).filter(|claimable| !claimable.is_zero())
     });
-    let half = (before - lost) / U256::from(2);
-    assert!(due.abs_diff(half) <= U256::from(1_000_000), "half of what there was after the slash: {due}, {half}");
+    let half = assets / U256::from(2);
+    assert!(due.abs_diff(half) <= U256::from(1_000_000), "half of what there was: {due}, {half}");
     bob.does(&["vault", "claim", "--vault", &vault]);
     assert_eq!(stake::metis_of(&devnet, bob.address), due);
     let head = devnet.nodes[0].committed();
@@ -132,8 +142,7 @@ struct Holder {
 
 impl Holder {
     fn new(devnet: &Devnet, key: &'static str) -> Self {
-        let genesis = devnet.nodes[0].home.join("genesis.json").display().to_string();
-        let chain = ["--genesis".to_owned(), genesis, "--l1".to_owned(), devnet.l1_url()];
+        let chain = ["--genesis".to_owned(), devnet.genesis_file(), "--l1".to_owned(), devnet.l1_url()];
         Self { address: Wallet::new(key).address(), key, chain }
     }
 
@@ -157,18 +166,6 @@ impl Holder {
         self.does(&["governance", "queue", proposal, "--wait"]);
         self.does(&["governance", "execute", proposal, "--wait"]);
     }
-}
-
-fn epoch(devnet: &Devnet) -> u64 {
-    let asked = devnet.nodes[0].rpc.try_ask("horae_epoch", &json!([]));
-    asked.ok().and_then(|epoch| epoch["epoch"].as_u64()).unwrap_or_default()
-}
-
-/// What a command prints, which is JSON.
-fn says(arguments: &[&str], environment: &[(&str, &str)]) -> Value {
-    let (ok, said, why) = command(arguments, environment);
-    assert!(ok, "{arguments:?}: {why}");
-    serde_json::from_str(said.trim()).unwrap_or_else(|problem| panic!("{arguments:?}: {problem} in {said}"))
 }
 
 fn metis(amount: u128) -> U256 {

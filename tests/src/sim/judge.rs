@@ -19,6 +19,7 @@ use horae_node::replica::message::{PeerMessage, SealedBlock};
 use horae_stages::Genesis;
 
 use super::closing::head_of;
+use super::conviction::convict;
 use super::forcing::Forcing;
 use super::l1::L1;
 use super::remembering::Asked;
@@ -98,7 +99,7 @@ pub struct Judge {
     forcing: Forcing,
 }
 
-type Verdict = Result<(), Violation>;
+pub(super) type Verdict = Result<(), Violation>;
 
 impl Judge {
     /// This validator's word is no promise.
@@ -584,23 +585,4 @@ fn check_weight(claim: &str, id: BlockId, set: &ValidatorSet, by: &BTreeSet<Addr
         return Ok(());
     }
     Err(Violation::new(invariant, format!("{id} is taken to be {claim} by weight {weight} of {}", set.total())))
-}
-
-fn convict(evidence: &Evidence, term: &Term, liars: &BTreeSet<Address>) -> Verdict {
-    match evidence.verify(term) {
-        Ok(who) if liars.contains(&who) => Ok(()),
-        Ok(who) => Err(Violation::new(8, format!("{who} can be slashed: {}", name(evidence)))),
-        Err(_) => Ok(()),
-    }
-}
-
-fn name(evidence: &Evidence) -> String {
-    match evidence {
-        Evidence::DoubleBlock { first, second } => format!("sealed {} and {}", first.facts.id, second.facts.id),
-        Evidence::DoubleAck { first, second } => format!("acked {} and {}", first.block, second.block),
-        Evidence::DoubleClose { first, .. } => format!("voted twice to close term {}", first.term),
-        Evidence::AckAndClose { ack, .. } => {
-            format!("acked {} naming {:?}, against its close vote", ack.block, ack.certificate)
-        }
-    }
 }
