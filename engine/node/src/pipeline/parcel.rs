@@ -31,7 +31,7 @@ impl Client {
         match self {
             Self::Edge(reply) => reply.send(match result {
                 Ok(hash) => Reply::Accepted(hash),
-                Err(Shed::Busy) => Reply::Busy,
+                Err(Shed::Busy | Shed::PoolFull) => Reply::Busy,
                 Err(why) => Reply::Refused(why.to_string().into()),
             }),
             // The caller may have gone away meanwhile; there is nobody to tell then.

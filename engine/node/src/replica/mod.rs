@@ -74,6 +74,9 @@ pub struct ReplicaConfig {
     pub fee_recipient: Address,
     /// How long a transaction waits for the ones before it, in milliseconds.
     pub waiting_ms: u64,
+    /// Transactions that may wait for the ones before them. The pool has more places than that: were all taken by those that wait,
+    /// what they wait for could not come in.
+    pub waiting_max: usize,
 }
 
 /// A question that the control plane's check of a proposal leads to: does this replica hold these blocks?
