@@ -56,6 +56,14 @@ const INTERRUPTED: u8 = 130;
 pub async fn run(options: LoadOptions) -> Result<ExitCode, CliError> {
     let stop = asked_to_stop()?;
     tokio::pin!(stop);
+    for path in [&options.save, &options.report, &options.html].into_iter().flatten() {
+        // What cannot be written is said before anything is measured.
+        std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|why| CliError::because(path.display(), why))?;
+    }
     let mut bars = Bars::new();
     let work = async {
         if options.rpc.is_none() && options.quic.is_none() && options.tcp.is_none() {
@@ -154,7 +162,7 @@ enum Prepared {
 
 async fn measure(way: Way, plan: &Arc<Plan>, options: &LoadOptions, bars: &Bars) -> Result<Ceiling, CliError> {
     bars.say.set_message(format!("measuring the generator's own ceiling ({way:?})"));
-    ceiling::measure(way, plan, window(options, plan), options.lanes).await
+    ceiling::measure(way, plan, options.window.unwrap_or(WINDOW_MAX), options.lanes).await
 }
 
 fn window(options: &LoadOptions, plan: &Plan) -> u64 {
@@ -194,7 +202,7 @@ fn point(run: &Run) -> Point {
 /// Looks at some receipts, spread over the run: how many, and how many of them tell of a failure.
 async fn sample(run: &Run, chain: &Chain, seen: &Seen) -> (u64, u64) {
     let every = run.plan.len().div_ceil(RECEIPTS).max(1);
-    // A step that shares no divisor with the mix's sum would be better than any; one more than even meets all kinds.
+    // An odd step meets the kinds of a mix whose shares are even numbers, too.
     let some: Vec<_> =
         (0..run.plan.len()).step_by(every | 1).map(|at| alloy_primitives::keccak256(run.plan.raw(at))).collect();
     if seen.kinds.iter().sum::<u64>() == 0 {

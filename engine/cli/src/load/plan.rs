@@ -304,7 +304,7 @@ pub mod tests {
             let mut costs = [U256::ZERO; 3];
             let mut nonces = [10_u64; 3];
             for at in 0..plan.len() {
-                let read = BlockTx::recover(&plan.raw(at).to_vec().into()).unwrap();
+                let read = BlockTx::recover(plan.raw(at)).unwrap();
                 let from = plan.sender(at) as usize;
                 assert_eq!(read.sender, plan.senders()[from].address);
                 let tx = read.envelope.signed().unwrap();
