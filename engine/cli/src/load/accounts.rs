@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     contracts::{Called, Contract, mint, pay},
     mix::{Kind, Mix},
-    purse::Purse,
+    purse::{AT_ONCE, Purse},
     wallet::Terms,
 };
 use crate::{
@@ -126,14 +126,14 @@ pub async fn fund(
     // One more than those paid: the rest of the transaction takes less than an account does.
     let gas_of = |gas: u64, count: usize| gas * (count as u64 + 1);
     let mut done = 0;
-    for part in poor.chunks(each_time(PAY_GAS) * 4) {
+    for part in poor.chunks(each_time(PAY_GAS) * AT_ONCE) {
         say.set_message(format!("funding {} accounts: {done} are", poor.len()));
         let action = |part: &[(Address, U256)]| pay(contract, part, gas_of(PAY_GAS, part.len()));
         purse.spend(part.chunks(each_time(PAY_GAS)).map(action).collect()).await?;
         done += part.len();
     }
     done = 0;
-    for part in unminted.chunks(each_time(MINT_GAS) * 4) {
+    for part in unminted.chunks(each_time(MINT_GAS) * AT_ONCE) {
         say.set_message(format!("minting tokens to {} accounts: {done} have some", unminted.len()));
         let Some(token) = token else { break };
         let action = |part: &[Address]| mint(contract, token, U256::from(TOKENS), part, gas_of(MINT_GAS, part.len()));

@@ -19,7 +19,7 @@ const SPEND_LIMIT: Duration = Duration::from_secs(60);
 /// How often it is looked whether they are.
 const POLL: Duration = Duration::from_millis(100);
 /// Transactions under way at one time: nodes hold few of one account.
-const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 16;
 
 /// The payer.
 pub struct Purse<'a> {

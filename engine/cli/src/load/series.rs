@@ -52,9 +52,12 @@ impl Series {
 
     /// The last one, which is always kept.
     pub fn end(&mut self, point: Point) {
-        if self.points.last().is_some_and(|last| last.seconds < point.seconds) {
-            self.points.push(point);
+        // Over a moment too short, rates would be of nothing.
+        let last = self.points.last().map_or(0.0, |last| last.seconds);
+        if self.points.len() > 1 && point.seconds - last < self.every.as_secs_f64() / 2.0 {
+            self.points.pop();
         }
+        self.points.push(point);
     }
 
     /// All of them.
@@ -73,9 +76,10 @@ mod tests {
         let point = |at: u32| Point { seconds: f64::from(at) / 10.0, sent: u64::from(at), ..Point::default() };
         (1..100_000).for_each(|at| series.offer(point(at)));
         series.end(point(100_001));
+        series.end(Point { seconds: 10_000.101, sent: 100_002, ..Point::default() });
         let points = series.points();
         assert!((POINTS..=2 * POINTS + 1).contains(&points.len()), "{}", points.len());
-        assert_eq!((points[0].sent, points[points.len() - 1].sent), (0, 100_001));
+        assert_eq!((points[0].sent, points[points.len() - 1].sent), (0, 100_002));
         assert!(points.windows(2).all(|pair| pair[0].seconds < pair[1].seconds));
         // They reach to the end evenly, not only over the beginning.
         assert!(points[points.len() / 2].sent > 30_000, "{:?}", points[points.len() / 2]);

@@ -89,7 +89,10 @@ fn rates(series: &[Point]) -> String {
     ];
     let most = lines.iter().flat_map(|line| &line.points).map(|(_, rate)| *rate).fold(1.0, f64::max);
     let end = series.last().map_or(1.0, |last| last.seconds);
-    plot("Rate over time", &Axis::linear("seconds", end), &Axis::linear("transactions/s", most), &lines)
+    let mut x = Axis::linear("seconds", end);
+    x.range.1 = end;
+    x.ticks.retain(|(at, _)| *at <= end);
+    plot("Rate over time", &x, &Axis::linear("transactions/s", most), &lines)
 }
 
 fn latencies(curves: &[Curve], summary: &Summary) -> String {

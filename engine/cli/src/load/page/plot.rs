@@ -79,6 +79,7 @@ pub fn number(value: f64) -> String {
         v if v >= 1e6 => format!("{}M", (v / 1e4).round() / 1e2),
         v if v >= 1e4 => format!("{}k", (v / 1e2).round() / 1e1),
         v if v >= 100.0 => format!("{}", v.round()),
+        v if v >= 10.0 => format!("{}", (v * 10.0).round() / 10.0),
         v => format!("{}", (v * 1e3).round() / 1e3),
     }
 }
