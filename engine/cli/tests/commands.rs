@@ -41,7 +41,7 @@ fn path(path: &Path) -> &str {
 fn every_command_and_every_option_has_help() {
     let top = stdout(&horae(&["--help"]));
     for command in
-        ["devnet", "node", "init", "slot", "epoch", "validators", "keys", "rewards", "feed", "load", "derive"]
+        ["devnet", "node", "init", "slot", "epoch", "validators", "keys", "rewards", "feed", "load", "derive", "tune"]
     {
         assert!(top.contains(command), "{command} is not in {top}");
         let help = stdout(&horae(&[command, "--help"]));
@@ -62,6 +62,11 @@ fn every_command_and_every_option_has_help() {
         (vec!["rewards", "show"], vec!["--home", "--genesis", "--history", "--json"]),
         (vec!["rewards", "settle"], vec!["--rpc", "--home", "--key-file", "--yes", "--dry-run", "--json"]),
         (vec!["rewards", "calculator"], vec!["--stake", "--total", "--share", "--months", "--later-rate", "--json"]),
+        (vec!["tune", "check"], vec!["--profile", "--home", "--only", "--json"]),
+        (vec!["tune", "apply"], vec!["--profile", "--home", "--only", "--dry-run", "--json"]),
+        (vec!["tune", "revert"], vec!["--force", "--dry-run", "--json"]),
+        (vec!["tune", "plan"], vec!["--rate", "--cores", "--report", "--out", "--json"]),
+        (vec!["tune", "capacity"], vec!["--report", "--rate", "--write"]),
         (vec!["init"], vec!["--home", "--json", "--genesis", "--l1", "--passphrase-file"]),
     ] {
         let help = stdout(&horae(&[command.clone(), vec!["--help"]].concat()));
