@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     apply::args::ApplyCommand, governance::args::GovernanceCommand, load::args::LoadOptions, logs::LogFormat,
     queue::args::QueueCommand, rewards::args::RewardsCommand, slash::SlashCommand, stake::args::StakeCommand,
-    vault::args::VaultCommand, vote::args::VoteCommand,
+    tune::args::TuneCommand, vault::args::VaultCommand, vote::args::VoteCommand,
 };
 
 /// Where a devnet keeps everything unless told otherwise.
@@ -130,6 +130,12 @@ pub enum Command {
     Load(LoadOptions),
     /// Rebuild the chain from L1 alone.
     Derive(DeriveOptions),
+    /// Fit a node to its machine: what slows it down, what puts that right, which profile to take.
+    Tune {
+        /// What to do.
+        #[command(subcommand)]
+        command: TuneCommand,
+    },
     /// Run a command that ends when another process does.
     #[command(hide = true)]
     Under(UnderOptions),
