@@ -53,7 +53,10 @@ fn every_command_and_every_option_has_help() {
     for (command, options) in [
         (vec!["devnet"], vec!["--nodes", "--home", "--reset", "--until-batches", "--load", "--report", "--base-port"]),
         (vec!["load"], vec!["--rpc", "--quic", "--tcp", "--accounts", "--transactions", "--rate", "--json"]),
-        (vec!["load"], vec!["--mix", "--skew", "--save", "--from", "--ceiling", "--window", "--report", "--html", "--key"]),
+        (
+            vec!["load"],
+            vec!["--mix", "--skew", "--save", "--from", "--ceiling", "--window", "--report", "--html", "--key"],
+        ),
         (vec!["feed"], vec!["--rpc", "--from", "--until", "--verify", "--genesis", "--json"]),
         (vec!["derive"], vec!["--l1", "--inbox", "--home", "--compare", "--json"]),
         (vec!["slot", "status"], vec!["--rpc", "--json"]),
