@@ -13,9 +13,10 @@ mod branch;
 use std::ops::Range;
 
 use alloy_primitives::{B256, keccak256};
+use alloy_trie::EMPTY_ROOT_HASH;
 use alloy_trie::nodes::{LeafNodeRef, RlpNode};
-use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 
+pub use alloy_trie::Nibbles;
 pub use branch::{BadRecord, Branch, Child, KEY_NIBBLES};
 
 /// Where the branches of one trie are kept. `N` is the length of a name.
