@@ -15,6 +15,9 @@ use crate::edges::store::{StoreError, StoreReader};
 /// Keys of a piece, at most; some 200 bytes of memory each.
 pub(super) const PIECE_KEYS: usize = 1 << 19;
 
+/// Slots of one address, with their values.
+type Slots = Vec<(U256, U256)>;
+
 /// Builds the trie of the state that `reader` sees, in place of what is there. It stands nowhere yet.
 pub(super) fn build(trie: &StateTrie, reader: &StoreReader) -> Result<RootWork, StoreError> {
     build_by(trie, reader, PIECE_KEYS)
@@ -67,7 +70,7 @@ pub(super) fn build_by(trie: &StateTrie, reader: &StoreReader, piece_keys: usize
 fn next_slots(
     slots: &mut std::iter::Peekable<impl Iterator<Item = Result<(Address, U256, U256), StoreError>>>,
     most: usize,
-) -> Result<Option<(Address, Vec<(U256, U256)>)>, StoreError> {
+) -> Result<Option<(Address, Slots)>, StoreError> {
     let Some(first) = slots.next() else { return Ok(None) };
     let (address, slot, value) = first?;
     let mut found = vec![(slot, value)];

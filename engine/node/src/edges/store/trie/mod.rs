@@ -202,7 +202,7 @@ impl StateTrie {
 
     fn put_stands(&self, write: &WriteTransaction, reader: &StoreReader, root: B256) -> Result<Stands, StoreError> {
         let height = reader.height();
-        let hash = reader.hash(height)?.ok_or_else(|| StoreError::Gap { stored: height, given: height })?;
+        let hash = reader.hash(height)?.ok_or(StoreError::Gap { stored: height, given: height })?;
         let mut table = write.open_table(STANDS).map_err(|e| self.sort(e))?;
         table.insert((), (TRIE_VERSION, height, hash.0, root.0)).map_err(|e| self.sort(e))?;
         Ok(Stands { height, hash, root })
