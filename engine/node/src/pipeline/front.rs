@@ -29,6 +29,7 @@ pub struct Front {
     /// Where the next one goes: fan-out is by sequence number, never by a shared queue.
     next_lane: usize,
     arrived: Vec<Pooled<TxCell>>,
+    frames: Vec<Frame<Parcel>>,
     /// What found its lane full; nothing overtakes it.
     stalled: VecDeque<Fresh<Parcel>>,
 }
@@ -53,12 +54,17 @@ impl Front {
             lanes,
             next_lane: 0,
             arrived: Vec::with_capacity(BURST),
+            frames: Vec::with_capacity(BURST),
             stalled: VecDeque::with_capacity(BURST),
         }
     }
 
     /// Deals out what is waiting; `false` if a lane is full.
     fn deal(&mut self) -> bool {
+        if let [only] = self.lanes.as_mut_slice() {
+            only.push_queued(&mut self.stalled);
+            return self.stalled.is_empty();
+        }
         while let Some(fresh) = self.stalled.pop_front() {
             match self.lanes[self.next_lane].push(fresh) {
                 Ok(()) => self.next_lane = (self.next_lane + 1) % self.lanes.len(),
@@ -91,13 +97,12 @@ impl Poll for Front {
         if self.hall.pop_burst(&mut self.arrived, BURST) == 0 {
             return Progress::IDLE;
         }
-        for cell in self.arrived.drain(..) {
-            let decoded = self.decode.step(Frame::new(Parcel::new(cell)));
-            match decoded.and_then(|decoded| self.dedup.step(decoded)) {
-                Ok(fresh) => self.stalled.push_back(fresh),
-                Err(rejected) => refuse(rejected, &self.traffic),
-            }
-        }
+        self.frames.extend(self.arrived.drain(..).map(|cell| Frame::new(Parcel::new(cell))));
+        let (dedup, stalled, traffic) = (&mut self.dedup, &mut self.stalled, &self.traffic);
+        self.decode.burst(&mut self.frames, |decoded| match decoded.and_then(|decoded| dedup.step(decoded)) {
+            Ok(fresh) => stalled.push_back(fresh),
+            Err(rejected) => refuse(rejected, traffic),
+        });
         self.deal();
         Progress::Worked
     }
