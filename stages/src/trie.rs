@@ -81,7 +81,7 @@ pub fn apply<S: Records<N>, const N: usize>(
     top: Option<Child<N>>,
     changes: &mut [KeyChange<N>],
 ) -> Result<Option<Child<N>>, S::Error> {
-    changes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    changes.sort_unstable_by_key(|change| change.key);
     let mut walk = Walk { records, stack: Vec::with_capacity(16), scratch: Vec::new() };
     let subtree = walk.change(Nibbles::new(), top, changes)?;
     walk.hang(0, subtree)
