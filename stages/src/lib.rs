@@ -21,6 +21,7 @@ pub mod header;
 pub mod limits;
 pub mod memory;
 pub mod order;
+mod ordered_root;
 pub mod overlay;
 pub mod pack;
 pub mod params;
@@ -33,6 +34,7 @@ pub mod seal;
 pub mod shed;
 pub mod state;
 pub mod transaction;
+pub mod trie;
 
 pub use admit::{Admit, Ready, Verdict};
 pub use alloy_consensus::TxEnvelope;

@@ -30,7 +30,7 @@ impl Client {
         match self {
             Self::Edge(reply) => reply.send(match result {
                 Ok(hash) => Reply::Accepted(hash),
-                Err(Shed::Busy) => Reply::Busy,
+                Err(Shed::Busy | Shed::PoolFull) => Reply::Busy,
                 Err(why) => Reply::Refused(why.to_string().into()),
             }),
             Self::Call(seat) => seat.answer(result),

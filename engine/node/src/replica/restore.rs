@@ -156,7 +156,7 @@ pub fn restore<S: StateSource>(
     let next_base_fee = rules::next_base_fee(chain.head(), &config.params);
     let admit_limits = AdmitLimits {
         per_sender: limits::WAITING_PER_SENDER,
-        in_all: limits::WAITING_IN_ALL,
+        in_all: config.waiting_max,
         in_flight_per_sender: limits::IN_FLIGHT_PER_SENDER,
         waiting_ms: config.waiting_ms,
         min_tip: 0,
