@@ -3,8 +3,7 @@
 //! A body is its length, then frames until it is full. A frame is `bytes of the body << 2 | codec`, the length of what is
 //! compressed (not for [`STORED`]), and that.
 
-use brotli::enc::BrotliEncoderParams;
-use brotli::enc::StandardAlloc;
+use brotli::enc::{BrotliEncoderParams, StandardAlloc};
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 
 use super::bytes::{Reader, put_varint};
@@ -20,11 +19,11 @@ const BROTLI: u64 = 2;
 const CODEC_BITS: u32 = 2;
 
 /// More frames than any level writes; each costs a decoder.
-pub(super) const MOST_FRAMES: usize = 64;
+const MOST_FRAMES: usize = 64;
 
 /// The highest quality of brotli.
 const BEST_QUALITY: i32 = 11;
-/// The zstd level of [`Level::Middle`]: the lowest that takes no more bytes than the OP Stack's span batches with brotli-10.
+/// The zstd level of [`Level::Middle`]: enough for no more bytes than the OP Stack's span batches with brotli-10.
 const MIDDLE_ZSTD: i32 = 15;
 /// The zstd level of [`Level::Fast`].
 const FAST_ZSTD: i32 = 1;
