@@ -309,7 +309,7 @@ mod tests {
     use horae_stages::{
         Block, ForcedEntry, L1View,
         genesis::GenesisAccount,
-        pack::{UnpackedBlock, pack},
+        pack::{Level, UnpackedBlock, pack},
         protocol::batch_paid,
         rules::HeaderChoices,
     };
@@ -370,7 +370,7 @@ mod tests {
             live.hashes.push(executed.hash);
             blocks.push(executed.block);
         }
-        let data = pack(&blocks).unwrap().bytes;
+        let data = pack(&blocks, Level::Fast).unwrap().bytes;
         let batch = Batch {
             index,
             previousDigest: previous,

@@ -112,10 +112,12 @@ pub(super) fn get(
 
 /// Writes a word.
 pub(super) fn put_word(columns: &mut Columns, tables: &mut Tables, word: &[u8; 32]) {
-    let start = word.iter().position(|byte| *byte != 0).unwrap_or(32);
-    let end = word.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let value = U256::from_be_bytes(*word);
+    let start = value.leading_zeros() / 8;
+    let zeros = if value.is_zero() { 32 } else { value.trailing_zeros() / 8 };
     let len = (32 - start) as u8;
-    if start == 0 && 32 - end >= TEXT_ZEROS {
+    if start == 0 && zeros >= TEXT_ZEROS {
+        let end = 32 - zeros;
         columns.push(Column::WordClass, TEXT + end as u8);
         columns.extend(Column::Text, &word[..end]);
     } else if len == FULL {
@@ -126,16 +128,13 @@ pub(super) fn put_word(columns: &mut Columns, tables: &mut Tables, word: &[u8; 3
         let mut address = [0; 20];
         address.copy_from_slice(&word[12..]);
         tables.addresses.push(address);
+    } else if len > 2 && u128::try_from(value).is_ok_and(|value| numbers::strip(value).1 >= ROUND_ZEROS) {
+        columns.push(Column::WordClass, ROUND);
+        numbers::put(columns, Column::DecimalHead, Column::Decimal, value);
     } else {
-        let value = U256::from_be_bytes(*word);
-        if len > 2 && len <= 16 && numbers::strip(value).1 >= ROUND_ZEROS {
-            columns.push(Column::WordClass, ROUND);
-            numbers::put(columns, Column::DecimalHead, Column::Decimal, value);
-        } else {
-            columns.push(Column::WordClass, len);
-            if let Some(column) = column_of(len) {
-                columns.extend(column, &word[start..]);
-            }
+        columns.push(Column::WordClass, len);
+        if let Some(column) = column_of(len) {
+            columns.extend(column, &word[start..]);
         }
     }
 }

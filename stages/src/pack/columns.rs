@@ -1,16 +1,15 @@
-//! The columns of a batch and the frames they are compressed in.
+//! The columns of a batch, and the order in which they lie in its body.
 //!
-//! Alike things lie together: a long column is a zstd frame of its own, with statistics of its own; the short ones share one.
-//! What is random (signatures) is stored as it is.
+//! Alike things lie together: first the lengths of all columns, the short columns and the long ones, all to be compressed,
+//! then what is random (signatures), stored as it is. How the body is cut into frames is the level's choice ([`frames`]).
+
+use std::ops::Range;
 
 use super::bytes::{Reader, put_varint};
-use super::{UnpackError, UnpackLimits};
+use super::{Level, UnpackError, UnpackLimits, frames};
 
-/// A column this long has a frame of its own.
-const OWN_FRAME_BYTES: usize = 384;
-
-/// The highest zstd level short of its slowest three: packing is off the critical path, L1 bytes cost money.
-const ZSTD_LEVEL: i32 = 19;
+/// A column this long is a long one: at [`Level::Fast`] it has a frame, and so statistics, of its own.
+const LONG_BYTES: usize = 1024;
 
 /// The columns, in the order they are written. Adding one makes a new version of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,94 +131,86 @@ impl Columns {
         put_varint(self.get(column), value);
     }
 
-    /// Appends the lengths of all columns, then the frames: shared, long ones, stored ones.
-    pub(super) fn write(&self, out: &mut Vec<u8>) -> std::io::Result<()> {
-        let mut lengths = Vec::new();
-        self.0.iter().for_each(|column| put_varint(&mut lengths, column.len() as u64));
-        let mut shared = Vec::new();
-        let compressed = &self.0[..FIRST_STORED];
-        compressed
-            .iter()
-            .filter(|column| column.len() < OWN_FRAME_BYTES)
-            .for_each(|column| shared.extend_from_slice(column));
-        let mut zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
-        zstd.include_checksum(false)?;
-        zstd.include_contentsize(false)?;
-        zstd.include_dictid(false)?;
-        put_varint(out, lengths.len() as u64);
-        write_frame(&mut zstd, &lengths, out)?;
-        write_frame(&mut zstd, &shared, out)?;
-        for column in compressed.iter().filter(|column| column.len() >= OWN_FRAME_BYTES) {
-            write_frame(&mut zstd, column, out)?;
+    /// Appends the body.
+    pub(super) fn write(&self, level: Level, out: &mut Vec<u8>) -> std::io::Result<()> {
+        let lengths = self.0.each_ref().map(Vec::len);
+        let mut head = Vec::new();
+        lengths.iter().for_each(|len| put_varint(&mut head, *len as u64));
+        put_varint(out, (head.len() + lengths.iter().sum::<usize>()) as u64);
+
+        let mut writer = frames::FrameWriter::new(level)?;
+        let mut own_frames = Vec::new();
+        let mut stored = Vec::new();
+        for index in order(&lengths) {
+            let column = self.0[index].as_slice();
+            match place(index, column.len()) {
+                Place::Stored => stored.push(column),
+                Place::Long if level == Level::Fast => own_frames.push(column),
+                Place::Short | Place::Long => head.extend_from_slice(column),
+            }
         }
-        self.0[FIRST_STORED..].iter().for_each(|column| out.extend_from_slice(column));
+        writer.write(&head, out)?;
+        for column in own_frames {
+            writer.write(column, out)?;
+        }
+        frames::store(&stored, out);
         Ok(())
     }
 }
 
-/// A frame is its length, doubled, plus one if it is stored because zstd does not make it smaller; then its bytes.
-fn write_frame(zstd: &mut zstd::bulk::Compressor<'_>, bytes: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
-    let packed = zstd.compress(bytes)?;
-    let (stored, frame) = if packed.len() < bytes.len() { (0, packed.as_slice()) } else { (1, bytes) };
-    put_varint(out, (frame.len() as u64) << 1 | stored);
-    out.extend_from_slice(frame);
-    Ok(())
+/// Where in the body a column lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Short,
+    Long,
+    Stored,
 }
 
-fn read_frame(reader: &mut Reader<'_>, len: usize) -> Result<Vec<u8>, UnpackError> {
-    let head = reader.varint()?;
-    let frame = reader.bytes(usize::try_from(head >> 1).map_err(|_| UnpackError::Damaged("ends early"))?)?;
-    let bytes = if head & 1 == 1 {
-        frame.to_vec()
-    } else {
-        let mut bytes = Vec::with_capacity(len);
-        zstd::bulk::Decompressor::new()?.decompress_to_buffer(frame, &mut bytes)?;
-        bytes
-    };
-    if bytes.len() != len {
-        return Err(UnpackError::Damaged("a frame has another length than it says"));
+fn place(index: usize, len: usize) -> Place {
+    match len {
+        _ if index >= FIRST_STORED => Place::Stored,
+        LONG_BYTES.. => Place::Long,
+        _ => Place::Short,
     }
-    Ok(bytes)
+}
+
+/// The columns in the order in which they lie in the body.
+fn order(lengths: &[usize; COLUMNS]) -> [usize; COLUMNS] {
+    let mut order = std::array::from_fn(|index| index);
+    order.sort_by_key(|index| place(*index, lengths[*index]));
+    order
 }
 
 /// Columns read back, to be taken from the front.
 #[derive(Debug)]
 pub(super) struct Unpacked {
-    columns: [Vec<u8>; COLUMNS],
+    body: Vec<u8>,
+    columns: [Range<usize>; COLUMNS],
 }
 
 impl Unpacked {
     /// Reads all columns. No more than the limit is ever allocated, whatever the lengths say.
     pub(super) fn read(reader: &mut Reader<'_>, limits: &UnpackLimits) -> Result<Self, UnpackError> {
-        let lengths = reader.count("column lengths", COLUMNS * 10)?;
-        let lengths = read_frame(reader, lengths)?;
-        let mut lengths_reader = Reader(&lengths);
-        let mut lens = [0; COLUMNS];
-        let mut left = limits.unpacked_bytes;
-        for len in &mut lens {
-            *len = lengths_reader.count("unpacked bytes", left)?;
-            left -= *len;
+        let body = frames::read(reader, limits.unpacked_bytes)?;
+        let mut lengths_reader = Reader(&body);
+        let mut lengths = [0; COLUMNS];
+        for len in &mut lengths {
+            *len = lengths_reader.count("unpacked bytes", body.len())?;
         }
-        lengths_reader.end()?;
-
-        let shared_len = lens[..FIRST_STORED].iter().filter(|len| **len < OWN_FRAME_BYTES).sum();
-        let shared = read_frame(reader, shared_len)?;
-        let mut shared = Reader(&shared);
-        let mut columns = std::array::from_fn(|_| Vec::new());
-        for (index, (column, len)) in columns.iter_mut().zip(lens).enumerate() {
-            *column = if index >= FIRST_STORED {
-                reader.bytes(len)?.to_vec()
-            } else if len < OWN_FRAME_BYTES {
-                shared.bytes(len)?.to_vec()
-            } else {
-                read_frame(reader, len)?
-            };
+        let mut at = body.len() - lengths_reader.0.len();
+        let mut columns = [const { 0..0 }; COLUMNS];
+        for index in order(&lengths) {
+            columns[index] = at..at + lengths[index];
+            at += lengths[index];
         }
-        Ok(Self { columns })
+        if at != body.len() {
+            return Err(UnpackError::Damaged("columns are not as long as they say"));
+        }
+        Ok(Self { body, columns })
     }
 
     pub(super) fn readers(&self) -> Readers<'_> {
-        Readers(std::array::from_fn(|index| Reader(&self.columns[index])))
+        Readers(self.columns.each_ref().map(|range| Reader(&self.body[range.clone()])))
     }
 }
 

@@ -18,16 +18,17 @@ const PLAIN: u8 = SHORT_BYTES * ZEROS;
 ///
 /// Head `h` below 224: `h / 28` bytes, then `h % 28` decimal zeros. Above: `h - 224 + 8` bytes. A full 32 bytes is head 248.
 pub(super) fn put(columns: &mut Columns, head: Column, tail: Column, value: U256) {
-    let (digits, zeros) = strip(value);
-    let short = digits.byte_len();
-    if short < usize::from(SHORT_BYTES) {
-        columns.push(head, short as u8 * ZEROS + zeros);
-        columns.extend(tail, &digits.to_be_bytes::<32>()[32 - short..]);
-    } else {
-        let len = value.byte_len();
-        columns.push(head, PLAIN + (len as u8 - SHORT_BYTES));
-        columns.extend(tail, &value.to_be_bytes::<32>()[32 - len..]);
+    if let Ok(small) = u128::try_from(value) {
+        let (digits, zeros) = strip(small);
+        let short = significant(digits);
+        if short < usize::from(SHORT_BYTES) {
+            columns.push(head, short as u8 * ZEROS + zeros);
+            return columns.extend(tail, &digits.to_be_bytes()[16 - short..]);
+        }
     }
+    let len = value.byte_len();
+    columns.push(head, PLAIN + (len as u8 - SHORT_BYTES));
+    columns.extend(tail, &value.to_be_bytes::<32>()[32 - len..]);
 }
 
 /// Reads a number back.
@@ -37,8 +38,13 @@ pub(super) fn get(readers: &mut Readers<'_>, head: Column, tail: Column) -> Resu
     if len > 32 {
         return Err(UnpackError::Damaged("a number is too long"));
     }
-    let digits = U256::from_be_slice(readers.get(tail).bytes(usize::from(len))?);
-    digits.checked_mul(U256::from(10).pow(U256::from(zeros))).ok_or(UnpackError::Damaged("a number is too large"))
+    let bytes = readers.get(tail).bytes(usize::from(len))?;
+    if len > 8 {
+        return Ok(U256::from_be_slice(bytes));
+    }
+    let digits = bytes.iter().fold(0, |digits, byte| digits << 8 | u128::from(*byte));
+    let power = 10u128.pow(u32::from(zeros));
+    Ok(digits.checked_mul(power).map_or_else(|| U256::from(digits) * U256::from(power), U256::from))
 }
 
 /// Reads a number that has to fit a smaller type.
@@ -51,17 +57,49 @@ pub(super) fn get_as<T: TryFrom<U256>>(
 }
 
 /// The number without its decimal zeros, as far as a head can tell them, and how many there were.
-pub(super) fn strip(value: U256) -> (U256, u8) {
-    if value.is_zero() {
-        return (value, 0);
+pub(super) fn strip(mut value: u128) -> (u128, u8) {
+    let mut zeros = 0;
+    if value == 0 {
+        return (value, zeros);
     }
-    if let Ok(mut small) = u128::try_from(value) {
-        let mut zeros = 0;
-        while zeros < ZEROS - 1 && small % 10 == 0 {
+    // Division of 128 bits is slow: nine zeros at a time while it is needed.
+    while value > u128::from(u64::MAX) && zeros + 9 < ZEROS && value % 1_000_000_000 == 0 {
+        value /= 1_000_000_000;
+        zeros += 9;
+    }
+    while value > u128::from(u64::MAX) && zeros + 1 < ZEROS && value % 10 == 0 {
+        value /= 10;
+        zeros += 1;
+    }
+    if let Ok(mut small) = u64::try_from(value) {
+        while zeros + 1 < ZEROS && small % 10 == 0 {
             small /= 10;
             zeros += 1;
         }
-        return (U256::from(small), zeros);
+        value = u128::from(small);
     }
-    (value, 0)
+    (value, zeros)
+}
+
+/// How many bytes a number has without leading zeros.
+fn significant(value: u128) -> usize {
+    16 - value.leading_zeros() as usize / 8
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn stripped_numbers_are_the_same_numbers(digits: u64, shift in 0u32..64, power in 0u32..20) {
+            let value = u128::from(digits >> shift) * 10u128.pow(power);
+            let (stripped, zeros) = strip(value);
+            prop_assert!(zeros < ZEROS);
+            prop_assert_eq!(stripped * 10u128.pow(u32::from(zeros)), value);
+            prop_assert!(value == 0 || stripped % 10 != 0 || zeros == ZEROS - 1);
+        }
+    }
 }

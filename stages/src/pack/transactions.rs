@@ -34,19 +34,26 @@ const ENTRY_BYTES: usize = 32;
 pub(super) struct Writer {
     pub tables: Tables,
     parities: Vec<bool>,
+    again: Vec<u8>,
 }
 
 impl Writer {
     /// Writes one transaction.
     pub(super) fn put(&mut self, columns: &mut Columns, chain_id: u64, raw: &[u8]) {
         match TxEnvelope::decode_2718_exact(raw) {
-            Ok(tx) if tx.encoded_2718() == raw && !has_sidecar(&tx) => self.put_envelope(columns, chain_id, &tx),
+            Ok(tx) if !has_sidecar(&tx) && self.encodes_to(&tx, raw) => self.put_envelope(columns, chain_id, &tx),
             _ => {
                 columns.push(Column::Kind, RAW);
                 columns.varint(Column::Lists, raw.len() as u64);
                 columns.extend(Column::Blob, raw);
             }
         }
+    }
+
+    fn encodes_to(&mut self, tx: &TxEnvelope, raw: &[u8]) -> bool {
+        self.again.clear();
+        tx.encode_2718(&mut self.again);
+        self.again == raw
     }
 
     fn put_envelope(&mut self, columns: &mut Columns, chain_id: u64, tx: &TxEnvelope) {

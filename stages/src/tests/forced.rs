@@ -9,7 +9,7 @@ use crate::changes::Account;
 use crate::execute::ExecuteError;
 use crate::follow::BlockError;
 use crate::genesis::GenesisAccount;
-use crate::pack::{UnpackLimits, UnpackedBlock, pack, rebuild, unpack};
+use crate::pack::{Level, UnpackLimits, UnpackedBlock, pack, rebuild, unpack};
 use crate::protocol::{FEE_POT, PrefixError, SEQUENCER_SET, SYSTEM, SYSTEM_GAS, batch_paid};
 use crate::rules::{HeaderChoices, HeaderInputs};
 use crate::*;
@@ -288,7 +288,7 @@ fn sequencer_follower_and_batch_agree_on_what_l1_made_due() {
     follow(&genesis, &line.blocks);
 
     let blocks: Vec<Block> = line.blocks.iter().map(|block| block.block.clone()).collect();
-    let packed = pack(&blocks).unwrap();
+    let packed = pack(&blocks, Level::Best).unwrap();
     let unpacked = unpack(&packed.bytes, &UnpackLimits::new(&genesis.params)).unwrap();
     assert!(unpacked.blocks.iter().flat_map(|block| &block.transactions).all(|raw| !protocol::is_protocol(raw)));
     let (mut reader, mut parent) = (executor(&genesis), genesis.header());

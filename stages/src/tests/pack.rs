@@ -18,8 +18,13 @@ fn block(number: u64, timestamp_ms: u64, transactions: Vec<Bytes>) -> Block {
     Block { header, transactions }
 }
 
+/// At every level; how many bytes the best one gave.
 fn check(blocks: &[Block], limits: &UnpackLimits) -> usize {
-    let packed = pack(blocks).unwrap();
+    Level::ALL.map(|level| check_at(level, blocks, limits))[0]
+}
+
+fn check_at(level: Level, blocks: &[Block], limits: &UnpackLimits) -> usize {
+    let packed = pack(blocks, level).unwrap();
     let unpacked = unpack(&packed.bytes, limits).unwrap();
     assert_eq!(unpacked.first_block, blocks[0].header.number);
     for (read, block) in unpacked.blocks.iter().zip(blocks) {
@@ -56,8 +61,11 @@ fn empty_blocks_cost_next_to_nothing() {
 
 #[test]
 fn a_run_has_no_gap_and_is_not_empty() {
-    assert!(matches!(pack(&[]), Err(PackError::NotARun(_))));
-    assert!(matches!(pack(&[block(1, 0, Vec::new()), block(3, 0, Vec::new())]), Err(PackError::NotARun(_))));
+    assert!(matches!(pack(&[], Level::Best), Err(PackError::NotARun(_))));
+    assert!(matches!(
+        pack(&[block(1, 0, Vec::new()), block(3, 0, Vec::new())], Level::Best),
+        Err(PackError::NotARun(_))
+    ));
 }
 
 /// Calldata of the shapes that the columns know, and of none.
@@ -128,11 +136,15 @@ proptest! {
     }
 }
 
-fn sample() -> Vec<u8> {
+fn sample(level: Level) -> Vec<u8> {
     let raw: Vec<Bytes> = every_type(&Wallet::new(1)).iter().map(|tx| tx.encoded_2718().into()).collect();
     let blocks: Vec<_> =
         (1..20).map(|number| block(number, number, if number % 2 == 0 { raw.clone() } else { Vec::new() })).collect();
-    pack(&blocks).unwrap().bytes.to_vec()
+    pack(&blocks, level).unwrap().bytes.to_vec()
+}
+
+thread_local! {
+    static SAMPLES: [Vec<u8>; 3] = Level::ALL.map(sample);
 }
 
 proptest! {
@@ -141,13 +153,18 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         drop(unpack(&bytes, &limits()));
-        bytes.insert(0, 2);
+        bytes.insert(0, 3);
         drop(unpack(&bytes, &limits()));
     }
 
     #[test]
-    fn damaged_batches_are_read_or_refused(at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
-        let mut bytes = sample();
+    fn damaged_batches_are_read_or_refused(
+        level in prop::sample::select(Level::ALL.to_vec()),
+        at: prop::sample::Index,
+        byte: u8,
+        cut: prop::sample::Index,
+    ) {
+        let mut bytes = SAMPLES.with(|samples| samples[level as usize].clone());
         let at = at.index(bytes.len());
         bytes[at] = byte;
         drop(unpack(&bytes, &limits()));
@@ -158,24 +175,64 @@ proptest! {
 
 #[test]
 fn limits_hold_whatever_the_bytes_say() {
-    let bytes = sample();
     let wide = limits();
-    assert!(unpack(&bytes, &wide).is_ok());
-    let what = |limits: &UnpackLimits| match unpack(&bytes, limits) {
-        Err(UnpackError::TooLarge { what, .. }) => what,
+    for bytes in Level::ALL.map(sample) {
+        assert!(unpack(&bytes, &wide).is_ok());
+        let what = |limits: &UnpackLimits| match unpack(&bytes, limits) {
+            Err(UnpackError::TooLarge { what, .. }) => what,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(what(&UnpackLimits { bytes: 10, ..wide.clone() }), "bytes");
+        assert_eq!(what(&UnpackLimits { blocks: 18, ..wide.clone() }), "blocks");
+        assert_eq!(what(&UnpackLimits { transactions: 62, ..wide.clone() }), "transactions");
+        assert_eq!(what(&UnpackLimits { unpacked_bytes: 3_000, ..wide.clone() }), "unpacked bytes");
+    }
+    assert!(matches!(unpack(&[2, 0, 0], &wide), Err(UnpackError::Version(2))));
+}
+
+fn varint(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// The bytes of one block whose body says it has `len` bytes and is one frame of this codec.
+fn one_frame(len: usize, codec: usize, packed: &[u8]) -> Vec<u8> {
+    [&[3, 0, 0, 1], &varint(len)[..], &varint(len << 2 | codec), &varint(packed.len()), packed].concat()
+}
+
+/// 64 MiB of zeros, for a few kilobytes or less.
+#[test]
+fn bombs_are_refused() {
+    const BOMB_BYTES: usize = 64 << 20;
+    let wide = limits();
+    let zeros = vec![0; BOMB_BYTES];
+    let mut brotli = Vec::new();
+    let params = ::brotli::enc::BrotliEncoderParams { quality: 5, ..Default::default() };
+    ::brotli::BrotliCompress(&mut zeros.as_slice(), &mut brotli, &params).unwrap();
+    for (codec, packed) in [(1, zstd::bulk::compress(&zeros, 19).unwrap()), (2, brotli)] {
+        let honest = unpack(&one_frame(BOMB_BYTES, codec, &packed), &wide);
+        assert!(matches!(honest, Err(UnpackError::TooLarge { what: "unpacked bytes", .. })), "{honest:?}");
+        for len in [0, 1, 100, wide.unpacked_bytes] {
+            let lying = unpack(&one_frame(len, codec, &packed), &wide);
+            assert!(matches!(lying, Err(UnpackError::Damaged(_) | UnpackError::Decompressor(_))), "{len}: {lying:?}");
+        }
+    }
+    assert!(matches!(unpack(&one_frame(100, 3, &[0]), &wide), Err(UnpackError::Damaged("no such codec"))));
+}
+
+#[test]
+fn no_more_frames_are_read_than_a_level_writes() {
+    let frame = [&varint(1 << 2)[..], &[0]].concat();
+    let with = |frames: usize| [&[3, 0, 0, 0], &varint(frames)[..], &frame.repeat(frames)].concat();
+    let why = |frames: usize| match unpack(&with(frames), &limits()) {
+        Err(UnpackError::Damaged(why)) => why,
         other => panic!("{other:?}"),
     };
-    assert_eq!(what(&UnpackLimits { bytes: 10, ..wide.clone() }), "bytes");
-    assert_eq!(what(&UnpackLimits { blocks: 18, ..wide.clone() }), "blocks");
-    assert_eq!(what(&UnpackLimits { transactions: 62, ..wide.clone() }), "transactions");
-    assert_eq!(what(&UnpackLimits { unpacked_bytes: 3_000, ..wide.clone() }), "unpacked bytes");
-    assert!(matches!(unpack(&[1, 0, 0], &wide), Err(UnpackError::Version(1))));
-    // A zstd frame that would give 64 MiB of zeros for a few kilobytes.
-    let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 19).unwrap();
-    let mut bytes = vec![2, 0, 0, 1, 200, 1];
-    let head = bomb.len() << 1;
-    assert!(head < 1 << 14, "two bytes of a varint");
-    bytes.extend([head as u8 | 0x80, (head >> 7) as u8]);
-    bytes.extend(bomb);
-    assert!(unpack(&bytes, &wide).is_err());
+    assert_eq!(why(64), "columns are not as long as they say");
+    assert_eq!(why(65), "too many frames");
 }

@@ -4,7 +4,7 @@
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 
 use super::fixture::*;
-use crate::pack::{UnpackLimits, pack, rebuild, unpack};
+use crate::pack::{Level, UnpackLimits, pack, rebuild, unpack};
 use crate::root::state_root;
 use crate::*;
 
@@ -55,7 +55,7 @@ fn a_follower_and_a_rebuild_from_the_batch_agree_with_the_sequencer() {
         let len = line.blocks[start..].iter().position(ends).map_or(line.blocks.len() - start, |last| last + 1);
         let run: Vec<_> = line.blocks[start..start + len].iter().map(|block| block.block.clone()).collect();
         assert!(run.iter().all(|block| block.header.batch == batches));
-        let packed = pack(&run).unwrap();
+        let packed = pack(&run, Level::Best).unwrap();
         let unpacked = unpack(&packed.bytes, &UnpackLimits::new(params)).unwrap();
         assert_eq!(unpacked.first_block, run[0].header.number);
         for (block, original) in unpacked.blocks.iter().zip(&line.blocks[start..]) {

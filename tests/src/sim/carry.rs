@@ -229,7 +229,7 @@ impl World {
                 let found = self.nodes[node].store.0.borrow().batch_after(&head);
                 Report::Checked(Checked::Due(found.map(Box::new)))
             }
-            Work::Pack(batch) => packed(&batch, params, &INBOX),
+            Work::Pack(batch) => packed(&batch, 0, params, &INBOX),
             Work::Compare { from, batch, data } => compared(from, &batch, &data, params, &INBOX),
             Work::ReadEntries(blocks) => Report::Entries(self.l1.entries_in(self.nodes[node].endpoint, &blocks)),
             Work::Submit { header, .. } if !self.nodes[node].endpoint.answers() => {

@@ -6,7 +6,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use horae_contracts::{Batch, batch_digest};
-use horae_stages::pack::{PackError, UnpackError, UnpackLimits, pack, unpack};
+use horae_stages::pack::{Level, PackError, UnpackError, UnpackLimits, pack, unpack};
 use horae_stages::protocol::signed;
 use horae_stages::rules::{HeaderChoices, ends_batch};
 use horae_stages::{Block, ChainParams};
@@ -95,6 +95,14 @@ pub(super) fn next_complete(
     Ok(CompleteBatch::new(head, blocks, state_root))
 }
 
+/// How many batches are complete here behind this one.
+pub(super) fn waiting_behind(view: &ChainView, batch: &CompleteBatch, params: &ChainParams) -> Result<u64, StoreError> {
+    let reader = view.store().reader();
+    let tip = reader.header(reader.height())?;
+    let complete = tip.map_or(0, |tip| tip.batch + u64::from(ends_batch(&tip, params)));
+    Ok(complete.saturating_sub(batch.index() + 1))
+}
+
 /// The committed blocks from `first` to the end of its batch, if that is stored.
 fn run_of(reader: &StoreReader, params: &ChainParams, first: u64) -> Result<Option<Vec<Block>>, StoreError> {
     let mut blocks = Vec::new();
@@ -141,9 +149,9 @@ impl CompleteBatch {
         self.header.lastBlock
     }
 
-    /// Packs the blocks.
-    pub fn pack(&self) -> Result<Bytes, PackError> {
-        pack(&self.blocks).map(|packed| packed.bytes)
+    /// Packs the blocks. Signers read every level alike, so it is the coordinator's own choice.
+    pub fn pack(&self, level: Level) -> Result<Bytes, PackError> {
+        pack(&self.blocks, level).map(|packed| packed.bytes)
     }
 
     /// What is signed for these bytes, after [`CompleteBatch::check`] or for bytes of our own.

@@ -7,10 +7,13 @@ use alloy_primitives::{Address, Bytes};
 use horae_contracts::Batch;
 use horae_control::{ControlState, Proof, SignedEngineStatement};
 use horae_mpc::{Fault, GroupSignature};
+use horae_stages::pack::Level;
 use horae_stages::{ChainParams, L1View};
 use horae_tendermint::{NodeKey, OwnVotes, Part};
+use metrics::{counter, gauge};
 use rand_core::{CryptoRng, RngCore};
 use thiserror::Error;
+use tracing::info;
 use zeroize::Zeroizing;
 
 use super::batches::{BatchHead, CompleteBatch, Inbox, SignableBatch};
@@ -222,10 +225,15 @@ pub enum Report {
     },
 }
 
-/// Packs a batch, and unpacks it again to see that it is right.
-pub fn packed(batch: &CompleteBatch, params: &ChainParams, inbox: &Inbox) -> Report {
-    let packed = batch.pack().map_err(|why| why.to_string()).and_then(|data| {
+/// Packs a batch at the level for so many `waiting` behind it, and unpacks it again to see that it is right.
+pub fn packed(batch: &CompleteBatch, waiting: u64, params: &ChainParams, inbox: &Inbox) -> Report {
+    let level = Level::for_backlog(waiting);
+    gauge!("horae_batches_waiting").set(waiting as f64);
+    counter!("horae_batches_packed_total", "level" => level.name()).increment(1);
+    let packed = batch.pack(level).map_err(|why| why.to_string()).and_then(|data| {
         batch.check(&data, params).map_err(|why| why.to_string())?;
+        let bytes = data.len();
+        info!(index = batch.index(), level = level.name(), waiting, bytes, "batch packed");
         let signable: Box<SignableBatch> = Box::new(batch.signable(&data, inbox));
         Ok((data, signable))
     });

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, error, info, warn};
 use zeroize::Zeroizing;
 
-use super::batches::{Inbox, next_complete};
+use super::batches::{Inbox, next_complete, waiting_behind};
 use super::carrying::Checked;
 use super::io::{CouncilIo, IncarnationFileError, Report, Work, compared, packed};
 use super::l1_watch::L1News;
@@ -320,7 +320,16 @@ impl CouncilIo for NodeIo {
                     }
                 });
             }
-            Work::Pack(batch) => self.beside(move || packed(&batch, &params, &inbox)),
+            Work::Pack(batch) => {
+                let view = self.edges.view.clone();
+                self.beside(move || {
+                    let waiting = waiting_behind(&view, &batch, &params).unwrap_or_else(|why| {
+                        error!(%why, "cannot see in the store how many batches wait: packed as if none did");
+                        0
+                    });
+                    packed(&batch, waiting, &params, &inbox)
+                });
+            }
             Work::Compare { from, batch, data } => self.beside(move || compared(from, &batch, &data, &params, &inbox)),
             Work::Submit { header, signature, data } => self.on_l1(|sender| async move {
                 let index = header.index;
