@@ -1,14 +1,19 @@
 //! Runs the groups in order, each in rounds over its scenes, and hands the sheet to whoever shows it.
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
 
 use eyre::{Result, WrapErr};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Options;
+use crate::report::Report;
 use crate::scenes::{GROUPS, Group};
 use crate::sheet::Sheet;
-use crate::{baseline, machine, page, report};
+use crate::{baseline, machine, page};
 
 /// Measures what is wanted, writes the report and the page, prints the table. Exit code 1 if a group could not be measured to its end.
 ///
@@ -21,27 +26,38 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut whole = true;
     for group in GROUPS.iter().filter(|group| group.is_wanted(options)) {
         whole &= measure(group, options, &mut sheet);
+        // After each group, so that a run which is broken off leaves what it has.
+        machine.load_at_end = machine::load();
+        machine.took_s = began.elapsed().as_secs();
+        publish(&Report::of(&machine, &sheet, options), &sheet, options)?;
     }
-    machine.load_at_end = machine::load();
-    machine.took_s = began.elapsed().as_secs();
-
-    let out = options.out.clone().unwrap_or_else(beside_this);
-    std::fs::create_dir_all(&out).wrap_err_with(|| format!("cannot make {}", out.display()))?;
-    let report = report::Report::of(&machine, &sheet, options);
-    let json = serde_json::to_string_pretty(&report).wrap_err("the report as JSON")?;
-    write(&out.join("report.json"), &json)?;
-    write(&out.join("index.html"), &page::page(&report, &sheet))?;
-    if let Some(folder) = &options.baseline {
-        write(&folder.join("baseline.json"), &(json.clone() + "\n"))?;
-        write(&folder.join("BASELINE.md"), &baseline::text(&report))?;
-    }
+    let report = Report::of(&machine, &sheet, options);
     if options.json {
-        println!("{json}");
+        println!("{}", json(&report)?);
     } else {
+        let out = out(options);
         print!("{}", report.table());
         println!("\n{} and {}", out.join("report.json").display(), out.join("index.html").display());
     }
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Writes the report and the page, and `BASELINE.md` if asked for.
+fn publish(report: &Report, sheet: &Sheet, options: &Options) -> Result<()> {
+    let out = out(options);
+    std::fs::create_dir_all(&out).wrap_err_with(|| format!("cannot make {}", out.display()))?;
+    let json = json(report)? + "\n";
+    write(&out.join("report.json"), &json)?;
+    write(&out.join("index.html"), &page::page(report, sheet))?;
+    if let Some(folder) = &options.baseline {
+        write(&folder.join("baseline.json"), &json)?;
+        write(&folder.join("BASELINE.md"), &baseline::text(report))?;
+    }
+    Ok(())
+}
+
+fn json(report: &Report) -> Result<String> {
+    serde_json::to_string_pretty(report).wrap_err("the report as JSON")
 }
 
 /// Whether the group came to its end.
@@ -75,14 +91,13 @@ fn measure(group: &Group, options: &Options, sheet: &mut Sheet) -> bool {
     measured.is_ok()
 }
 
-/// `target/bench`, of the target folder in which this program lies.
-fn beside_this() -> PathBuf {
+/// Where the files go: `target/bench`, of the target folder in which this program lies, unless told.
+fn out(options: &Options) -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
-    own.parent()
-        .and_then(|profile| profile.parent())
-        .map_or_else(|| PathBuf::from("target/bench"), |target| target.join("bench"))
+    let target = own.parent().and_then(Path::parent).unwrap_or_else(|| Path::new("target"));
+    options.out.clone().unwrap_or_else(|| target.join("bench"))
 }
 
-fn write(path: &std::path::Path, text: &str) -> Result<()> {
+fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).wrap_err_with(|| format!("cannot write {}", path.display()))
 }

@@ -18,26 +18,37 @@ const ACCOUNTS: u32 = 100;
 const TRANSACTIONS: u64 = 20_000;
 /// How long the other loads last, seconds.
 const SECONDS: u64 = 4;
-/// How long idle nodes are looked at.
-const IDLE: Duration = Duration::from_secs(5);
+/// How long idle nodes are looked at for each round.
+const IDLE: Duration = Duration::from_secs(4);
 
-/// Starts four nodes.
+/// Starts four nodes, and looks at them while they are idle: after a load they sign its batches for a while.
 ///
 /// # Errors
 /// What did not start.
-pub fn open(_: &Options) -> Result<Box<dyn Scene>> {
+pub fn open(options: &Options) -> Result<Box<dyn Scene>> {
     let net = Net::start(4)?;
-    net.load("tcp", ACCOUNTS, TRANSACTIONS, 0).run()?;
-    Ok(Box::new(Four(net)))
+    let mut four = Four { net, idle: Vec::new() };
+    four.idle = (0..options.rounds).map(|_| four.idle_percent()).collect();
+    four.net.load("tcp", ACCOUNTS, TRANSACTIONS, 0).run()?;
+    Ok(Box::new(four))
 }
 
-struct Four(Net);
+struct Four {
+    net: Net,
+    /// CPU of an idle node in percent of a core, a look for each round.
+    idle: Vec<f64>,
+}
 
 impl Scene for Four {
     fn round(&mut self, sheet: &mut Sheet) -> Result<()> {
-        let net = &self.0;
+        if let Some(percent) = self.idle.pop() {
+            let figure = Figure::cost("idle/cpu", "% of a core")
+                .wants(Target::AtMost(2.0))
+                .note("mean of four nodes before any load, looks of 4 s");
+            sheet.add(figure, percent, None);
+        }
+        let net = &self.net;
         net.settle();
-        self.idle(sheet);
         let most = net.load("tcp", ACCOUNTS, TRANSACTIONS, 0).run()?.transactions_per_second;
         let note = "into one of four nodes; nodes, L1 and generator share the cores";
         sheet.add(Figure::rate("four/tcp", "tx/s").note(note), most, None);
@@ -81,21 +92,18 @@ impl Scene for Four {
 }
 
 impl Four {
-    fn idle(&self, sheet: &mut Sheet) {
-        let before: f64 = self.cpu_ns();
+    fn idle_percent(&self) -> f64 {
+        let before = self.cpu_ns();
         let began = std::time::Instant::now();
         sleep(IDLE);
-        let nodes = self.0.nodes().len() as f64;
-        let percent = (self.cpu_ns() - before) / began.elapsed().as_nanos() as f64 / nodes * 100.0;
-        let figure = Figure::cost("idle/cpu", "% of a core").wants(Target::AtMost(2.0)).note("mean of four idle nodes");
-        sheet.add(figure, percent, None);
+        (self.cpu_ns() - before) / began.elapsed().as_nanos() as f64 / self.net.nodes().len() as f64 * 100.0
     }
 
     fn cpu_ns(&self) -> f64 {
-        self.0.nodes().iter().map(|node| cpu::of_process(node.process())).sum()
+        self.net.nodes().iter().map(|node| cpu::of_process(node.process())).sum()
     }
 
     fn memory(&self) -> f64 {
-        self.0.nodes().iter().map(|node| memory_mib(node.process())).sum()
+        self.net.nodes().iter().map(|node| memory_mib(node.process())).sum()
     }
 }

@@ -110,11 +110,19 @@ impl Pipeline {
             figure = figure.wants(Target::RatioAtMost(1.25));
         }
         sheet.add(figure, course.cpu_ns / count, Some(bare));
+        if door == "tcp" {
+            let edge = course.threads.get("horae-edge").copied().unwrap_or(0.0);
+            let figure = Figure::cost("pipeline/overhead/tcp/workers", "ns/tx")
+                .beside("bare recovery, batches of 64")
+                .wants(Target::RatioAtMost(1.25))
+                .note("without the threads `horae-edge`, which here serve nothing but the load's watching and the node's own timers");
+            sheet.add(figure, (course.cpu_ns - edge) / count, Some(bare));
+        }
         let threads = sheet.threads.entry(door.to_owned()).or_default();
         for (thread, ns) in &course.threads {
             threads.insert(thread.clone(), ns / count);
         }
-        sheet.regimes.insert(door.to_owned(), course.regimes());
+        sheet.regimes.insert(door.to_owned(), course.regimes(outcome.seconds));
         if door == "tcp" {
             let groups = course.counted("horae_journal_groups_total");
             sheet.add(Figure::cost("journal/bytes", "B/tx"), course.counted("horae_journal_bytes_total") / count, None);

@@ -82,22 +82,22 @@ impl Course {
         self.metrics.get(metric).copied().unwrap_or(0.0)
     }
 
-    /// Where the workers' time went.
+    /// Where the workers' time went while a load ran for so long: what they did was done for it, and the rest of that time they were idle.
     #[must_use]
-    pub fn regimes(&self) -> Vec<Regime> {
-        let mut workers: BTreeMap<String, [f64; 3]> = BTreeMap::new();
+    pub fn regimes(&self, seconds: f64) -> Vec<Regime> {
+        let mut workers: BTreeMap<String, [f64; 2]> = BTreeMap::new();
         for (metric, ns) in &self.metrics {
             let Some(labels) = metric.strip_prefix("horae_worker_ns{") else { continue };
             let label = |key: &str| labels.split(&format!("{key}=\"")).nth(1)?.split('"').next();
             let (Some(worker), Some(regime)) = (label("worker"), label("regime")) else { continue };
-            let place = ["idle", "working", "blocked"].iter().position(|name| *name == regime);
+            let place = ["working", "blocked"].iter().position(|name| *name == regime);
             if let Some(place) = place {
                 workers.entry(worker.to_owned()).or_default()[place] = *ns;
             }
         }
-        let share = |(worker, times): (String, [f64; 3])| {
-            let all = times.iter().sum::<f64>().max(1.0);
-            Regime { worker, idle: times[0] / all, working: times[1] / all, blocked: times[2] / all }
+        let share = |(worker, [working, blocked]): (String, [f64; 2])| {
+            let all = (seconds * 1e9).max(working + blocked).max(1.0);
+            Regime { worker, idle: 1.0 - (working + blocked) / all, working: working / all, blocked: blocked / all }
         };
         workers.into_iter().map(share).collect()
     }
