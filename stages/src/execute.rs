@@ -4,7 +4,6 @@
 //! user's transaction that cannot be in a block leaves no trace; one that reverts is in it. A protocol transaction is in it
 //! whatever becomes of it. What users pay is credited when the block closes.
 
-use alloy_consensus::proofs::ordered_trie_root_with_encoder;
 use alloy_consensus::{Eip658Value, Receipt, ReceiptWithBloom, Transaction, TxEnvelope, Typed2718};
 use alloy_primitives::{Address, B256, Bloom, Bytes, Log, U256, logs_bloom};
 use revm::MainBuilder;
@@ -16,6 +15,7 @@ use revm::state::EvmState;
 use crate::changes::{Account, BlockChanges, ChangesHasher, TxChanges};
 use crate::evm::{self, ChainHandler};
 use crate::header::{Block, Header, transactions_root};
+use crate::ordered_root::ordered_root;
 use crate::params::ChainParams;
 use crate::protocol::{self, ProtocolTx};
 use crate::rules::{self, HeaderInputs};
@@ -345,7 +345,7 @@ impl<S: StateSource> Executor<S> {
             fee_recipient: inputs.fee_recipient,
             prevrandao: inputs.prevrandao,
             transactions_root: transactions_root(&raw),
-            receipts_root: ordered_trie_root_with_encoder(&receipts, |receipt, out| receipt.envelope.encode_2718(out)),
+            receipts_root: ordered_root(receipts.len(), |at, out| receipts[at].envelope.encode_2718(out)),
             changes_hash: changes.finish(),
             batch: batch.batch,
             batch_start_ms: batch.batch_start_ms,

@@ -3,10 +3,11 @@
 //! The hash of a block is `keccak256(rlp(header))` over the fields in the order below. The sequencer's signature is over
 //! a digest of that hash (`horae-control`), so it is not part of the header and a block can be rebuilt from L1 without it.
 
-use alloy_consensus::proofs::ordered_trie_root_encoded;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
+
+use crate::ordered_root::ordered_root;
 
 /// An L1 block that the control plane has agreed to read events from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, RlpEncodable, RlpDecodable, Serialize, Deserialize)]
@@ -80,7 +81,7 @@ impl Header {
 
 /// What [`Header::transactions_root`] has to be for these EIP-2718 encodings.
 pub fn transactions_root(raw: &[Bytes]) -> B256 {
-    ordered_trie_root_encoded(raw)
+    ordered_root(raw.len(), |at, out| out.extend_from_slice(&raw[at]))
 }
 
 /// A header and the EIP-2718 encodings of its transactions, in order.

@@ -21,6 +21,7 @@ pub mod header;
 pub mod limits;
 pub mod memory;
 pub mod order;
+mod ordered_root;
 pub mod overlay;
 pub mod pack;
 pub mod params;

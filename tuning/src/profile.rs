@@ -5,17 +5,26 @@ use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::check::check;
+use crate::bounds::check;
 use crate::error::ProfileError;
+use crate::machine::CpuSet;
 
 /// The profiles in the binary: name and text.
-pub const BUILT_IN: [(&str, &str); 2] =
-    [("laptop", include_str!("../profiles/laptop.toml")), ("one-socket", include_str!("../profiles/one-socket.toml"))];
+pub const BUILT_IN: [(&str, &str); 5] = [
+    ("laptop", include_str!("../profiles/laptop.toml")),
+    ("cores-8", include_str!("../profiles/cores-8.toml")),
+    ("cores-16", include_str!("../profiles/cores-16.toml")),
+    ("cores-64", include_str!("../profiles/cores-64.toml")),
+    ("two-sockets", include_str!("../profiles/two-sockets.toml")),
+];
 
 /// How to lay a node out on a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
+    /// Whether the layout has run under load on a machine of its size. What has not is shown as such wherever it is used.
+    #[serde(default = "exercised")]
+    pub exercised: bool,
     /// Transactions in flight at most.
     pub pool_size: usize,
     /// Transactions that may wait at the door; at most `pool_size`.
@@ -133,6 +142,11 @@ impl<'de> Deserialize<'de> for WorkerName {
     }
 }
 
+/// A profile that somebody wrote for a machine of his own says nothing of it.
+fn exercised() -> bool {
+    true
+}
+
 impl Default for Profile {
     fn default() -> Self {
         Self::laptop()
@@ -185,5 +199,25 @@ impl Profile {
     pub fn workers(&self) -> Vec<WorkerName> {
         let recover = (0..self.recover_workers).map(WorkerName::Recover);
         [WorkerName::Decode].into_iter().chain(recover).chain([WorkerName::Execute]).collect()
+    }
+
+    /// The cores of threads that spin: nothing else should run there.
+    #[must_use]
+    pub fn spinning_cores(&self) -> CpuSet {
+        let spinning = self.threads.iter().filter(|thread| matches!(thread.idle, Idle::Spin {}));
+        spinning.filter_map(|thread| thread.core).collect()
+    }
+
+    /// Every core that something is bound to.
+    #[must_use]
+    pub fn cores(&self) -> CpuSet {
+        let edges = [self.edges.tcp_ingest_core, self.edges.journal_core];
+        self.threads.iter().map(|thread| thread.core).chain(edges).flatten().collect()
+    }
+
+    /// The core of a worker, if its thread has one.
+    #[must_use]
+    pub fn core_of(&self, worker: WorkerName) -> Option<usize> {
+        self.threads.iter().find(|thread| thread.workers.contains(&worker)).and_then(|thread| thread.core)
     }
 }

@@ -11,7 +11,7 @@ use horae_stages::{
 use crate::cpu::{Spent, Stopwatch};
 use crate::fixtures::{self, Parcel};
 
-/// A burst of the recover worker.
+/// A burst of the decode and recover workers.
 const BURST: usize = 64;
 /// Milliseconds from one block to the next.
 const BLOCK_MS: u64 = 20;
@@ -130,13 +130,17 @@ impl Line {
             parcel.fill(raw, now_ms, 0);
             frames.push(Frame::new(parcel));
         }
+        let mut arrived = Vec::with_capacity(BURST);
         let (mut decoded, mut fresh) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let (mut recovered, mut burst) = (Vec::with_capacity(count), Vec::with_capacity(BURST));
         let (mut ready, mut ordered) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let base_fee = rules::next_base_fee(self.sealer.tip(), &fixtures::params());
 
         let mut watch = Stopwatch::start();
-        decoded.extend(frames.drain(..).map(|frame| self.decode.step(frame).expect("it decodes")));
+        while !frames.is_empty() {
+            arrived.extend(frames.drain(..frames.len().min(BURST)));
+            self.decode.burst(&mut arrived, |done| decoded.push(done.expect("it decodes")));
+        }
         ledger.decode += watch.lap();
         fresh.extend(decoded.drain(..).map(|decoded| self.dedup.step(decoded).expect("it is new")));
         ledger.dedup += watch.lap();

@@ -13,7 +13,7 @@ use crate::args::Options;
 use crate::cpu::spent;
 use crate::fixtures::{self, Kind, Senders};
 use crate::sheet::{Figure, Sheet, Target};
-use crate::system::load;
+use crate::system::load::{self, Load};
 use crate::system::net::Net;
 use crate::system::observe::{Calls, Course, Look};
 
@@ -85,7 +85,7 @@ impl Pipeline {
     fn loaded(&self, door: &str) -> Result<(load::Outcome, Course)> {
         self.net.settle();
         let node = self.net.node(0);
-        let load = self.net.load(door, ACCOUNTS, TRANSACTIONS, 0);
+        let load = Load { ceiling: true, ..self.net.load(door, ACCOUNTS, TRANSACTIONS, 0) };
         let look = Look::at(node)?;
         let outcome = load.run()?;
         let course = look.until_now(node)?;
@@ -101,8 +101,10 @@ impl Pipeline {
     fn add(&self, sheet: &mut Sheet, door: &str, outcome: &load::Outcome, course: &Course, bare: f64) {
         let count = outcome.committed as f64;
         let figure = Figure::rate(format!("pipeline/{door}"), "tx/s")
+            .beside("the generator into a sink that does nothing")
             .note("committed at the sink; load generator, node and L1 share the cores");
-        sheet.add(figure, outcome.transactions_per_second, None);
+        let ceiling = outcome.ceiling.map(|ceiling| ceiling.transactions_per_second);
+        sheet.add(figure, outcome.transactions_per_second, ceiling);
         let mut figure = Figure::cost(format!("pipeline/overhead/{door}"), "ns/tx")
             .beside("bare recovery, batches of 64")
             .note("CPU time of the node's process, what the load's own watching of the chain asks of it included");

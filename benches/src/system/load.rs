@@ -31,6 +31,8 @@ pub struct Load {
     pub transactions: u64,
     /// Transactions a second; 0 sends as fast as the chain commits.
     pub rate: u32,
+    /// First send the same to a sink that does nothing: what the generator itself can do.
+    pub ceiling: bool,
 }
 
 /// What a load came to.
@@ -48,8 +50,17 @@ pub struct Outcome {
     pub seconds: f64,
     /// Committed a second.
     pub transactions_per_second: f64,
+    /// What the generator alone did, if that was asked for.
+    pub ceiling: Option<Ceiling>,
     /// Latency by strength, milliseconds, from when a transaction was due.
     pub latency_ms: BTreeMap<String, Quantiles>,
+}
+
+/// The generator alone.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Ceiling {
+    /// Taken a second by a sink that does nothing.
+    pub transactions_per_second: f64,
 }
 
 /// Quantiles of a latency.
@@ -76,6 +87,9 @@ impl Load {
         }
         command.args(["--accounts", &self.accounts.to_string(), "--transactions", &self.transactions.to_string()]);
         command.args(["--rate", &self.rate.to_string()]);
+        if self.ceiling {
+            command.arg("--ceiling");
+        }
         let output = command.stdin(Stdio::null()).output().wrap_err("starting horae load")?;
         // Exit code 1 means that not all was committed, and the answer says so.
         match serde_json::from_slice(&output.stdout) {

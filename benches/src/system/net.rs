@@ -61,7 +61,7 @@ impl Net {
             "quic" => Door::Quic(loopback(ports.quic)),
             _ => Door::Rpc,
         };
-        Load { rpc: format!("http://{}", loopback(ports.rpc)), door, accounts, transactions, rate }
+        Load { rpc: format!("http://{}", loopback(ports.rpc)), door, accounts, transactions, rate, ceiling: false }
     }
 
     /// Waits until the nodes' workers have gone idle.

@@ -6,9 +6,9 @@ use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    apply::args::ApplyCommand, governance::args::GovernanceCommand, logs::LogFormat, queue::args::QueueCommand,
-    rewards::args::RewardsCommand, slash::SlashCommand, stake::args::StakeCommand, vault::args::VaultCommand,
-    vote::args::VoteCommand,
+    apply::args::ApplyCommand, governance::args::GovernanceCommand, load::args::LoadOptions, logs::LogFormat,
+    queue::args::QueueCommand, rewards::args::RewardsCommand, slash::SlashCommand, stake::args::StakeCommand,
+    tune::args::TuneCommand, vault::args::VaultCommand, vote::args::VoteCommand,
 };
 
 /// Where a devnet keeps everything unless told otherwise.
@@ -116,10 +116,26 @@ pub enum Command {
     ///
     /// When the link breaks, the feed is taken up again where it was.
     Feed(FeedOptions),
-    /// Send signed transfers at a rate and measure how fast they are confirmed.
+    /// Send signed transactions at a rate and measure how fast they are confirmed: by Horae, or by any other Ethereum JSON-RPC endpoint.
+    ///
+    /// Everything is signed before the first transaction leaves, and each leaves when it is due, whether or not earlier ones are answered:
+    /// a chain that stalls is charged with all that waits meanwhile, for latency counts from when a transaction was due. With --rate 0
+    /// a bounded number is under way instead, and latency counts from when each left.
+    ///
+    /// Accounts are derived from the key that funds them, and topped up where they lack something. The contracts that --mix asks for are
+    /// deployed where they are not there yet. A Horae node is asked for the strength of every block; of any other endpoint the latest
+    /// block is polled, and its reorganisations are not followed.
+    ///
+    /// Exit code 0 if all was committed, 1 if not, 130 after Ctrl-C, which prints what was measured until then.
     Load(LoadOptions),
     /// Rebuild the chain from L1 alone.
     Derive(DeriveOptions),
+    /// Fit a node to its machine: what slows it down, what puts that right, which profile to take.
+    Tune {
+        /// What to do.
+        #[command(subcommand)]
+        command: TuneCommand,
+    },
     /// Run a command that ends when another process does.
     #[command(hide = true)]
     Under(UnderOptions),
@@ -388,38 +404,6 @@ pub struct KeysOptions {
     /// Print what this owner needs to lock stake for these keys: they, and the signer's proof that it serves the owner. Secrets stay here.
     #[arg(long, value_name = "ADDRESS", requires = "json")]
     pub owner: Option<Address>,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `horae load`
-#[derive(Debug, Args)]
-pub struct LoadOptions {
-    /// Send over JSON-RPC, to this URL.
-    #[arg(long, value_name = "URL", required_unless_present_any = ["quic", "tcp"], env = "HORAE_RPC")]
-    pub rpc: Option<String>,
-    /// Send over QUIC, to this address; --rpc then only measures.
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "tcp")]
-    pub quic: Option<SocketAddr>,
-    /// Send over framed TCP, to this address; --rpc then only measures.
-    #[arg(long, value_name = "ADDRESS")]
-    pub tcp: Option<SocketAddr>,
-    /// Accounts that send.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub accounts: u32,
-    /// Transactions in all.
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    pub transactions: u64,
-    /// Transactions a second, sent whether or not earlier ones are answered; 0 sends as fast as the chain commits.
-    #[arg(long, value_name = "R", default_value_t = 1_000)]
-    pub rate: u32,
-    /// Private key (hex) that funds the accounts; the first test account of a devnet unless told.
-    #[arg(long, value_name = "HEX", env = "HORAE_LOAD_KEY", hide_env_values = true)]
-    pub key: Option<String>,
-    /// Give up when nothing more is committed for this long, in seconds.
-    #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub patience: u64,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,

@@ -60,3 +60,27 @@ impl From<crate::account::KeystoreError> for CliError {
         Self(error.to_string())
     }
 }
+
+impl From<horae_tuning::ProfileError> for CliError {
+    fn from(error: horae_tuning::ProfileError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<horae_tuning::change::ChangeError> for CliError {
+    fn from(error: horae_tuning::change::ChangeError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<horae_tuning::machine::TopologyError> for CliError {
+    fn from(error: horae_tuning::machine::TopologyError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<horae_tuning::capacity::ReportError> for CliError {
+    fn from(error: horae_tuning::capacity::ReportError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,5 +1,5 @@
 //! `horae`: runs a node, a whole devnet, a load; shows slots, epochs and validators; locks stake and reports offences on L1; follows and
-//! verifies the feed; rebuilds the chain from L1. A library, so that `horae-planted` of the tests is the same program but for its faults.
+//! verifies the feed; rebuilds the chain from L1; fits a node to its machine. A library, so that `horae-planted` of the tests is the same program but for its faults.
 
 mod account;
 mod admin;
@@ -29,6 +29,7 @@ mod signals;
 mod slash;
 mod stake;
 mod status;
+mod tune;
 mod under;
 mod validators;
 mod vault;
@@ -63,6 +64,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Under(options) => return Err(under::run(&options)),
         Command::Node(NodeOptions { home: Some(home), command: None }) => return node::run(&home).map(done),
+        Command::Tune { command } => return tune::run(&command),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -105,7 +107,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             Command::Feed(options) => feed::run(&options).await.map(done),
             Command::Load(options) => load::run(options).await,
             Command::Derive(options) => derive::run(&options).await,
-            Command::Under(_) | Command::Node(_) => Ok(ExitCode::SUCCESS),
+            Command::Under(_) | Command::Node(_) | Command::Tune { .. } => Ok(ExitCode::SUCCESS),
         }
     })
 }

@@ -3,15 +3,18 @@
 use std::{os::unix::process::CommandExt, process::Command};
 
 use horae_node::{config::NodeConfig, council::Ended, home::Home};
+use horae_tuning::Profile;
 
 use std::path::Path;
 
-use crate::{error::CliError, signals::asked_to_stop};
+use crate::{error::CliError, signals::asked_to_stop, tune};
 
 /// Runs until a signal comes or the node cannot go on.
 pub fn run(home: &Path) -> Result<(), CliError> {
     let config = NodeConfig::load(Home::new(home))?;
-    let shutdown = async {
+    let findings = tune::warn(&config.settings.profile, &Profile::load(&config.settings.profile)?);
+    let shutdown = async move {
+        tune::count(findings);
         match asked_to_stop() {
             Ok(signal) => tracing::info!("{}: stopping", signal.await),
             Err(error) => {

@@ -8,6 +8,7 @@ use jsonrpsee::{
     core::{
         client::{ClientT, Error},
         params::{ArrayParams, BatchRequestBuilder},
+        traits::ToRpcParams,
     },
     http_client::{HttpClient, HttpClientBuilder},
 };
@@ -162,12 +163,22 @@ impl Rpc {
         method: &'static str,
         params: impl IntoIterator<Item = [Value; N]>,
     ) -> Result<Vec<Result<R, (i32, String)>>, Error> {
+        let params = params.into_iter().map(array).collect::<Result<Vec<_>, _>>()?;
+        self.try_batch(method, params).await
+    }
+
+    /// The same, with parameters in whatever form.
+    pub async fn try_batch<R: DeserializeOwned + std::fmt::Debug + 'static>(
+        &self,
+        method: &'static str,
+        params: impl IntoIterator<Item: ToRpcParams>,
+    ) -> Result<Vec<Result<R, (i32, String)>>, Error> {
         let mut answers = Vec::new();
         let mut params = params.into_iter().peekable();
         while params.peek().is_some() {
             let mut batch = BatchRequestBuilder::new();
             for params in params.by_ref().take(BATCH_CALLS) {
-                batch.insert(method, array(params)?).map_err(Error::ParseError)?;
+                batch.insert(method, params).map_err(Error::ParseError)?;
             }
             let responses = self.client.batch_request::<R>(batch).await?;
             answers.extend(responses.into_iter().map(|r| r.map_err(|e| (e.code(), e.message().to_owned()))));

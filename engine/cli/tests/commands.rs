@@ -41,7 +41,7 @@ fn path(path: &Path) -> &str {
 fn every_command_and_every_option_has_help() {
     let top = stdout(&horae(&["--help"]));
     for command in
-        ["devnet", "node", "init", "slot", "epoch", "validators", "keys", "rewards", "feed", "load", "derive"]
+        ["devnet", "node", "init", "slot", "epoch", "validators", "keys", "rewards", "feed", "load", "derive", "tune"]
     {
         assert!(top.contains(command), "{command} is not in {top}");
         let help = stdout(&horae(&[command, "--help"]));
@@ -53,6 +53,10 @@ fn every_command_and_every_option_has_help() {
     for (command, options) in [
         (vec!["devnet"], vec!["--nodes", "--home", "--reset", "--until-batches", "--load", "--report", "--base-port"]),
         (vec!["load"], vec!["--rpc", "--quic", "--tcp", "--accounts", "--transactions", "--rate", "--json"]),
+        (
+            vec!["load"],
+            vec!["--mix", "--skew", "--save", "--from", "--ceiling", "--window", "--report", "--html", "--key"],
+        ),
         (vec!["feed"], vec!["--rpc", "--from", "--until", "--verify", "--genesis", "--json"]),
         (vec!["derive"], vec!["--l1", "--inbox", "--home", "--compare", "--json"]),
         (vec!["slot", "status"], vec!["--rpc", "--json"]),
@@ -62,6 +66,11 @@ fn every_command_and_every_option_has_help() {
         (vec!["rewards", "show"], vec!["--home", "--genesis", "--history", "--json"]),
         (vec!["rewards", "settle"], vec!["--rpc", "--home", "--key-file", "--yes", "--dry-run", "--json"]),
         (vec!["rewards", "calculator"], vec!["--stake", "--total", "--share", "--months", "--later-rate", "--json"]),
+        (vec!["tune", "check"], vec!["--profile", "--home", "--only", "--json"]),
+        (vec!["tune", "apply"], vec!["--profile", "--home", "--only", "--dry-run", "--json"]),
+        (vec!["tune", "revert"], vec!["--force", "--dry-run", "--json"]),
+        (vec!["tune", "plan"], vec!["--rate", "--cores", "--report", "--out", "--json"]),
+        (vec!["tune", "capacity"], vec!["--report", "--rate", "--write"]),
         (vec!["init"], vec!["--home", "--json", "--genesis", "--l1", "--passphrase-file"]),
     ] {
         let help = stdout(&horae(&[command.clone(), vec!["--help"]].concat()));

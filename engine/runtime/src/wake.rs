@@ -29,6 +29,8 @@ pub struct Waker(Kind);
 
 #[derive(Clone)]
 enum Kind {
+    /// Nobody to wake.
+    Awake,
     Bell(Arc<Bell>),
     Call(Arc<dyn Fn() + Send + Sync>),
 }
@@ -40,16 +42,18 @@ impl Waker {
         Self(Kind::Call(Arc::new(call)))
     }
 
-    /// A waker that does nothing, for a consumer that is polled anyway (the simulator).
+    /// A waker that does nothing, not even a fence: for a consumer that never sleeps, because it has a core of its own to spin on or
+    /// is polled anyway (the simulator).
     #[must_use]
     pub fn none() -> Self {
-        Self::from_fn(|| {})
+        Self(Kind::Awake)
     }
 
     /// Makes sure that the thread looks at its inputs after this call. What it should find must be written before.
     #[inline]
     pub fn wake(&self) {
         match &self.0 {
+            Kind::Awake => {}
             Kind::Bell(bell) => {
                 fence(Ordering::SeqCst);
                 if bell.asleep.load(Ordering::Relaxed) {

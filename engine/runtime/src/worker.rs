@@ -149,10 +149,13 @@ impl Bundle {
         Self { name: name.into(), core, idle, parker: Parker::new(), workers: Vec::new() }
     }
 
-    /// Wakes the thread; hand it to the producers of every ring, door and cell that its workers read.
+    /// Wakes the thread, if it ever sleeps; hand it to the producers of every ring, door and cell that its workers read.
     #[must_use]
     pub fn waker(&self) -> Waker {
-        self.parker.waker()
+        match self.idle {
+            IdlePolicy::Spin => Waker::none(),
+            IdlePolicy::Park { .. } => self.parker.waker(),
+        }
     }
 
     /// Adds a worker behind those there are.

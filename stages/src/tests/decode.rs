@@ -250,3 +250,29 @@ fn a_genesis_file_reads_back_and_says_what_is_wrong_with_it() {
     genesis.params.slot_blocks = 0;
     assert_eq!(genesis.check(), Err(GenesisError::Param("slot_blocks")));
 }
+
+#[test]
+fn a_burst_is_decoded_as_its_transactions_are_one_by_one() {
+    let wallet = Wallet::new(1);
+    let mut raws: Vec<Vec<u8>> = every_type(&wallet).iter().map(Encodable2718::encoded_2718).collect();
+    raws.extend([vec![], vec![0xc0], vec![0x7e, 1], vec![2; 3_000]]);
+    raws.extend(every_type(&wallet).iter().map(Encodable2718::encoded_2718));
+    let frame = |raw: &Vec<u8>| {
+        let mut body = Box::<TxBody>::default();
+        body.fill(raw, 0, 0);
+        Frame::new(body)
+    };
+    let told = |result: Result<Decoded<Box<TxBody>>, Rejected<Box<TxBody>>>| match result {
+        Ok(decoded) => Ok((decoded.body().hash(), decoded.body().envelope().cloned(), decoded.body().raw().to_vec())),
+        Err(rejected) => Err((rejected.why, rejected.parcel.raw().to_vec())),
+    };
+    let mut decode = Decode::new(policy());
+    let want: Vec<_> = raws.iter().map(|raw| told(decode.step(frame(raw)))).collect();
+    for _ in 0..2 {
+        let mut burst: Vec<_> = raws.iter().map(frame).collect();
+        let mut have = Vec::new();
+        decode.burst(&mut burst, |result| have.push(told(result)));
+        assert!(burst.is_empty());
+        assert_eq!(have, want);
+    }
+}

@@ -133,4 +133,8 @@ impl ReplicaIo for Edges {
     fn forget(&mut self, hash: B256) {
         self.forgotten.push(hash);
     }
+
+    fn fail(&mut self, why: String) {
+        self.fault.get_or_insert(why);
+    }
 }

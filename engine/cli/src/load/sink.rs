@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,136 +12,167 @@ use std::{
 use hdrhistogram::Histogram;
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::plan::Plan;
-use crate::{
-    error::CliError,
-    rpc::{BlockReport, Rpc, value},
-};
+use super::{chain::Chain, mix::Kind, pace::Pace, plan::Plan, tally::latencies};
+use crate::error::CliError;
 
-/// How often the heads are looked at: latencies are known to within this and one answer's time.
-pub const POLL: Duration = Duration::from_millis(5);
-/// Longest latency that is told apart, in microseconds.
-const LATENCY_MAX_US: u64 = 600_000_000;
+/// Pause after the node had no answer.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Blocks read at a time.
 const STRIDE: u64 = 100;
 
-/// The strengths that are measured.
-pub const STRENGTHS: [&str; 3] = ["ordered", "certified", "committed"];
-
 /// A watch on the chain.
 pub struct Sink {
-    task: JoinHandle<Result<Seen, CliError>>,
+    task: JoinHandle<()>,
     stopped: Arc<AtomicBool>,
     committed: Arc<AtomicU64>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 /// What was seen.
+#[derive(Clone)]
 pub struct Seen {
     /// Latencies in microseconds, by strength.
-    pub latencies: [Histogram<u64>; 3],
+    pub latencies: Vec<(&'static str, Histogram<u64>)>,
+    /// Committed, by kind.
+    pub kinds: [u64; Kind::ALL.len()],
     /// When the last transaction was seen committed, from the start.
     pub last: Duration,
     /// Blocks with transactions of the load.
     pub blocks: u64,
+    /// How often the chain could not be looked at.
+    pub blind: u64,
 }
 
 impl Sink {
-    /// Watches from the present head on.
-    pub async fn watch(rpc: Rpc, plan: Arc<Plan>) -> Result<Self, CliError> {
-        let head = rpc.status().await?.heads.ordered;
-        let histogram =
-            || Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).map_err(|e| CliError::because("histogram", e));
-        let seen = Seen { latencies: [histogram()?, histogram()?, histogram()?], last: Duration::ZERO, blocks: 0 };
+    /// Watches from the present head on, looking every `poll`.
+    pub async fn watch(chain: Arc<Chain>, plan: Arc<Plan>, pace: Arc<Pace>, poll: Duration) -> Result<Self, CliError> {
+        let told = chain.heads().await?;
+        let histograms = chain.strengths().iter().map(|name| Ok((*name, latencies()?)));
+        let latencies = histograms.collect::<Result<Vec<_>, CliError>>()?;
+        let seen = Seen { latencies, kinds: [0; Kind::ALL.len()], last: Duration::ZERO, blocks: 0, blind: 0 };
+        let seen = Arc::new(Mutex::new(seen));
         let (stopped, committed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let watch = Watch {
-            rpc,
+            chain,
+            read: told.first().copied().unwrap_or_default(),
+            met: vec![false; plan.len()],
             plan,
-            told: [head; 3],
+            pace,
+            poll,
+            told,
             blocks: HashMap::new(),
-            seen,
+            seen: seen.clone(),
             stopped: stopped.clone(),
             committed: committed.clone(),
         };
-        Ok(Self { task: tokio::spawn(watch.run()), stopped, committed })
+        Ok(Self { task: tokio::spawn(watch.run()), stopped, committed, seen })
     }
 
-    /// Transactions of the load seen committed so far.
-    pub fn committed(&self) -> u64 {
-        self.committed.load(Ordering::Relaxed)
-    }
-
-    /// The same, for who sends.
+    /// Transactions of the load seen committed so far, for who sends.
     pub fn counter(&self) -> &Arc<AtomicU64> {
         &self.committed
+    }
+
+    /// What was seen so far.
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        lock(&self.seen)
     }
 
     /// Ends the watch.
     pub async fn finish(self) -> Result<Seen, CliError> {
         self.stopped.store(true, Ordering::Relaxed);
-        self.task.await.map_err(|e| CliError::because("watching the chain", e))?
+        self.task.await.map_err(|e| CliError::because("watching the chain", e))?;
+        Ok(lock(&self.seen).clone())
     }
 }
 
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Watch {
-    rpc: Rpc,
+    chain: Arc<Chain>,
     plan: Arc<Plan>,
+    pace: Arc<Pace>,
+    poll: Duration,
+    /// Highest block read.
+    read: u64,
     /// Highest block told, by strength.
-    told: [u64; 3],
-    /// Blocks that are ordered and not yet committed: which of our transactions each has.
+    told: Vec<u64>,
+    /// Blocks that are read and not yet committed: which of our transactions each has.
     blocks: HashMap<u64, Vec<usize>>,
-    seen: Seen,
+    /// Which transactions were in a block: one that is in another block again counts once.
+    met: Vec<bool>,
+    seen: Arc<Mutex<Seen>>,
     stopped: Arc<AtomicBool>,
     committed: Arc<AtomicU64>,
 }
 
 impl Watch {
-    async fn run(mut self) -> Result<Seen, CliError> {
+    async fn run(mut self) {
         while !self.stopped.load(Ordering::Relaxed) {
-            match self.rpc.status().await {
-                Ok(status) => {
-                    let now = self.plan.now();
-                    let heads = [status.heads.ordered, status.heads.certified, status.heads.committed];
-                    self.read(heads[0].max(heads[2])).await?;
-                    for (strength, head) in heads.into_iter().enumerate() {
-                        self.tell(strength, head, now);
-                    }
+            let pause = match self.look().await {
+                Ok(()) => self.poll,
+                Err(error) => {
+                    tracing::debug!(%error, "the chain cannot be watched; trying again");
+                    lock(&self.seen).blind += 1;
+                    AGAIN_AFTER
                 }
-                Err(error) => tracing::warn!(%error, "the chain cannot be watched; trying again"),
-            }
-            sleep(POLL).await;
+            };
+            sleep(pause).await;
         }
-        Ok(self.seen)
+    }
+
+    async fn look(&mut self) -> Result<(), CliError> {
+        let heads = self.chain.heads().await?;
+        let now = self.pace.now();
+        self.fall_back(heads[0]);
+        self.read(heads[0]).await?;
+        for (strength, head) in heads.into_iter().enumerate() {
+            self.tell(strength, head, now);
+        }
+        Ok(())
+    }
+
+    /// Forgets blocks above the head: they are void, and others will be in their place.
+    fn fall_back(&mut self, head: u64) {
+        for number in head + 1..=self.read {
+            for at in self.blocks.remove(&number).unwrap_or_default() {
+                self.met[at] = false;
+            }
+        }
+        self.read = self.read.min(head);
+        self.told.iter_mut().for_each(|told| *told = (*told).min(head));
     }
 
     /// Reads the blocks above those read before.
     async fn read(&mut self, head: u64) -> Result<(), CliError> {
-        let mut from = self.told[0] + 1;
-        while from <= head {
-            let to = head.min(from + STRIDE - 1);
-            let asked = (from..=to).map(|number| [value(format!("{number:#x}"))]);
-            let reports: Vec<Option<BlockReport>> = self.rpc.ask_many("horae_block", asked).await?;
-            for (number, report) in (from..=to).zip(reports) {
-                let hashes = report.map(|report| report.transactions).unwrap_or_default();
-                let ours: Vec<usize> = hashes.iter().filter_map(|hash| self.plan.find(hash)).collect();
-                self.seen.blocks += u64::from(!ours.is_empty());
+        while self.read < head {
+            let (from, to) = (self.read + 1, head.min(self.read + STRIDE));
+            for (number, hashes) in (from..=to).zip(self.chain.transactions(from, to).await?) {
+                let (plan, met) = (&self.plan, &mut self.met);
+                let is_new = |at: &usize| !std::mem::replace(&mut met[*at], true);
+                let ours: Vec<usize> = hashes.iter().filter_map(|hash| plan.find(hash)).filter(is_new).collect();
+                lock(&self.seen).blocks += u64::from(!ours.is_empty());
                 self.blocks.insert(number, ours);
             }
-            from = to + 1;
+            self.read = to;
         }
         Ok(())
     }
 
     fn tell(&mut self, strength: usize, head: u64, now: Duration) {
+        let mut seen = lock(&self.seen);
         for number in self.told[strength] + 1..=head {
             for at in self.blocks.get(&number).into_iter().flatten() {
-                let latency = now.saturating_sub(self.plan.since(*at)).as_micros() as u64;
-                self.seen.latencies[strength].saturating_record(latency.max(1));
+                seen.latencies[strength].1.saturating_record(self.pace.latency_us(*at, now));
             }
-            if strength == STRENGTHS.len() - 1 {
-                let count = self.blocks.remove(&number).map_or(0, |ours| ours.len() as u64);
-                if count > 0 {
-                    self.committed.fetch_add(count, Ordering::Relaxed);
-                    self.seen.last = now;
+            if strength == self.told.len() - 1 {
+                let ours = self.blocks.remove(&number).unwrap_or_default();
+                ours.iter().for_each(|at| seen.kinds[self.plan.kind(*at) as usize] += 1);
+                if !ours.is_empty() {
+                    self.committed.fetch_add(ours.len() as u64, Ordering::Relaxed);
+                    seen.last = now;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Accounts that send plain transfers.
+//! Signed EIP-1559 transactions.
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
@@ -19,7 +19,7 @@ pub struct Signed {
     pub raw: Bytes,
 }
 
-/// What every transfer of a run shares.
+/// What all transactions of a run share.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     /// EIP-155 chain id.
@@ -30,23 +30,53 @@ pub struct Terms {
     pub tip: u128,
 }
 
-/// Signs a transfer of `value` wei.
-pub fn transfer(key: &SignerKey, terms: Terms, nonce: u64, to: Address, value: U256) -> Signed {
+/// What a transaction does.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// Whom it calls, or that it deploys.
+    pub to: TxKind,
+    /// Wei that go with it.
+    pub value: U256,
+    /// Calldata, or creation code.
+    pub input: Bytes,
+    /// Its gas limit.
+    pub gas: u64,
+}
+
+impl Action {
+    /// Pays `value` wei.
+    pub fn transfer(to: Address, value: U256) -> Self {
+        Self { to: TxKind::Call(to), value, input: Bytes::new(), gas: TRANSFER_GAS }
+    }
+
+    /// Calls a contract.
+    pub fn call(to: Address, input: impl Into<Bytes>, gas: u64) -> Self {
+        Self { to: TxKind::Call(to), value: U256::ZERO, input: input.into(), gas }
+    }
+}
+
+/// Signs.
+pub fn sign(key: &SignerKey, terms: Terms, nonce: u64, action: Action) -> Signed {
     let transaction = TxEip1559 {
         chain_id: terms.chain_id,
         nonce,
-        gas_limit: TRANSFER_GAS,
+        gas_limit: action.gas,
         max_fee_per_gas: terms.max_fee,
         max_priority_fee_per_gas: terms.tip,
-        to: TxKind::Call(to),
-        value,
+        to: action.to,
+        value: action.value,
         access_list: Default::default(),
-        input: Bytes::new(),
+        input: action.input,
     };
     let signature = key.sign(transaction.signature_hash()).0;
     let signature = alloy_primitives::Signature::from_bytes_and_parity(&signature[..64], signature[64] == 1);
     let envelope = TxEnvelope::from(transaction.into_signed(signature));
     Signed { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() }
+}
+
+/// Signs a transfer of `value` wei.
+pub fn transfer(key: &SignerKey, terms: Terms, nonce: u64, to: Address, value: U256) -> Signed {
+    sign(key, terms, nonce, Action::transfer(to, value))
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub mod io;
 mod keygen;
 pub mod l1_watch;
 pub mod message;
+mod own;
 mod questions;
 pub mod readiness;
 mod recalling;

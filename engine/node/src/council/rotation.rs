@@ -13,6 +13,7 @@ use tracing::{debug, info};
 use super::Council;
 use super::carrying::{RETRY_MS, STAND_IN_MS};
 use super::io::{CouncilIo, Work};
+use super::own::Own;
 
 /// A rotation that waits holds up batches for so long, in milliseconds.
 const GOES_FIRST_MS: u64 = 20_000;
@@ -37,13 +38,6 @@ pub(super) struct Rotating {
     digest: B256,
     since_ms: u64,
     own: Own,
-}
-
-/// How far this node is with carrying it itself.
-enum Own {
-    Idle { not_before_ms: u64 },
-    Signing,
-    Sending,
 }
 
 impl Council {

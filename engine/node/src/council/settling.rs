@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 use super::Council;
 use super::carrying::{RETRY_MS, UNHURRIED_MS};
 use super::io::{CouncilIo, Work};
+use super::own::Own;
 
 /// While a settlement is due L1 is looked at this often, in milliseconds.
 const LOOK_MS: u64 = 3_000;
@@ -70,13 +71,6 @@ struct Due {
     since_ms: u64,
     failed: u32,
     own: Own,
-}
-
-/// How far this node is with carrying it itself.
-enum Own {
-    Idle { not_before_ms: u64 },
-    Signing,
-    Sending,
 }
 
 impl Council {

@@ -29,6 +29,7 @@ pub struct Front {
     /// Where the next one goes: fan-out is by sequence number, never by a shared queue.
     next_lane: usize,
     arrived: Vec<Pooled<TxCell>>,
+    frames: Vec<Frame<Parcel>>,
     /// What found its lane full; nothing overtakes it.
     stalled: VecDeque<Fresh<Parcel>>,
 }
@@ -53,6 +54,7 @@ impl Front {
             lanes,
             next_lane: 0,
             arrived: Vec::with_capacity(BURST),
+            frames: Vec::with_capacity(BURST),
             stalled: VecDeque::with_capacity(BURST),
         }
     }
@@ -91,13 +93,12 @@ impl Poll for Front {
         if self.hall.pop_burst(&mut self.arrived, BURST) == 0 {
             return Progress::IDLE;
         }
-        for cell in self.arrived.drain(..) {
-            let decoded = self.decode.step(Frame::new(Parcel::new(cell)));
-            match decoded.and_then(|decoded| self.dedup.step(decoded)) {
-                Ok(fresh) => self.stalled.push_back(fresh),
-                Err(rejected) => refuse(rejected, &self.traffic),
-            }
-        }
+        self.frames.extend(self.arrived.drain(..).map(|cell| Frame::new(Parcel::new(cell))));
+        let (dedup, stalled, traffic) = (&mut self.dedup, &mut self.stalled, &self.traffic);
+        self.decode.burst(&mut self.frames, |decoded| match decoded.and_then(|decoded| dedup.step(decoded)) {
+            Ok(fresh) => stalled.push_back(fresh),
+            Err(rejected) => refuse(rejected, traffic),
+        });
         self.deal();
         Progress::Worked
     }

@@ -16,10 +16,10 @@ use horae_stages::{
 use metrics::counter;
 use tracing::{debug, error, warn};
 
-use super::Replica;
 use super::chain::{Held, facts_of};
 use super::io::{Entry, ReplicaIo};
 use super::message::{BLOCKS_PER_ANSWER, BYTES_PER_ANSWER, PeerMessage, SealedBlock, Standing};
+use super::{Replica, unreadable};
 use crate::chain_view::ChainEvent;
 
 /// Blocks executed in one turn.
@@ -398,7 +398,7 @@ impl<S: StateSource> Replica<S> {
                 let held = Held::new(Arc::new(executed), signature, carried);
                 self.extend(now_ms, held, io);
             }
-            Err(BlockError::State(why)) => error!(number, %why, "cannot execute: the state cannot be read"),
+            Err(BlockError::State(why)) => io.fail(unreadable(&why)),
             Err(why) => {
                 self.disagrees = true;
                 self.arrivals.refused.push_back(signed);
@@ -436,7 +436,7 @@ impl<S: StateSource> Replica<S> {
         let mut verdicts = Vec::new();
         let state = self.executor.state_mut();
         if let Err(why) = self.admit.executed(now_ms, &executed, next_base_fee, state, &mut |v| verdicts.push(v)) {
-            error!(%why, "cannot read the state to admit");
+            io.fail(unreadable(&why));
         }
         self.settle(now_ms, &mut verdicts, io);
         self.arrivals.executed_ms = now_ms;

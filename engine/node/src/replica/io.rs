@@ -81,4 +81,7 @@ pub trait ReplicaIo {
 
     /// Lets a transaction with this hash through the duplicate check again.
     fn forget(&mut self, hash: B256);
+
+    /// The replica cannot go on, for this reason; the node says so and stops. The first reason counts.
+    fn fail(&mut self, why: String);
 }

@@ -7,12 +7,12 @@ use horae_control::{BlockFacts, Certificate, Refused, planted};
 use horae_stages::seal::Offered;
 use horae_stages::{ExecutedBlock, Sealer, SlotContext, StateError, StateSource};
 use metrics::counter;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use super::Replica;
 use super::chain::{Held, facts_of};
 use super::io::{Entry, Lsn, ReplicaIo};
 use super::message::{PeerMessage, SealedBlock};
+use super::{Replica, unreadable};
 
 /// Transactions executed in one turn.
 const EXECUTE_BURST: usize = 256;
@@ -138,7 +138,7 @@ impl<S: StateSource> Replica<S> {
                     break;
                 }
                 Err((tx, why)) => {
-                    error!(%why, "cannot execute: the state cannot be read");
+                    io.fail(unreadable(&why));
                     self.order.put_back(tx);
                     break;
                 }
@@ -172,7 +172,7 @@ impl<S: StateSource> Replica<S> {
             }
             Ok(None) => false,
             Err(why) => {
-                error!(%why, "cannot seal: the state cannot be read");
+                io.fail(unreadable(&why));
                 false
             }
         }

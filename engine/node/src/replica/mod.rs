@@ -37,6 +37,7 @@ mod voting;
 pub mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Display;
 
 use alloy_consensus::Transaction;
 use alloy_primitives::{Address, Bytes};
@@ -45,7 +46,7 @@ use horae_runtime::Progress;
 use horae_stages::admit::{Admit, Verdict};
 use horae_stages::order::{Arrival, Order};
 use horae_stages::{Applied, ChainParams, Executor, L1View, Recovered, Shed, StateSource};
-use tracing::{debug, error};
+use tracing::debug;
 
 use crate::pipeline::{Note, Parcel};
 use chain::Chain;
@@ -248,6 +249,11 @@ pub struct RunningSlot {
     pub lacks_entries: bool,
 }
 
+/// What an operator is told of a state that cannot be read: without it nothing can be checked, sealed or acked.
+fn unreadable(why: &impl Display) -> String {
+    format!("the state cannot be read: {why}; if the disk is sound, `horae node rejoin` makes the store anew")
+}
+
 impl<S: StateSource> Replica<S> {
     /// This validator's address.
     pub fn address(&self) -> Address {
@@ -407,7 +413,7 @@ impl<S: StateSource> Replica<S> {
             let mut answer = match self.admit.step(now_ms, tx, state, &mut |verdict| verdicts.push(verdict)) {
                 Ok(()) => Ok(hash),
                 Err((_, why)) => {
-                    error!(%why, "cannot read the state to admit {hash}");
+                    io.fail(unreadable(&why));
                     io.forget(hash);
                     Err(Shed::Busy)
                 }

@@ -263,6 +263,10 @@ impl ReplicaIo for NodeIo {
     fn forget(&mut self, hash: B256) {
         self.forgotten.force_push(hash);
     }
+
+    fn fail(&mut self, why: String) {
+        self.failure.get_or_insert(why);
+    }
 }
 
 /// The replica between its rings and its edges.

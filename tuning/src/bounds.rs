@@ -131,6 +131,18 @@ mod tests {
     }
 
     #[test]
+    fn each_built_in_profile_fits_the_machine_that_it_is_named_after() {
+        for (name, cores) in [("cores-8", 8), ("cores-16", 16), ("cores-64", 64), ("two-sockets", 32)] {
+            let profile = Profile::load(name).unwrap();
+            assert!(profile.cores().iter().all(|core| (1..cores).contains(&core)), "{name}: core 0 is the kernel's");
+            let left = cores - profile.cores().len();
+            assert!(profile.tokio_threads <= left.max(2), "{name}: {left} cores are left to the edges");
+            assert!(!profile.exercised, "{name} has run on no machine of its size");
+        }
+        assert!(Profile::laptop().exercised);
+    }
+
+    #[test]
     fn no_thread_of_a_laptop_spins() {
         assert!(Profile::laptop().threads.iter().all(|thread| matches!(thread.idle, crate::Idle::Park { .. })));
     }
@@ -172,7 +184,7 @@ mod tests {
 
     #[test]
     fn nobody_shares_a_core_with_a_thread_that_spins() {
-        let text = BUILT_IN[1].1;
+        let text = BUILT_IN[2].1;
         let shared = text.replace("core = 12\n", "core = 3\n");
         let error = Profile::parse("my.toml", &shared).unwrap_err().to_string();
         assert!(error.contains("core 3 belongs to \"decode\""), "{error}");
@@ -184,7 +196,7 @@ mod tests {
     #[test]
     fn what_is_neither_built_in_nor_a_file_is_said() {
         let error = Profile::load("no-such-profile").unwrap_err().to_string();
-        assert!(error.contains("laptop, one-socket"), "{error}");
+        assert!(error.contains("laptop, cores-8, cores-16, cores-64, two-sockets"), "{error}");
     }
 
     #[test]
