@@ -133,3 +133,39 @@ fn table(html: &mut String, report: &Report) {
         let _ = write!(html, "<p class='missed'>{} not measured: {}</p>", escape(&missing.what), escape(&missing.why));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Options;
+    use crate::machine;
+    use crate::sheet::{Figure, Target};
+
+    #[test]
+    fn the_page_needs_nothing_else_and_shows_rows_plots_and_what_is_missing() {
+        let mut sheet = Sheet::default();
+        sheet.add(
+            Figure::cost("stage/decode", "ns/tx").beside("a <peer>").wants(Target::RatioAtMost(1.0)),
+            20.0,
+            Some(10.0),
+        );
+        sheet.point("Costs", "accounts", "ns/tx", "execute", 10_000.0, 5.0);
+        sheet.miss("wire/tcp", "no ring");
+        let report = Report::of(&machine::facts(1, "quiet"), &sheet, &Options::try_parse_from(["bench"]).unwrap());
+        let html = page(&report, &sheet);
+        for part in [
+            "stage/decode",
+            "a &lt;peer&gt;",
+            "ratio at most 1: MISSED",
+            "2.00 (2.00-2.00)",
+            "<polyline",
+            "wire/tcp not measured: no ring",
+        ] {
+            assert!(html.contains(part), "{part}");
+        }
+        assert!(!html.contains("http") && !html.contains("<script"));
+    }
+}

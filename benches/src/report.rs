@@ -90,8 +90,8 @@ impl Report {
         let _ = writeln!(text, "{}\n", machine.conditions);
         let _ = writeln!(
             text,
-            "{:26} {:>21} {:>11}  {:32} {:>22}  {}",
-            "", "figure", "baseline", "", "ratio (least-greatest)", "target"
+            "{:26} {:>21} {:>11}  {:32} {:>22}  target",
+            "", "figure", "baseline", "", "ratio (least-greatest)"
         );
         for row in &self.rows {
             let baseline = row.baseline_value.map(number).unwrap_or_default();

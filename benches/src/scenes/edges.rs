@@ -88,8 +88,7 @@ impl Edges {
     fn tcp(&self, backend: Backend) -> Result<f64> {
         let config = Config { listen: loopback(0), backend, limits: Limits::default(), core: None };
         let edge = TcpIngest::start(config, Thanks).wrap_err_with(|| format!("framed TCP on {backend:?}"))?;
-        let cost = of_threads("tcp-ingest", TRANSACTIONS, || send_tcp(edge.local_addr(), &self.raws));
-        cost
+        of_threads("tcp-ingest", TRANSACTIONS, || send_tcp(edge.local_addr(), &self.raws))
     }
 
     fn quic(&self) -> Result<f64> {

@@ -194,3 +194,26 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_accounts_transactions_stay_in_one_lane_in_order() {
+        // Four accounts in turn, three transactions each; account and nonce are the bytes.
+        let raws = (0..12_u8).map(|at| vec![at % 4, at / 4]).collect();
+        let lanes = lanes(raws, 2);
+        assert_eq!(lanes[1].raws, [[1, 0], [3, 0], [1, 1], [3, 1], [1, 2], [3, 2]]);
+    }
+
+    #[test]
+    fn only_what_there_was_no_room_for_is_sent_again_and_a_refusal_ends_the_load() {
+        let raws = vec![vec![0], vec![1], vec![2]];
+        let busy = br#"[{"id":0,"result":"0x"},{"id":1,"error":{"message":"the node is busy"}},{"id":2,"error":{"message":"already known"}}]"#;
+        assert_eq!(refused(busy, &raws).unwrap(), [[1]]);
+        let refusal = br#"[{"id":0,"error":{"message":"nonce too low"}}]"#;
+        assert!(refused(refusal, &raws).unwrap_err().to_string().contains("nonce too low"));
+    }
+}
