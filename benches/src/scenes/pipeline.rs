@@ -131,12 +131,15 @@ impl Pipeline {
             let figure = Figure::cost("journal/fsyncs", "1/s")
                 .note("groups that the journal has committed, a second of the load");
             sheet.add(figure, groups / outcome.seconds, None);
-            let of = |name: &str| course.written.get(name).copied().unwrap_or(0.0) / count;
-            let figure =
-                Figure::cost("journal/disk", "B/tx").note("bytes that the journal's thread had the kernel write");
-            sheet.add(figure, of("journal"), None);
+            let of = |names: &[&str]| {
+                let wrote = course.written.iter().filter(|(name, _)| names.iter().any(|begin| name.starts_with(begin)));
+                wrote.map(|(_, bytes)| bytes).sum::<f64>() / count
+            };
+            let figure = Figure::cost("journal/disk", "B/tx")
+                .note("bytes that the journal's thread and the kernel's workers of its ring had written to disk");
+            sheet.add(figure, of(&["journal", "iou-wrk"]), None);
             let figure = Figure::cost("store/bytes", "B/tx").note("bytes that the store's thread had the kernel write");
-            sheet.add(figure, of("chain-view"), None);
+            sheet.add(figure, of(&["chain-view"]), None);
         }
     }
 
