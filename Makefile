@@ -3,7 +3,7 @@
 CARGO ?= cargo
 CONTRACTS_TOOLS = contracts/node_modules/.package-lock.json
 
-.PHONY: devnet chaos simulate-long test bench lint build tools clean
+.PHONY: devnet chaos simulate-long test bench bench-full lint build tools clean
 
 ## Four nodes on a real L1 (anvil), everything real. Ctrl-C stops it. Options: make devnet ARGS="--load 200"
 devnet: build tools
@@ -39,8 +39,11 @@ test: tools
 lint: tools
 	tests/run lint
 
-bench:
-	$(CARGO) bench --locked
+## What Horae costs and how fast it is, beside its peers in the same run: a table, target/bench/report.json, target/bench/index.html. Some fifteen
+## minutes. `make bench-full` adds all sweeps. Options: make bench ARGS="--only stage/ --rounds 9". criterion benches of the parts: cargo bench.
+bench bench-full: tools
+	$(CARGO) build --release --locked --workspace --bins
+	target/release/bench $(if $(filter bench-full,$@),--full) $(ARGS)
 
 clean:
 	$(CARGO) clean

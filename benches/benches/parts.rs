@@ -2,47 +2,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use alloy::signers::{SignerSync, local::PrivateKeySigner};
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, TxKind, U256};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use horae_benches::fixtures::{CHAIN_ID, Kind, Senders, frames};
 use horae_runtime::{Waker, ring};
 use horae_stages::{ChainParams, Decode, DecodePolicy, Decoded, Dedup, Frame, Fresh, Recover, TxBody};
 
-const CHAIN_ID: u64 = 108_801;
 const TRANSACTIONS: usize = 256;
 const RING_ITEMS: u64 = 65_536;
 const RING_BURST: usize = 32;
-
-fn transfers() -> Vec<Vec<u8>> {
-    (0..TRANSACTIONS as u64)
-        .map(|nonce| {
-            let signer = PrivateKeySigner::from_slice(&[1 + (nonce % 16) as u8; 32]).unwrap();
-            let transfer = TxEip1559 {
-                chain_id: CHAIN_ID,
-                nonce,
-                gas_limit: 21_000,
-                max_fee_per_gas: 2_000_000_000,
-                max_priority_fee_per_gas: 1,
-                to: TxKind::Call(Address::repeat_byte(7)),
-                value: U256::from(nonce),
-                ..TxEip1559::default()
-            };
-            let signature = signer.sign_hash_sync(&transfer.signature_hash()).unwrap();
-            TxEnvelope::from(transfer.into_signed(signature)).encoded_2718()
-        })
-        .collect()
-}
-
-fn frames(raws: &[Vec<u8>]) -> Vec<Frame<Box<TxBody>>> {
-    let fill = |raw: &Vec<u8>| {
-        let mut body = Box::new(TxBody::with_capacity(raw.len()));
-        body.fill(raw, 0, 0);
-        Frame::new(body)
-    };
-    raws.iter().map(fill).collect()
-}
 
 fn decode_all(decode: &Decode, frames: Vec<Frame<Box<TxBody>>>) -> Vec<Decoded<Box<TxBody>>> {
     frames.into_iter().map(|frame| decode.step(frame).unwrap()).collect()
@@ -67,7 +34,7 @@ fn recover_by_k256(transactions: &[Decoded<Box<TxBody>>]) {
 }
 
 fn stages(criterion: &mut Criterion) {
-    let raws = transfers();
+    let raws = Senders::new(16, 1, CHAIN_ID).sign(TRANSACTIONS, Kind::Transfer);
     let decode = Decode::new(DecodePolicy::new(&ChainParams::devnet(CHAIN_ID)));
     let mut group = criterion.benchmark_group("stages");
     group.throughput(Throughput::Elements(TRANSACTIONS as u64));

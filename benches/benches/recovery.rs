@@ -13,14 +13,12 @@ use std::time::Instant;
 
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, TxKind, U256, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
+use horae_benches::fixtures::{CHAIN_ID, Kind, Senders};
 use horae_recovery::anatomy::{self, Dissected};
 use horae_recovery::{Choice, Input, Outcome, Phase, Recoverer, Setup, Tally, recover_by_libsecp256k1};
 use horae_stages::{ChainParams, Decode, DecodePolicy, Dedup, Frame, Recover, TxBody};
 
-const CHAIN_ID: u64 = 108_801;
 /// The published crate's batch, and ours in the middle row of the table.
 const BATCHES: [usize; 3] = [8, 64, 512];
 /// A burst of the node's recover worker.
@@ -151,26 +149,6 @@ fn race(rounds: usize) {
     contest("a recovery (hash and signature to address), ns each; ratio to libsecp256k1", rounds, &mut subjects);
 }
 
-fn transfers(count: u64) -> Vec<Vec<u8>> {
-    (0..count)
-        .map(|nonce| {
-            let signer = PrivateKeySigner::from_slice(&[1 + (nonce % 16) as u8; 32]).unwrap();
-            let transfer = TxEip1559 {
-                chain_id: CHAIN_ID,
-                nonce,
-                gas_limit: 21_000,
-                max_fee_per_gas: 2_000_000_000,
-                max_priority_fee_per_gas: 1,
-                to: TxKind::Call(Address::repeat_byte(7)),
-                value: U256::from(nonce),
-                ..TxEip1559::default()
-            };
-            let signature = signer.sign_hash_sync(&transfer.signature_hash()).unwrap();
-            TxEnvelope::from(transfer.into_signed(signature)).encoded_2718()
-        })
-        .collect()
-}
-
 /// As the node's pool has them: each cell stays where it is.
 type Cell = Box<TxBody>;
 
@@ -189,7 +167,7 @@ fn walk(raws: &[Vec<u8>], decode: &Decode, recover: &mut Recover, cells: &mut Ve
 }
 
 fn stages(rounds: usize) {
-    let raws = transfers(512);
+    let raws = Senders::new(16, 1, CHAIN_ID).sign(512, Kind::Transfer);
     let decode = Decode::new(DecodePolicy::new(&ChainParams::devnet(CHAIN_ID)));
     let envelopes: Vec<_> = raws.iter().map(|raw| decode.transaction(raw).unwrap().0).collect();
     let backends = [(Choice::Libsecp256k1, "before: libsecp256k1"), (Choice::Auto, "after: auto")];

@@ -1,0 +1,82 @@
+//! A devnet of real processes for a scene, and one node of it as it is observed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use eyre::{Result, bail, eyre};
+use horae_tests::node::loopback;
+use horae_tests::{Devnet, Node};
+
+use super::load::{Door, Load};
+
+/// What the last transactions of a load may take to leave the node's workers.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// A running devnet.
+pub struct Net {
+    devnet: Devnet,
+}
+
+impl Net {
+    /// Starts one with so many validators, who stay in office.
+    ///
+    /// # Errors
+    /// What `horae devnet` said, if it does not come up.
+    pub fn start(nodes: u8) -> Result<Self> {
+        let (nodes, epochs) = (nodes.to_string(), "0");
+        let start = || Devnet::start(&["--nodes", &nodes, "--epoch-slots", epochs, "--deployer-owns"]);
+        match catch_unwind(AssertUnwindSafe(start)) {
+            Ok(devnet) => Ok(Self { devnet }),
+            Err(panic) => {
+                let said = panic.downcast_ref::<String>().map_or("it panicked", String::as_str);
+                Err(eyre!("a devnet of {nodes} did not come up: {said}"))
+            }
+        }
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, index: usize) -> &Node {
+        &self.devnet.nodes[index]
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.devnet.nodes
+    }
+
+    /// EIP-155 chain id of the L2.
+    #[must_use]
+    pub fn chain_id(&self) -> u64 {
+        self.devnet.chain_id()
+    }
+
+    /// A load on the first node.
+    #[must_use]
+    pub fn load(&self, door: &str, accounts: u32, transactions: u64, rate: u32) -> Load {
+        let ports = self.node(0).ports;
+        let door = match door {
+            "tcp" => Door::Tcp(loopback(ports.tcp)),
+            "quic" => Door::Quic(loopback(ports.quic)),
+            _ => Door::Rpc,
+        };
+        Load { rpc: format!("http://{}", loopback(ports.rpc)), door, accounts, transactions, rate, ceiling: false }
+    }
+
+    /// Waits until the nodes' workers have gone idle.
+    pub fn settle(&self) {
+        std::thread::sleep(SETTLE);
+    }
+
+    /// That all nodes still run.
+    ///
+    /// # Errors
+    /// If one has ended.
+    pub fn expect_alive(&self) -> Result<()> {
+        match self.nodes().iter().find(|node| node.try_status().is_none()) {
+            Some(node) => bail!("node {} does not answer any more: {}", node.index, node.tail()),
+            None => Ok(()),
+        }
+    }
+}
