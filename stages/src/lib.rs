@@ -34,6 +34,7 @@ pub mod seal;
 pub mod shed;
 pub mod state;
 pub mod transaction;
+pub mod trie;
 
 pub use admit::{Admit, Ready, Verdict};
 pub use alloy_consensus::TxEnvelope;

@@ -16,3 +16,4 @@ mod round_trip;
 mod rules;
 mod seal;
 mod state;
+mod trie;

@@ -63,6 +63,7 @@ pub async fn report(mut reporting: Reporting) {
     loop {
         every.tick().await;
         meter(&reporting.meters);
+        reporting.traffic.publish();
         reporting.recovery.look();
         reporting.desk.file();
         see_acks(&reporting.view, &mut acked);

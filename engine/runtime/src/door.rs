@@ -94,14 +94,26 @@ impl<T> Door<T> {
     /// # Errors
     /// Why not, and the cell itself.
     pub fn enter(&self, cell: Pooled<T>) -> Result<(), (Busy, Pooled<T>)> {
+        self.enter_silently(cell)?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Wakes the worker behind the door.
+    pub fn ring(&self) {
+        self.consumer.wake();
+    }
+
+    /// Lets a filled cell in and wakes nobody: [`ring`](Self::ring) after the last of a burst, so that the worker finds it whole.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub fn enter_silently(&self, cell: Pooled<T>) -> Result<(), (Busy, Pooled<T>)> {
         if self.shared.closed.load(Ordering::Acquire) {
             return Err((self.turn_away(Busy::Closed), cell));
         }
         match self.shared.queue.push(cell) {
-            Ok(()) => {
-                self.consumer.wake();
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(cell) => Err((self.turn_away(Busy::DoorFull { depth_max: self.shared.queue.capacity() }), cell)),
         }
     }

@@ -20,6 +20,7 @@ pub mod meter;
 pub mod pin;
 pub mod pool;
 pub mod ring;
+#[allow(clippy::disallowed_types, reason = "locked when workers start and stop, never for a transaction")]
 pub mod stop;
 mod sync;
 pub mod wake;

@@ -2,9 +2,9 @@
 //! dies do they go elsewhere with what they have not seen committed.
 
 use alloy_primitives::{Address, B256, Bytes, hex, keccak256};
+use horae_node::edges::rpc::Admissions;
 use horae_node::pipeline::Client;
 use horae_stages::Shed;
-use tokio::sync::oneshot;
 
 use super::judge::{Judge, Violation};
 use super::node::Node;
@@ -22,7 +22,7 @@ struct Sent {
     hash: B256,
     raw: Bytes,
     accepted: bool,
-    answer: Option<oneshot::Receiver<Result<B256, Shed>>>,
+    answer: Option<Admissions>,
     retry_ms: u64,
 }
 
@@ -122,19 +122,19 @@ impl Clients {
                 account.open.push(Sent { hash, raw, accepted: false, answer: None, retry_ms: 0 });
             }
             for sent in &mut account.open {
-                if let Some(answer) = &mut sent.answer {
-                    match answer.try_recv() {
-                        Ok(Ok(_) | Err(Shed::AlreadyKnown)) => {
-                            (sent.accepted, sent.answer) = (true, None);
-                            self.accepted += 1;
-                        }
-                        Ok(Err(_)) | Err(oneshot::error::TryRecvError::Closed) => sent.answer = None,
-                        Err(oneshot::error::TryRecvError::Empty) => {}
+                match sent.answer.as_ref().and_then(|answer| answer.outcomes().next().flatten()) {
+                    Some(Ok(_) | Err(Shed::AlreadyKnown)) => {
+                        (sent.accepted, sent.answer) = (true, None);
+                        self.accepted += 1;
                     }
+                    Some(Err(_)) => sent.answer = None,
+                    None => {}
                 }
                 if !sent.accepted && sent.answer.is_none() && now_ms >= sent.retry_ms {
-                    let (sender, answer) = oneshot::channel();
-                    nodes[home].offer(now_ms, &sent.raw, Some(Client::Call(sender)));
+                    let (answer, seats) = Admissions::new(1);
+                    for seat in seats {
+                        nodes[home].offer(now_ms, &sent.raw, Some(Client::Call(seat)));
+                    }
                     (sent.answer, sent.retry_ms) = (Some(answer), now_ms + RETRY_MS);
                 }
             }

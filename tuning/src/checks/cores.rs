@@ -116,7 +116,10 @@ pub(super) fn one_node(look: &Look<'_>) -> Finding {
     let edges = [look.profile.edges.tcp_ingest_core, look.profile.edges.journal_core];
     let cores = workers.into_iter().chain(edges).flatten();
     let nodes: CpuSet = cores.filter_map(|cpu| topology.core_of(cpu)).map(|core| core.node).collect();
-    if nodes.len() <= 1 {
+    if nodes.is_empty() {
+        return finding.unknown("none of their cores is there");
+    }
+    if nodes.len() == 1 {
         return finding.well(format!("{} in all, these on {nodes}", topology.nodes()));
     }
     let fix = "a profile that keeps them together (horae tune plan makes one)";

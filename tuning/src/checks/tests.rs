@@ -117,6 +117,7 @@ fn a_core_that_is_not_there_comes_first() {
     let findings = check(&tree.root(), &sixteen());
     assert_eq!(findings[0].check, "cores");
     assert!(findings[0].costs() && findings[0].found.contains("2-13 are missing"), "{:?}", findings[0]);
+    assert_eq!(finding(&findings, "memory-node").state, State::Unknown);
 }
 
 #[test]

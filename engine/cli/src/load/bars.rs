@@ -25,23 +25,22 @@ impl Bars {
     /// Nothing is shown where nobody looks: on anything but a terminal.
     pub fn new() -> Self {
         let all = MultiProgress::new();
+        let say = all.add(ProgressBar::new_spinner());
+        let (sent, committed) = (ProgressBar::hidden(), ProgressBar::hidden());
+        Self { say, sent, committed, all, before: Point::default(), rates: (0.0, 0.0) }
+    }
+
+    /// So many will be sent.
+    pub fn expect(&mut self, count: usize) {
         let bar = |name: &'static str| {
-            let bar = all.add(ProgressBar::new(0));
+            let bar = self.all.add(ProgressBar::new(count as u64));
             if let Ok(style) = ProgressStyle::with_template("{msg:10} {wide_bar} {pos}/{len}") {
                 bar.set_style(style);
             }
             bar.set_message(name);
             bar
         };
-        let say = all.add(ProgressBar::new_spinner());
-        let (sent, committed) = (bar("sent"), bar("committed"));
-        Self { say, sent, committed, all, before: Point::default(), rates: (0.0, 0.0) }
-    }
-
-    /// So many will be sent.
-    pub fn expect(&self, count: usize) {
-        self.sent.set_length(count as u64);
-        self.committed.set_length(count as u64);
+        (self.sent, self.committed) = (bar("sent"), bar("committed"));
     }
 
     /// Shows where the run is.
@@ -73,6 +72,7 @@ impl Bars {
 
     /// Takes everything off the terminal.
     pub fn clear(&self) {
+        [&self.say, &self.sent, &self.committed].into_iter().for_each(ProgressBar::finish_and_clear);
         // Fails only if the terminal is gone.
         let _ = self.all.clear();
     }

@@ -39,6 +39,8 @@ pub struct Seen {
     pub last: Duration,
     /// Blocks with transactions of the load.
     pub blocks: u64,
+    /// Microseconds between two looks at the chain: latencies are known to within that.
+    pub gaps: Histogram<u64>,
     /// How often the chain could not be looked at.
     pub blind: u64,
 }
@@ -48,8 +50,8 @@ impl Sink {
     pub async fn watch(chain: Arc<Chain>, plan: Arc<Plan>, pace: Arc<Pace>, poll: Duration) -> Result<Self, CliError> {
         let told = chain.heads().await?;
         let histograms = chain.strengths().iter().map(|name| Ok((*name, latencies()?)));
-        let latencies = histograms.collect::<Result<Vec<_>, CliError>>()?;
-        let seen = Seen { latencies, kinds: [0; Kind::ALL.len()], last: Duration::ZERO, blocks: 0, blind: 0 };
+        let (latencies, gaps) = (histograms.collect::<Result<Vec<_>, CliError>>()?, latencies()?);
+        let seen = Seen { latencies, kinds: [0; Kind::ALL.len()], last: Duration::ZERO, blocks: 0, gaps, blind: 0 };
         let seen = Arc::new(Mutex::new(seen));
         let (stopped, committed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let watch = Watch {
@@ -59,6 +61,7 @@ impl Sink {
             plan,
             pace,
             poll,
+            looked: None,
             told,
             blocks: HashMap::new(),
             seen: seen.clone(),
@@ -95,6 +98,8 @@ struct Watch {
     plan: Arc<Plan>,
     pace: Arc<Pace>,
     poll: Duration,
+    /// When the heads were asked for last.
+    looked: Option<Duration>,
     /// Highest block read.
     read: u64,
     /// Highest block told, by strength.
@@ -126,6 +131,9 @@ impl Watch {
     async fn look(&mut self) -> Result<(), CliError> {
         let heads = self.chain.heads().await?;
         let now = self.pace.now();
+        if let Some(before) = self.looked.replace(now) {
+            lock(&self.seen).gaps.saturating_record(((now - before).as_micros() as u64).max(1));
+        }
         self.fall_back(heads[0]);
         self.read(heads[0]).await?;
         for (strength, head) in heads.into_iter().enumerate() {

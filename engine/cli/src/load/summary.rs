@@ -98,8 +98,10 @@ pub struct Summary {
     pub transactions_per_second: f64,
     /// What the generator alone could do.
     pub ceiling: Option<Ceiling>,
-    /// How finely latencies are known.
+    /// How often the chain was to be looked at.
     pub resolution_ms: f64,
+    /// How often it was: latencies are known to within that.
+    pub looked_every_ms: Quantiles,
     /// From when latency counts: `due`, or without a rate `sent`.
     pub latency_from: &'static str,
     /// Latency until the node's answer (`accepted`) and until each strength.
@@ -183,6 +185,7 @@ impl Record {
             transactions_per_second: if seen.last > Duration::ZERO { committed as f64 / seconds } else { 0.0 },
             ceiling: setting.ceiling,
             resolution_ms: setting.poll.as_secs_f64() * 1_000.0,
+            looked_every_ms: quantiles(&seen.gaps),
             latency_from: if run.pace.window().is_some() { "sent" } else { "due" },
             latency_ms: measured.iter().map(|(name, histogram)| (*name, quantiles(histogram))).collect(),
             refusals: tally.reasons(),
@@ -247,7 +250,11 @@ impl Summary {
                 println!("{name:<10}  {p50:>10.1} {p90:>10.1} {p99:>10.1} {p999:>10.1} {max:>10.1}");
             }
         }
-        println!("            from when each was {}, looked at every {} ms", self.latency_from, self.resolution_ms);
+        let Quantiles { p50, p99, .. } = self.looked_every_ms;
+        println!(
+            "            from when each was {}; the chain was looked at every {p50:.1} ms (p99 {p99:.1})",
+            self.latency_from
+        );
         for (reason, count) in &self.refusals {
             println!("refused     {count} times: {reason}");
         }

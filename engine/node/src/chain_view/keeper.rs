@@ -20,7 +20,9 @@ use super::root_worker::{BatchRoot, ROOTS_WAITING, RootJob, RootWorker};
 use super::snapshot::{RecentIndex, Snapshot};
 use super::{BatchRecord, CHANGES_KEPT, ChainEvent, ChainView, Change, FEED_EVENTS, Inner, NodeStatus};
 use crate::edges::metrics::names;
-use crate::edges::store::{CommittedBlock, DEFAULT_KEPT_BLOCKS, Finality, Store, StoreError, StoreReader};
+use crate::edges::store::{
+    CommittedBlock, DEFAULT_CACHE_BYTES, DEFAULT_KEPT_BLOCKS, Finality, StateTrie, Store, StoreError, StoreReader,
+};
 
 /// Events applied before a snapshot is published, at most.
 const BURST: usize = 64;
@@ -155,6 +157,7 @@ pub fn start(store: Store, options: KeeperOptions) -> Result<(ChainView, ChainFe
         last_batch: last_batch.clone(),
         transactions: 0,
     };
+    let trie = StateTrie::open(store.path(), DEFAULT_CACHE_BYTES)?;
     let inner = Arc::new(Inner {
         store,
         snapshot: ArcSwap::from_pointee(snapshot),
@@ -165,7 +168,7 @@ pub fn start(store: Store, options: KeeperOptions) -> Result<(ChainView, ChainFe
     let (results, roots) = sync_channel(ROOTS_WAITING + 2);
     let on_root = options.on_root;
     let seen = inner.clone();
-    let worker = RootWorker::start(move |result| {
+    let worker = RootWorker::start(trie, move |result| {
         if let Ok(root) = &result {
             seen.note_root(*root);
             on_root(*root);
@@ -187,6 +190,7 @@ pub fn start(store: Store, options: KeeperOptions) -> Result<(ChainView, ChainFe
         worker,
         roots,
         roots_under_way: 0,
+        forgotten: 0,
     };
     let flush_interval = Duration::from_millis(options.flush_interval_ms);
     let run = move || keeper.run(&queue, flush_interval);
@@ -217,6 +221,8 @@ struct Keeper {
     worker: RootWorker,
     roots: Receiver<Result<BatchRoot, StoreError>>,
     roots_under_way: usize,
+    /// Height up to which what blocks changed is forgotten.
+    forgotten: u64,
 }
 
 impl Keeper {
@@ -366,6 +372,7 @@ impl Keeper {
             return Err(KeeperError::RootWorkerGone);
         }
         self.roots_under_way += 1;
+        metrics::gauge!(names::STATE_ROOTS_WAITING).set(self.roots_under_way as f64);
         Ok(())
     }
 
@@ -390,6 +397,7 @@ impl Keeper {
         debug!(block = root.block, root = %root.root, "state root at a batch boundary");
         self.inner.store.record_root(root.block, root.root)?;
         self.roots_under_way -= 1;
+        metrics::gauge!(names::STATE_ROOTS_WAITING).set(self.roots_under_way as f64);
         Ok(())
     }
 
@@ -399,9 +407,21 @@ impl Keeper {
             return Ok(());
         }
         self.inner.store.flush()?;
+        // Only now: the trie must not outlive a state that a crash takes back.
+        self.worker.sync();
+        self.forget_changed()?;
         let heads = self.chain.heads();
         self.inner.store.prune(heads.finalized.saturating_sub(self.kept_blocks))?;
         metrics::gauge!(names::STORE_DURABLE_HEIGHT).set(self.inner.store.durable_height() as f64);
+        Ok(())
+    }
+
+    fn forget_changed(&mut self) -> Result<(), KeeperError> {
+        let durable = self.worker.durable_height();
+        if durable > self.forgotten {
+            self.inner.store.forget_changed(durable)?;
+            self.forgotten = durable;
+        }
         Ok(())
     }
 
@@ -412,6 +432,8 @@ impl Keeper {
             let result = self.roots.recv().map_err(|_| KeeperError::RootWorkerGone)?;
             self.record_root(result?)?;
         }
-        Ok(self.inner.store.flush()?)
+        self.inner.store.flush()?;
+        self.worker.sync();
+        Ok(())
     }
 }

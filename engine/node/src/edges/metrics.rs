@@ -33,6 +33,36 @@ pub mod names {
     pub const STORE_HEIGHT: &str = "horae_store_height";
     /// Height the state store has on stable storage.
     pub const STORE_DURABLE_HEIGHT: &str = "horae_store_durable_height";
+    /// Groups that the journal committed, each one write and one sync of the disk.
+    pub const JOURNAL_GROUPS: &str = "horae_journal_groups_total";
+    /// Time to write and sync a group.
+    pub const JOURNAL_COMMIT_SECONDS: &str = "horae_journal_commit_seconds";
+    /// Records in those groups.
+    pub const JOURNAL_RECORDS: &str = "horae_journal_records_total";
+    /// Bytes that callers appended.
+    pub const JOURNAL_PAYLOAD_BYTES: &str = "horae_journal_payload_bytes_total";
+    /// The same bytes with the journal's own around them.
+    pub const JOURNAL_BYTES: &str = "horae_journal_bytes_total";
+    /// Bytes of the pages of the disk that they touched; over the payload's, the write amplification.
+    pub const JOURNAL_PAGE_BYTES: &str = "horae_journal_page_bytes_total";
+    /// Bytes of the store's files, by file.
+    pub const STORE_BYTES: &str = "horae_store_bytes";
+    /// Bytes written to the store's files, by file.
+    pub const STORE_WRITTEN: &str = "horae_store_written_bytes_total";
+    /// Syncs of the store's files, by file.
+    pub const STORE_SYNCS: &str = "horae_store_syncs_total";
+    /// Time to bring the state trie to the end of a batch.
+    pub const STATE_ROOT_SECONDS: &str = "horae_state_root_seconds";
+    /// Accounts and slots that changed, as taken into the state trie.
+    pub const STATE_ROOT_KEYS: &str = "horae_state_root_keys_total";
+    /// Branches of the state trie written.
+    pub const STATE_ROOT_BRANCHES: &str = "horae_state_root_branches_total";
+    /// State tries built from the whole state, by reason.
+    pub const STATE_ROOT_REBUILDS: &str = "horae_state_root_rebuilds_total";
+    /// State roots that wait to be computed or are.
+    pub const STATE_ROOTS_WAITING: &str = "horae_state_roots_waiting";
+    /// Times the chain view waited because as many roots as may wait did.
+    pub const STATE_ROOT_STALLS: &str = "horae_state_root_stalls_total";
     /// JSON-RPC requests, by method and whether they failed.
     pub const RPC_REQUESTS: &str = "horae_rpc_requests_total";
     /// Time to answer a JSON-RPC request, by method.
@@ -73,6 +103,25 @@ fn describe() {
     describe_counter!(names::TRANSACTIONS_COMMITTED, "Transactions in committed blocks since the start");
     describe_gauge!(names::STORE_HEIGHT, "Height of the state store");
     describe_gauge!(names::STORE_DURABLE_HEIGHT, "Height the state store has on stable storage");
+    describe_counter!(names::JOURNAL_GROUPS, "Groups the journal committed, each one write and one sync of the disk");
+    describe_histogram!(names::JOURNAL_COMMIT_SECONDS, Unit::Seconds, "Time to write and sync a group of the journal");
+    describe_counter!(names::JOURNAL_RECORDS, "Records that the journal committed");
+    describe_counter!(names::JOURNAL_PAYLOAD_BYTES, Unit::Bytes, "Bytes appended to the journal");
+    describe_counter!(names::JOURNAL_BYTES, Unit::Bytes, "The same bytes with the journal's own around them");
+    describe_counter!(names::JOURNAL_PAGE_BYTES, Unit::Bytes, "Bytes of the pages they touched: what the disk writes");
+    describe_gauge!(names::STORE_BYTES, Unit::Bytes, "Size of the store's files, by file (state, trie)");
+    describe_counter!(names::STORE_WRITTEN, Unit::Bytes, "Bytes written to the store's files, by file");
+    describe_counter!(names::STORE_SYNCS, "Syncs of the store's files, by file");
+    describe_histogram!(
+        names::STATE_ROOT_SECONDS,
+        Unit::Seconds,
+        "Time to compute the state root at the end of a batch"
+    );
+    describe_counter!(names::STATE_ROOT_KEYS, "Changed accounts and slots taken into the state trie");
+    describe_counter!(names::STATE_ROOT_BRANCHES, "Branches of the state trie written");
+    describe_counter!(names::STATE_ROOT_REBUILDS, "State tries built from the whole state, by reason");
+    describe_gauge!(names::STATE_ROOTS_WAITING, "State roots that wait to be computed, with the one under way");
+    describe_counter!(names::STATE_ROOT_STALLS, "Times committed blocks had to wait for state roots");
     describe_counter!(names::RPC_REQUESTS, "JSON-RPC requests by method and outcome");
     describe_histogram!(names::RPC_SECONDS, Unit::Seconds, "Time to answer a JSON-RPC request by method");
     describe_counter!(names::RPC_REFUSED, "Transactions refused at JSON-RPC by reason");

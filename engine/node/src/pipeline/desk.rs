@@ -4,10 +4,11 @@
 //! a few times a second, files them. All of it is bounded, and the oldest goes first: the desk is for questions, not for keeping
 //! transactions, which are in admit, order and relay.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes};
 use crossbeam_queue::ArrayQueue;
 use horae_stages::Shed;
@@ -126,15 +127,11 @@ impl Desk {
         (now_ms.saturating_sub(next.at_ms) <= self.nonce_ms).then_some(next.nonce)
     }
 
-    /// Remembers the bytes of a transaction that was admitted.
-    pub fn keep_raw(&self, hash: B256, raw: Bytes) {
+    /// Remembers the bytes of transactions that were admitted.
+    pub fn keep_raw<'a>(&self, admitted: impl Iterator<Item = (B256, &'a [u8])>) {
         let mut files = self.files();
-        files.raw_bytes += raw.len();
-        let gone = files.raw.insert(hash, raw);
-        files.raw_bytes -= gone.iter().map(|raw| raw.len()).sum::<usize>();
-        while files.raw_bytes > BYTES_KEPT_IN_ALL {
-            let Some(oldest) = files.raw.pop() else { break };
-            files.raw_bytes -= oldest.len();
+        for (hash, raw) in admitted {
+            files.keep_raw(hash, Bytes::copy_from_slice(raw));
         }
     }
 
@@ -156,6 +153,16 @@ impl Desk {
 }
 
 impl Files {
+    fn keep_raw(&mut self, hash: B256, raw: Bytes) {
+        self.raw_bytes += raw.len();
+        let gone = self.raw.insert(hash, raw);
+        self.raw_bytes -= gone.iter().map(|raw| raw.len()).sum::<usize>();
+        while self.raw_bytes > BYTES_KEPT_IN_ALL {
+            let Some(oldest) = self.raw.pop() else { break };
+            self.raw_bytes -= oldest.len();
+        }
+    }
+
     fn take(&mut self, note: Note) {
         match note {
             Note::Waiting { hash, sender, nonce, executable, at_ms } => {
@@ -197,7 +204,7 @@ struct Recent<K, V> {
 
 impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     fn new(most: usize) -> Self {
-        Self { map: HashMap::new(), order: VecDeque::new(), most, inserted: 0 }
+        Self { map: HashMap::default(), order: VecDeque::new(), most, inserted: 0 }
     }
 
     fn get(&self, key: &K) -> Option<&V> {
@@ -290,7 +297,7 @@ mod tests {
     #[test]
     fn bytes_are_kept_while_a_transaction_waits() {
         let desk = Desk::new(60_000);
-        desk.keep_raw(hash(1), Bytes::from_static(b"one"));
+        desk.keep_raw([(hash(1), b"one".as_slice())].into_iter());
         assert_eq!(desk.raw(&hash(1)), None, "not admitted yet");
         desk.note(waiting(1, true));
         assert_eq!(desk.raw(&hash(1)), Some(Bytes::from_static(b"one")));
@@ -311,8 +318,8 @@ mod tests {
         }
         assert_eq!(desk.standing(&hash(9)), None);
         assert_eq!(desk.standing(&hash(10)), Some(Standing::Waiting));
-        let large = Bytes::from(vec![0; BYTES_KEPT_IN_ALL / 4]);
-        (all - 6..all).for_each(|n| desk.keep_raw(hash(n), large.clone()));
+        let large = vec![0; BYTES_KEPT_IN_ALL / 4];
+        desk.keep_raw((all - 6..all).map(|n| (hash(n), large.as_slice())));
         let kept = (all - 6..all).filter(|n| desk.raw(&hash(*n)).is_some()).count();
         assert_eq!(kept, 4);
         for n in 0..NOTES_WAITING as u64 + 5 {

@@ -7,13 +7,18 @@ use alloy_primitives::{Address, B256, Bytes};
 use horae_runtime::Door;
 use horae_stages::Shed;
 use metrics::counter;
-use tokio::sync::oneshot;
 
 use super::desk::{Desk, Standing};
 use super::parcel::{Client, TxCell};
 use crate::clock;
 use crate::edges::intake::{Intake, Reply, ReplyTo};
-use crate::edges::rpc::{Admission, TransactionIntake};
+use crate::edges::rpc::{Admissions, TransactionIntake};
+
+/// Transactions of one request that are let in before the worker behind the door is woken: what it takes in one turn, so that it finds
+/// bursts, and a small door does not fill up unseen.
+const WAKE_EVERY: usize = 64;
+
+const REFUSED: &str = "horae_transactions_refused";
 
 /// The node's door, as its edges see it.
 #[derive(Clone)]
@@ -29,6 +34,7 @@ pub struct Entrance {
 pub struct Traffic {
     received: AtomicU64,
     refused: AtomicU64,
+    busy: AtomicU64,
     forwarded: AtomicU64,
 }
 
@@ -51,7 +57,18 @@ impl Traffic {
     /// Counts a refusal and its reason.
     pub fn count_refused(&self, why: &Shed) {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        counter!("horae_transactions_refused", "reason" => why.label()).increment(1);
+        // The one reason that comes in floods is counted without a look-up.
+        if *why == Shed::Busy {
+            self.busy.fetch_add(1, Ordering::Relaxed);
+        } else {
+            counter!(REFUSED, "reason" => why.label()).increment(1);
+        }
+    }
+
+    /// Hands the totals to the metrics recorder: now and then, not once a transaction.
+    pub fn publish(&self) {
+        counter!("horae_transactions_received").absolute(self.received());
+        counter!(REFUSED, "reason" => Shed::Busy.label()).absolute(self.busy.load(Ordering::Relaxed));
     }
 
     /// Counts transactions passed on.
@@ -83,16 +100,22 @@ impl Entrance {
     }
 
     fn enter(&self, raw: &[u8], client: Option<Client>) -> Result<(), Option<Client>> {
+        let entered = self.enter_silently(raw, clock::now_ms(), client);
+        self.door.ring();
+        entered
+    }
+
+    /// Lets a transaction in without waking the worker behind the door; gives the client back when there is no room.
+    fn enter_silently(&self, raw: &[u8], now_ms: u64, client: Option<Client>) -> Result<(), Option<Client>> {
         if client.is_some() {
             self.traffic.received.fetch_add(1, Ordering::Relaxed);
-            counter!("horae_transactions_received").increment(1);
         }
         let mut cell = match self.door.take() {
             Ok(cell) => cell,
             Err(_) => return Err(client),
         };
-        cell.fill(raw, clock::now_ms(), client);
-        self.door.enter(cell).map_err(|(_, mut cell)| cell.take_client())
+        cell.fill(raw, now_ms, client);
+        self.door.enter_silently(cell).map_err(|(_, mut cell)| cell.take_client())
     }
 
     fn oversized(&self, raw: &[u8]) -> Option<Shed> {
@@ -114,24 +137,27 @@ impl Intake for Entrance {
 }
 
 impl TransactionIntake for Entrance {
-    fn submit(&self, raw: Bytes) -> Admission {
-        if let Some(why) = self.oversized(&raw) {
-            self.traffic.count_refused(&why);
-            return Box::pin(async move { Err(why) });
-        }
-        let (sender, answer) = oneshot::channel();
-        if self.enter(&raw, Some(Client::Call(sender))).is_err() {
-            self.traffic.count_refused(&Shed::Busy);
-            return Box::pin(async { Err(Shed::Busy) });
-        }
-        let desk = self.desk.clone();
-        Box::pin(async move {
-            let answer = answer.await.unwrap_or(Err(Shed::Busy));
-            if let Ok(hash) = &answer {
-                desk.keep_raw(*hash, raw);
+    fn submit(&self, raws: &[&[u8]]) -> Admissions {
+        let (admissions, seats) = Admissions::new(raws.len());
+        let now_ms = clock::now_ms();
+        for (index, (raw, seat)) in raws.iter().zip(seats).enumerate() {
+            if let Some(why) = self.oversized(raw) {
+                self.traffic.count_refused(&why);
+                seat.answer(Err(why));
+            } else if let Err(client) = self.enter_silently(raw, now_ms, Some(Client::Call(seat))) {
+                self.traffic.count_refused(&Shed::Busy);
+                client.into_iter().for_each(|client| client.answer(Err(Shed::Busy)));
             }
-            answer
-        })
+            if index % WAKE_EVERY == WAKE_EVERY - 1 {
+                self.door.ring();
+            }
+        }
+        self.door.ring();
+        admissions
+    }
+
+    fn remember(&self, admitted: &mut dyn Iterator<Item = (B256, &[u8])>) {
+        self.desk.keep_raw(admitted);
     }
 
     fn next_nonce(&self, sender: Address) -> Option<u64> {

@@ -61,6 +61,10 @@ impl Front {
 
     /// Deals out what is waiting; `false` if a lane is full.
     fn deal(&mut self) -> bool {
+        if let [only] = self.lanes.as_mut_slice() {
+            only.push_queued(&mut self.stalled);
+            return self.stalled.is_empty();
+        }
         while let Some(fresh) = self.stalled.pop_front() {
             match self.lanes[self.next_lane].push(fresh) {
                 Ok(()) => self.next_lane = (self.next_lane + 1) % self.lanes.len(),

@@ -4,12 +4,11 @@ use std::cell::Cell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use alloy_primitives::B256;
 use horae_runtime::Pooled;
 use horae_stages::{Shed, TxBody};
-use tokio::sync::oneshot;
 
 use crate::edges::intake::{Reply, ReplyTo};
+use crate::edges::rpc::{Outcome, Seat};
 
 /// A cell keeps its buffer when it goes home, unless one large transaction has blown it up beyond this many bytes.
 const BUFFER_KEPT_BYTES: usize = 4 << 10;
@@ -22,20 +21,19 @@ pub enum Client {
     /// A connection of a framed ingest edge.
     Edge(ReplyTo),
     /// A JSON-RPC call.
-    Call(oneshot::Sender<Result<B256, Shed>>),
+    Call(Seat),
 }
 
 impl Client {
     /// Tells the client what became of its transaction.
-    pub fn answer(self, result: Result<B256, Shed>) {
+    pub fn answer(self, result: Outcome) {
         match self {
             Self::Edge(reply) => reply.send(match result {
                 Ok(hash) => Reply::Accepted(hash),
                 Err(Shed::Busy | Shed::PoolFull) => Reply::Busy,
                 Err(why) => Reply::Refused(why.to_string().into()),
             }),
-            // The caller may have gone away meanwhile; there is nobody to tell then.
-            Self::Call(sender) => drop(sender.send(result)),
+            Self::Call(seat) => seat.answer(result),
         }
     }
 }

@@ -130,7 +130,11 @@ fn quantiles(summary: &Summary) -> String {
         // A string takes whatever is written to it.
         let _ = write!(rows, "<tr><th>{name}</th>{cells}</tr>");
     }
-    format!("<h2>Latency</h2><table>{rows}</table><p class=\"sub\">Looked at every {} ms.</p>", summary.resolution_ms)
+    let looked = summary.looked_every_ms;
+    format!(
+        "<h2>Latency</h2><table>{rows}</table><p class=\"sub\">The chain was looked at every {:.1} ms (p99 {:.1}): latencies are known to within that.</p>",
+        looked.p50, looked.p99
+    )
 }
 
 fn settings(summary: &Summary) -> String {

@@ -362,3 +362,10 @@ fn a_panic_on_the_journals_thread_is_a_failure_that_is_seen() {
     let (_dir, failure, _, _) = fail_third_group(|| panic!("disk driver gone"));
     assert!(failure.to_string().contains("disk driver gone"), "{failure}");
 }
+
+#[test]
+fn a_write_touches_whole_pages() {
+    use super::writer::page_bytes;
+    assert_eq!([page_bytes(24, 100), page_bytes(4_090, 6), page_bytes(4_090, 7)], [4_096, 4_096, 8_192]);
+    assert_eq!([page_bytes(4_096, 4_096), page_bytes(8_191, 1), page_bytes(0, 10_000)], [4_096, 4_096, 12_288]);
+}

@@ -14,6 +14,10 @@ use super::{
     Durable, GROUP_BYTES, Lsn, Options, PAYLOAD_BYTES_MAX, Record, State, WAITING_BYTES_MAX, WAITING_RECORDS_MAX,
 };
 use super::{record, segment};
+use crate::edges::metrics::names;
+
+/// What file systems write at once.
+const PAGE_BYTES: u64 = 4_096;
 
 /// The one way to append to a journal. Dropping it writes what waits and lets go of the directory.
 pub struct JournalWriter {
@@ -152,6 +156,11 @@ impl Drop for JournalWriter {
     }
 }
 
+/// Bytes of the pages that a write touches: what the disk writes, for a page that is begun is written again with the next group.
+pub(super) fn page_bytes(offset: u64, bytes: u64) -> u64 {
+    ((offset + bytes).div_ceil(PAGE_BYTES) - offset / PAGE_BYTES) * PAGE_BYTES
+}
+
 /// The journal's thread.
 struct Committer {
     state: Arc<State>,
@@ -181,10 +190,13 @@ impl Committer {
     /// Commits all that waits, up to the size of a group; false if nothing did.
     fn commit_group(&mut self) -> Result<bool, JournalError> {
         let group = self.next;
+        let (mut records, mut payload_bytes) = (0, 0);
         self.buffer.clear();
         while self.buffer.len() < GROUP_BYTES {
             let Some(record) = self.ring.pop() else { break };
             let lsn = group + self.buffer.len() as u64;
+            records += 1;
+            payload_bytes += record.payload.len() as u64;
             self.chain = record::encode(record.kind, &record.payload, lsn, group, self.chain, &mut self.buffer);
         }
         if self.buffer.is_empty() {
@@ -196,9 +208,12 @@ impl Committer {
         let (buffer, written) = self.disk.write_and_sync(std::mem::take(&mut self.buffer), offset);
         self.buffer = buffer;
         written.map_err(|error| self.stop_reason(error))?;
-        metrics::histogram!("horae_journal_commit_seconds").record(began.elapsed().as_secs_f64());
-        metrics::counter!("horae_journal_groups_total").increment(1);
-        metrics::counter!("horae_journal_bytes_total").increment(bytes);
+        metrics::histogram!(names::JOURNAL_COMMIT_SECONDS).record(began.elapsed().as_secs_f64());
+        metrics::counter!(names::JOURNAL_GROUPS).increment(1);
+        metrics::counter!(names::JOURNAL_RECORDS).increment(records);
+        metrics::counter!(names::JOURNAL_PAYLOAD_BYTES).increment(payload_bytes);
+        metrics::counter!(names::JOURNAL_BYTES).increment(bytes);
+        metrics::counter!(names::JOURNAL_PAGE_BYTES).increment(page_bytes(offset, bytes));
         self.next = group + bytes;
         self.state.durable.raise(self.next);
         if self.next - self.base >= self.segment_bytes {

@@ -6,7 +6,7 @@ pub const MAX_REQUEST_BYTES: u32 = 2 << 20;
 pub const MAX_RESPONSE_BYTES: u32 = 32 << 20;
 /// Calls in one batch.
 pub const MAX_BATCH_CALLS: u32 = 256;
-/// Open connections, HTTP and WebSocket together.
+/// HTTP requests and WebSockets open together; as many requests of the hot path beside them.
 pub const MAX_CONNECTIONS: u32 = 1_024;
 /// Subscriptions on one connection.
 pub const MAX_SUBSCRIPTIONS_PER_CONNECTION: u32 = 64;

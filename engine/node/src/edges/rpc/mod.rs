@@ -2,6 +2,8 @@
 //!
 //! Errors, their codes and their words follow go-ethereum where it has them. `latest` is the committed head, so nothing a
 //! client sees at `latest` is ever taken back; `pending` is the ordered head. Receipts and logs appear at `latest`.
+//!
+//! jsonrpsee does it all, but for `eth_sendRawTransaction` as every client writes it: see [`hot`].
 
 mod api;
 mod calls;
@@ -11,6 +13,7 @@ mod eth;
 mod feed;
 mod fees;
 mod horae;
+mod hot;
 mod intake;
 mod layer;
 pub mod limits;
@@ -31,10 +34,12 @@ use jsonrpsee::core::middleware::RpcServiceBuilder;
 use jsonrpsee::core::traits::IdProvider;
 use jsonrpsee::server::{BatchRequestConfig, Server, ServerConfig, ServerHandle};
 use jsonrpsee::types::SubscriptionId;
+use tower::ServiceBuilder;
 
 use self::api::{EthServer, HoraeServer, NetServer, Web3Server};
 use self::context::Context;
-pub use self::intake::{Admission, TransactionIntake};
+use self::hot::HotPath;
+pub use self::intake::{Admissions, Outcome, Seat, Seats, TransactionIntake};
 use crate::chain_view::ChainView;
 use crate::feed::Decisions;
 
@@ -106,10 +111,12 @@ pub async fn serve(
         .set_id_provider(HexIds::default())
         .build();
     let middleware = RpcServiceBuilder::new().layer_fn(layer::Calls::new);
-    let server = Server::builder().set_config(config).set_rpc_middleware(middleware).build(address);
-    let server = server.await.map_err(listen)?;
-    let address = server.local_addr().map_err(listen)?;
     let context = Context::new(view, intake, decisions, options);
+    let hot = HotPath::new(context.clone());
+    let http = ServiceBuilder::new().layer_fn(move |inner| hot.before(inner));
+    let server = Server::builder().set_config(config).set_rpc_middleware(middleware).set_http_middleware(http);
+    let server = server.build(address).await.map_err(listen)?;
+    let address = server.local_addr().map_err(listen)?;
     let mut methods = RpcModule::new(());
     methods.merge(EthServer::into_rpc(context.clone()))?;
     methods.merge(NetServer::into_rpc(context.clone()))?;

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use alloy_primitives::{B256, Bytes};
+use horae_stages::Shed;
 use jsonrpsee::core::RpcResult;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::context::Context;
+use super::intake::{Admissions, Outcome};
 use super::limits::{MAX_SYNC_TIMEOUT_MS, SYNC_TIMEOUT_MS};
 use super::shapes::RpcReceipt;
 use super::{error, shapes};
@@ -15,10 +17,39 @@ use crate::edges::metrics::names;
 use crate::edges::store::StoreError;
 
 pub(super) async fn send(context: &Context, raw: Bytes) -> RpcResult<B256> {
-    context.intake().submit(raw).await.map_err(|why| {
-        metrics::counter!(names::RPC_REFUSED, "reason" => why.label()).increment(1);
-        error::refused(&why)
-    })
+    let admissions = send_all(context, &[&raw]).await;
+    match admissions.outcomes().next().flatten() {
+        Some(Ok(hash)) => Ok(*hash),
+        Some(Err(why)) => Err(error::refused(why)),
+        None => Err(error::busy()),
+    }
+}
+
+/// Hands over the transactions of one request, and waits until each is admitted or refused.
+pub(super) async fn send_all(context: &Context, raws: &[&[u8]]) -> Admissions {
+    let admissions = context.intake().submit(raws);
+    admissions.settled().await;
+    let admitted = |(outcome, raw): (Option<&Outcome>, &_)| Some((*outcome?.as_ref().ok()?, *raw));
+    context.intake().remember(&mut admissions.outcomes().zip(raws).filter_map(admitted));
+    count_refused(admissions.outcomes().filter_map(|outcome| outcome?.as_ref().err()));
+    admissions
+}
+
+/// Counts by reason, those of one reason in a row at once: whoever is refused for lack of room is not alone.
+fn count_refused<'a>(whys: impl Iterator<Item = &'a Shed>) {
+    let count = |reason: &'static str, refused: u64| {
+        if refused > 0 {
+            metrics::counter!(names::RPC_REFUSED, "reason" => reason).increment(refused);
+        }
+    };
+    let (last, refused) = whys.fold(("", 0), |(reason, refused), why| {
+        if why.label() == reason {
+            return (reason, refused + 1);
+        }
+        count(reason, refused);
+        (why.label(), 1)
+    });
+    count(last, refused);
 }
 
 pub(super) async fn send_and_wait(

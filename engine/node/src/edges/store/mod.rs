@@ -4,6 +4,8 @@
 //! [`Store::flush`] makes all that was applied durable. After a crash the store stands where it was at the last flush, and
 //! the journal is replayed above [`Store::stored_height`]. Only committed blocks go in, so nothing ever has to come out.
 
+mod changed;
+mod disk;
 mod error;
 mod reader;
 mod records;
@@ -12,6 +14,7 @@ mod sealed;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trie;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -22,10 +25,10 @@ use alloy_primitives::B256;
 use arc_swap::ArcSwap;
 use horae_stages::{BlockChanges, ExecutedBlock, Genesis};
 use redb::Database;
-use tracing::warn;
 
 pub use error::StoreError;
 pub use reader::{LatestState, SharedReader, StoreReader, StoredBlock};
+pub use trie::{CATCH_UP_KEYS, Rebuilt, RootWork, StateTrie, path_of as trie_path};
 pub use writer::{CommittedBlock, Finality};
 
 /// Memory that redb may use to cache pages, in bytes, unless set otherwise.
@@ -36,6 +39,9 @@ pub const DEFAULT_KEPT_BLOCKS: u64 = 50_000;
 
 /// Blocks that one call of [`Store::prune`] takes out at most, so that it never holds up the writer for long.
 pub const PRUNED_AT_ONCE: u64 = 256;
+
+/// Blocks whose changed keys are kept at most for a state trie that lags. One that is further behind is built anew.
+pub const CHANGED_KEPT: u64 = 8_192;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -70,15 +76,7 @@ impl Store {
     /// Refuses a file of another layout version or another chain. A file left by a crash is repaired first, to its last
     /// flush; that is logged.
     pub fn open(path: &Path, genesis: &Genesis, options: StoreOptions) -> Result<Self, StoreError> {
-        let sort = |e: redb::Error| StoreError::sort(path, e);
-        let mut builder = Database::builder();
-        builder.set_cache_size(options.cache_bytes);
-        builder.set_repair_callback(|session| {
-            if session.progress() == 0.0 {
-                warn!("state store was not closed in order: repairing it, the journal replays what is missing");
-            }
-        });
-        let db = builder.create(path).map_err(|e| sort(e.into()))?;
+        let db = disk::open(path, options.cache_bytes, "state")?;
         writer::check_or_initialise(path, &db, genesis)?;
         let reader = StoreReader::open(path, &db)?;
         let height = reader.height();
@@ -153,9 +151,14 @@ impl Store {
         writer::record_finalized(self, batch)
     }
 
-    /// Keeps the state root after a block ([`StoreReader::compute_root`]).
+    /// Keeps the state root after a block ([`StateTrie::root_at`]).
     pub fn record_root(&self, number: u64, root: B256) -> Result<(), StoreError> {
         writer::record_root(self, number, root)
+    }
+
+    /// Forgets what blocks up to `height` changed: a crash leaves the state trie at it, or above.
+    pub fn forget_changed(&self, height: u64) -> Result<(), StoreError> {
+        writer::forget_changed(self, height)
     }
 
     /// Takes out blocks below `height`, at most [`PRUNED_AT_ONCE`]; gives how many went. Genesis and state stay.

@@ -9,7 +9,10 @@ use alloy_rlp::Decodable;
 use borsh::BorshDeserialize;
 use horae_control::{Certificate, Commit, Signature};
 use horae_stages::{Account, Block, BlockChanges, BlockTx, ExecutedBlock, Header, StateSource};
-use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value};
+use redb::{
+    Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition, Value,
+};
 
 use super::records::{Outcome, decode_account, split_storage_key, storage_key};
 use super::tables::*;
@@ -190,9 +193,14 @@ impl StoreReader {
         self.get(ROOTS, number, |v| Ok(B256::from(v)))
     }
 
-    /// Computes the state root at this height. Takes as long as reading the whole state.
+    /// Computes the state root at this height from the whole state: the reference for [`super::StateTrie::root_at`].
     pub fn compute_root(&self) -> Result<B256, StoreError> {
         super::roots::compute(self)
+    }
+
+    /// How many accounts there are.
+    pub(super) fn account_count(&self) -> Result<u64, StoreError> {
+        self.accounts.len().map_err(|e| self.sort(e))
     }
 
     /// Every account, by address.
@@ -247,7 +255,7 @@ impl StoreReader {
         StoreError::sort(&self.path, error)
     }
 
-    fn corrupt(&self, number: u64, what: impl std::fmt::Display) -> StoreError {
+    pub(super) fn corrupt(&self, number: u64, what: impl std::fmt::Display) -> StoreError {
         StoreError::corrupt(&self.path, format!("record {number}: {what}"))
     }
 }

@@ -1,4 +1,4 @@
-//! The state root at a batch boundary: a full scan of the state, on a thread that may take its time.
+//! The state root by a full scan of the state: the reference that the state trie is held against.
 
 use std::iter::Peekable;
 

@@ -36,6 +36,9 @@ pub(super) const COMMITS: TableDefinition<'static, u64, &[u8]> = TableDefinition
 pub(super) const BATCHES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("batches");
 /// Epoch and sequencer -> how many committed blocks it sealed in it.
 pub(super) const SEALED: TableDefinition<'static, (u64, [u8; 20]), u64> = TableDefinition::new("sealed");
+/// Height -> keys of the state that the block changed ([`super::changed`]), until the state trie has come past it. A store of before
+/// there was a trie opens without it, and is none the worse for it.
+pub(super) const CHANGED: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("changed");
 /// Height of a batch's last block -> state root after it.
 pub(super) const ROOTS: TableDefinition<'static, u64, [u8; 32]> = TableDefinition::new("roots");
 

@@ -16,7 +16,7 @@ use super::tables::{META, META_SCHEMA};
 use super::*;
 use crate::chain_view::testing::{TestChain, certificate_of, commit_of, genesis, open, signer, transfer};
 
-fn committed(block: &Arc<ExecutedBlock>) -> CommittedBlock {
+pub(super) fn committed(block: &Arc<ExecutedBlock>) -> CommittedBlock {
     CommittedBlock { block: block.clone(), signature: None }
 }
 
@@ -26,7 +26,7 @@ fn crash(store: &Store, to: &Path) -> Store {
     open(to)
 }
 
-fn transfers(chain: &mut TestChain, nonce: u64) -> Arc<ExecutedBlock> {
+pub(super) fn transfers(chain: &mut TestChain, nonce: u64) -> Arc<ExecutedBlock> {
     let to = Address::repeat_byte(nonce as u8 + 1);
     chain.seal(vec![transfer(1, nonce, to, 1_000 + nonce), transfer(2, nonce, to, 5)]).unwrap()
 }
@@ -239,7 +239,7 @@ fn batches_and_roots_are_kept_and_dropped() {
 }
 
 /// Changes to a few accounts and slots, so that the same ones come up again and again.
-fn any_changes() -> impl Strategy<Value = BlockChanges> {
+pub(super) fn any_changes() -> impl Strategy<Value = BlockChanges> {
     let account = prop::option::of((0u64..3, 0u64..3, any::<bool>()));
     let accounts = prop::collection::btree_map(0u8..6, account, 0..5);
     let storage = prop::collection::btree_map((0u8..6, 0u64..4), 0u64..3, 0..8);

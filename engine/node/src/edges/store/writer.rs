@@ -11,7 +11,7 @@ use redb::{Database, Durability, ReadableDatabase, Table, WriteTransaction};
 
 use super::records::{Outcome, decode_account, encode_account, storage_key, to_bytes};
 use super::tables::*;
-use super::{PRUNED_AT_ONCE, Store, StoreError, sealed};
+use super::{CHANGED_KEPT, PRUNED_AT_ONCE, Store, StoreError, changed, sealed};
 use crate::chain_view::BatchRecord;
 
 /// A committed block on its way into the store.
@@ -52,7 +52,15 @@ pub(super) fn check_or_initialise(path: &Path, db: &Database, genesis: &Genesis)
             if found != hash {
                 return Err(StoreError::OtherChain { path: path.to_path_buf(), found, want: hash });
             }
-            Ok(())
+            match read.open_table(CHANGED) {
+                Ok(_) => Ok(()),
+                Err(redb::TableError::TableDoesNotExist(_)) => {
+                    let write = db.begin_write().map_err(|e| sort(e.into()))?;
+                    write.open_table(CHANGED).map_err(|e| sort(e.into()))?;
+                    write.commit().map_err(|e| sort(e.into()))
+                }
+                Err(e) => Err(sort(e.into())),
+            }
         }
         Err(redb::TableError::TableDoesNotExist(_)) => {
             drop(read);
@@ -102,6 +110,7 @@ struct Tables<'t> {
     numbers: Table<'t, [u8; 32], u64>,
     transactions: Table<'t, [u8; 32], (u64, u32)>,
     sealed: Table<'t, (u64, [u8; 20]), u64>,
+    changed: Table<'t, u64, &'static [u8]>,
 }
 
 impl<'t> Tables<'t> {
@@ -117,6 +126,7 @@ impl<'t> Tables<'t> {
             numbers: write.open_table(NUMBERS)?,
             transactions: write.open_table(TRANSACTIONS)?,
             sealed: write.open_table(SEALED)?,
+            changed: write.open_table(CHANGED)?,
         })
     }
 
@@ -132,6 +142,10 @@ impl<'t> Tables<'t> {
         }
         for (hash, code) in &executed.changes.codes {
             self.codes.insert(hash.0, code.as_ref())?;
+        }
+        self.changed.insert(number, changed::encode(&executed.changes).as_slice())?;
+        if let Some(old) = number.checked_sub(CHANGED_KEPT) {
+            self.changed.remove(old)?;
         }
         // Nobody sealed the genesis block.
         if number > 0 {
@@ -250,6 +264,10 @@ pub(super) fn record_root(store: &Store, number: u64, root: B256) -> Result<(), 
         Ok(())
     })?;
     store.publish()
+}
+
+pub(super) fn forget_changed(store: &Store, height: u64) -> Result<(), StoreError> {
+    write(store, Durability::None, |write| Ok(write.open_table(CHANGED)?.retain_in(..=height, |_, _| false)?))
 }
 
 pub(super) fn prune(store: &Store, height: u64) -> Result<u64, StoreError> {

@@ -1,5 +1,5 @@
 //! What a reader lacks: replay, live, rollback, pruning; on a chain that the real stages execute over the real store.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_types)]
 
 use std::sync::Mutex;
 

@@ -3,6 +3,7 @@
 
 mod answers;
 mod feeds;
+mod hot;
 mod junk;
 mod protocol;
 mod sending;
@@ -53,25 +54,29 @@ impl SealAtOnce {
         self.node.send(job).unwrap();
         result.recv().unwrap()
     }
+
+    fn seal(&self, raw: &[u8]) -> Outcome {
+        let (hash, raw) = (keccak256(raw), Bytes::copy_from_slice(raw));
+        if !self.seen.lock().unwrap().insert(hash) {
+            return Err(Shed::AlreadyKnown);
+        }
+        let commit = self.commit;
+        self.with(move |node| {
+            let block = node.chain.seal(vec![raw])?;
+            node.feed.send(ChainEvent::Executed { block: block.clone(), signature: None }).unwrap();
+            if commit {
+                node.commit(&block);
+            }
+            Ok(hash)
+        })
+    }
 }
 
 impl TransactionIntake for SealAtOnce {
-    fn submit(&self, raw: Bytes) -> Admission {
-        let hash = keccak256(&raw);
-        let sealed = if self.seen.lock().unwrap().insert(hash) {
-            let commit = self.commit;
-            self.with(move |node| {
-                let block = node.chain.seal(vec![raw])?;
-                node.feed.send(ChainEvent::Executed { block: block.clone(), signature: None }).unwrap();
-                if commit {
-                    node.commit(&block);
-                }
-                Ok(hash)
-            })
-        } else {
-            Err(Shed::AlreadyKnown)
-        };
-        Box::pin(std::future::ready(sealed))
+    fn submit(&self, raws: &[&[u8]]) -> Admissions {
+        let (admissions, seats) = Admissions::new(raws.len());
+        raws.iter().zip(seats).for_each(|(raw, seat)| seat.answer(self.seal(raw)));
+        admissions
     }
 
     fn next_nonce(&self, sender: Address) -> Option<u64> {
