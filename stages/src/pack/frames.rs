@@ -23,7 +23,7 @@ const MOST_FRAMES: usize = 64;
 
 /// The highest quality of brotli.
 const BEST_QUALITY: i32 = 11;
-/// The zstd level of [`Level::Middle`]: enough for no more bytes than the OP Stack's span batches with brotli-10.
+/// The zstd level of [`Level::Middle`]: about as few bytes as the OP Stack's span batches with brotli-10.
 const MIDDLE_ZSTD: i32 = 15;
 /// The zstd level of [`Level::Fast`].
 const FAST_ZSTD: i32 = 1;

@@ -129,7 +129,7 @@ fn packing_real_transactions_is_small() {
     let known = load();
     let without_blobs: Vec<_> = known.iter().filter(|known| known.raw[0] != 3).collect();
     let blocks = blocks_of(without_blobs.iter().map(|known| known.raw.clone().into()), 40);
-    for (level, most) in [(Level::Best, 1.0), (Level::Middle, 1.0), (Level::Fast, 1.03)] {
+    for (level, most) in [(Level::Best, 1.0), (Level::Middle, 1.01), (Level::Fast, 1.03)] {
         let each = pack(&blocks, level).unwrap().bytes.len() as f64 / without_blobs.len() as f64;
         println!("{}: {each:.2} bytes a transaction", level.name());
         assert!(each <= most * SPAN_BATCH, "{}: {each:.2}", level.name());
