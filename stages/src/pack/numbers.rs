@@ -63,11 +63,11 @@ pub(super) fn strip(mut value: u128) -> (u128, u8) {
         return (value, zeros);
     }
     // Division of 128 bits is slow: nine zeros at a time while it is needed.
-    while value > u128::from(u64::MAX) && zeros + 9 < ZEROS && value % 1_000_000_000 == 0 {
+    while value > u128::from(u64::MAX) && zeros + 9 < ZEROS && value.is_multiple_of(1_000_000_000) {
         value /= 1_000_000_000;
         zeros += 9;
     }
-    while value > u128::from(u64::MAX) && zeros + 1 < ZEROS && value % 10 == 0 {
+    while value > u128::from(u64::MAX) && zeros + 1 < ZEROS && value.is_multiple_of(10) {
         value /= 10;
         zeros += 1;
     }
