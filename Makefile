@@ -42,7 +42,7 @@ lint: tools
 ## What Horae costs and how fast it is, beside its peers in the same run: a table, target/bench/report.json, target/bench/index.html. Some fifteen
 ## minutes. `make bench-full` adds all sweeps. Options: make bench ARGS="--only stage/ --rounds 9". criterion benches of the parts: cargo bench.
 bench bench-full: tools
-	$(CARGO) build --release --locked --workspace --bins
+	$(CARGO) build --release --locked --workspace --bins --benches
 	target/release/bench $(if $(filter bench-full,$@),--full) $(ARGS)
 
 clean:
