@@ -74,9 +74,13 @@ impl Scene for Four {
             .wants(Target::RatioAtLeast(0.9))
             .note("committed a second while twice that is offered");
         sheet.add(figure, outcome.transactions_per_second, Some(most));
-        let lost = outcome.accepted.saturating_sub(outcome.committed) as f64;
-        let figure = Figure::cost("overload/lost", "tx").wants(Target::AtMost(0.0)).note("accepted and not committed");
-        sheet.add(figure, lost, None);
+        if outcome.stopped {
+            sheet.miss("overload/lost", "a load was stopped with transactions under way: it did not end in time");
+        } else {
+            let lost = outcome.accepted.saturating_sub(outcome.committed) as f64;
+            let figure = Figure::cost("overload/lost", "tx").wants(Target::AtMost(0.0));
+            sheet.add(figure.note("accepted and not committed"), lost, None);
+        }
         sheet.add(
             Figure::cost("overload/busy", "answers").note("clients told to come again"),
             outcome.busy_answers as f64,

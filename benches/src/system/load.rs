@@ -2,10 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use eyre::{Result, WrapErr, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde::Deserialize;
+
+/// What a load may take; then it is asked to stop, and tells what it has measured until then.
+const LIMIT: Duration = Duration::from_secs(60);
+/// What it may take to tell.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How transactions go in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +64,9 @@ pub struct Outcome {
     pub ceiling: Option<Ceiling>,
     /// Latency by strength, milliseconds, from when a transaction was due.
     pub latency_ms: BTreeMap<String, Quantiles>,
+    /// It was asked to stop with transactions under way.
+    #[serde(skip)]
+    pub stopped: bool,
 }
 
 /// The generator alone.
@@ -90,11 +103,26 @@ impl Load {
         if self.ceiling {
             command.arg("--ceiling");
         }
-        let output = command.stdin(Stdio::null()).output().wrap_err("starting horae load")?;
+        let (output, stopped) = bounded(&mut command).wrap_err("running horae load")?;
         // Exit code 1 means that not all was committed, and the answer says so.
         match serde_json::from_slice(&output.stdout) {
-            Ok(outcome) => Ok(outcome),
+            Ok(outcome) => Ok(Outcome { stopped, ..outcome }),
             Err(why) => bail!("horae load: {why}: {}", String::from_utf8_lossy(&output.stderr).trim()),
         }
     }
+}
+
+/// What a command says, and whether it had to be interrupted for it.
+fn bounded(command: &mut Command) -> Result<(Output, bool)> {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let process = Pid::from_raw(i32::try_from(child.id())?);
+    let (tell, told) = channel();
+    // Nobody listens once it has taken too long to stop.
+    thread::spawn(move || drop(tell.send(child.wait_with_output())));
+    if let Ok(output) = told.recv_timeout(LIMIT) {
+        return Ok((output?, false));
+    }
+    kill(process, Signal::SIGINT)?;
+    let output = told.recv_timeout(STOP_LIMIT).wrap_err("it does not stop when it is interrupted")?;
+    Ok((output?, true))
 }

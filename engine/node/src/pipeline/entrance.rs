@@ -14,8 +14,8 @@ use crate::clock;
 use crate::edges::intake::{Intake, Reply, ReplyTo};
 use crate::edges::rpc::{Admissions, TransactionIntake};
 
-/// Transactions of one request that are let in before the worker behind the door is woken: what it takes in one turn, so that it finds
-/// bursts, and a small door does not fill up unseen.
+/// Transactions of one request that are let in before the worker behind the door is woken: so many that it finds bursts, so few that
+/// a door does not fill up unseen.
 const WAKE_EVERY: usize = 64;
 
 const REFUSED: &str = "horae_transactions_refused";

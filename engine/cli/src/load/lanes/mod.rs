@@ -16,8 +16,10 @@ use std::{
     time::Duration,
 };
 
+use horae_node::edges::intake::Reply;
 use tokio::task::JoinSet;
 
+use self::flight::Flight;
 use super::{pace::Pace, plan::Plan, tally::Tally};
 use crate::{error::CliError, rpc::Rpc};
 
@@ -188,6 +190,16 @@ impl Lane {
 }
 
 impl Desk {
+    /// The answer to a frame of a connection; nothing if the frame had its answer before.
+    fn hear(&self, flight: &Mutex<Flight>, frame: u64, reply: &Reply) {
+        let Some(parcel) = flight.lock().unwrap_or_else(PoisonError::into_inner).take(frame) else { return };
+        match reply {
+            Reply::Accepted(_) => self.take(parcel, &Answer::Taken),
+            Reply::Busy => self.take(parcel, &Answer::Busy),
+            Reply::Refused(reason) => self.take(parcel, &Answer::Refused(reason)),
+        }
+    }
+
     fn take(&self, parcel: Parcel, answer: &Answer<'_>) {
         let tally = &self.run.tally;
         let reason = match answer {

@@ -5,13 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use horae_node::edges::{
-    intake::Reply,
-    quic_client::{QuicClient, QuicClientError, Trust},
-};
+use horae_node::edges::quic_client::{QuicClient, QuicClientError, Trust};
 use tokio::time::sleep;
 
-use super::{Answer, LINGER, Lane, RECONNECT_AFTER, flight::Flight};
+use super::{LINGER, Lane, RECONNECT_AFTER, flight::Flight};
 
 pub(super) async fn connect(address: SocketAddr) -> Result<QuicClient, QuicClientError> {
     QuicClient::connect(address, Trust::AnyNode).await
@@ -44,13 +41,7 @@ async fn exchange(lane: &mut Lane, client: &QuicClient, flight: &Mutex<Flight>) 
     let desk = lane.desk.clone();
     let answers = async {
         while let Some((frame, reply)) = receiver.receive().await? {
-            let parcel = flight.lock().unwrap_or_else(PoisonError::into_inner).take(frame);
-            let Some(parcel) = parcel else { continue };
-            match reply {
-                Reply::Accepted(_) => desk.take(parcel, &Answer::Taken),
-                Reply::Busy => desk.take(parcel, &Answer::Busy),
-                Reply::Refused(reason) => desk.take(parcel, &Answer::Refused(&reason)),
-            }
+            desk.hear(flight, frame, &reply);
         }
         Ok(())
     };

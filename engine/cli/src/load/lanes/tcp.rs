@@ -10,12 +10,9 @@ use std::{
     thread,
 };
 
-use horae_node::edges::{
-    intake::Reply,
-    tcp_client::{TcpReceiver, TcpSender, connect},
-};
+use horae_node::edges::tcp_client::{TcpReceiver, TcpSender, connect};
 
-use super::{Answer, Desk, LINGER, Lane, RECONNECT_AFTER, flight::Flight};
+use super::{Desk, LINGER, Lane, RECONNECT_AFTER, flight::Flight};
 
 type Link = (TcpSender, TcpReceiver);
 
@@ -77,13 +74,7 @@ fn exchange(lane: &mut Lane, (mut sender, receiver): Link, flight: &Arc<Mutex<Fl
 
 fn answers(desk: &Desk, mut receiver: TcpReceiver, flight: &Mutex<Flight>) -> io::Result<()> {
     while let Some((frame, reply)) = receiver.receive()? {
-        let parcel = flight.lock().unwrap_or_else(PoisonError::into_inner).take(frame);
-        let Some(parcel) = parcel else { continue };
-        match reply {
-            Reply::Accepted(_) => desk.take(parcel, &Answer::Taken),
-            Reply::Busy => desk.take(parcel, &Answer::Busy),
-            Reply::Refused(reason) => desk.take(parcel, &Answer::Refused(&reason)),
-        }
+        desk.hear(flight, frame, &reply);
     }
     Ok(())
 }
