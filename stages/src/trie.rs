@@ -116,23 +116,20 @@ enum Body<'c> {
     },
 }
 
-struct Walk<'s, S> {
+struct Walk<'s, S, const N: usize> {
     records: &'s mut S,
     stack: Vec<RlpNode>,
     scratch: Vec<u8>,
 }
 
-impl<S> Walk<'_, S> {
+impl<S: Records<N>, const N: usize> Walk<'_, S, N> {
     /// Makes the changes below `path`, from which `child` hangs now; all their keys begin with it.
-    fn change<'c, const N: usize>(
+    fn change<'c>(
         &mut self,
         path: Nibbles,
         child: Option<Child<N>>,
         changes: &'c [KeyChange<N>],
-    ) -> Result<Subtree<'c, N>, S::Error>
-    where
-        S: Records<N>,
-    {
+    ) -> Result<Subtree<'c, N>, S::Error> {
         match child {
             None => self.build(&inserted(changes)),
             Some(Child::Leaf { name, node }) => {
@@ -157,16 +154,13 @@ impl<S> Walk<'_, S> {
     }
 
     /// Puts a branch at `path` where there was none but further down, at `old`.
-    fn fork<'c, const N: usize>(
+    fn fork<'c>(
         &mut self,
         path: Nibbles,
         old: Nibbles,
         node: RlpNode,
         changes: &'c [KeyChange<N>],
-    ) -> Result<Subtree<'c, N>, S::Error>
-    where
-        S: Records<N>,
-    {
+    ) -> Result<Subtree<'c, N>, S::Error> {
         let mut branch = Branch::default();
         let extension = old.slice(path.len() + 1..);
         branch.children[usize::from(old.get_unchecked(path.len()))] = Some(Child::Branch { extension, node });
@@ -174,15 +168,12 @@ impl<S> Walk<'_, S> {
     }
 
     /// Makes changes whose keys begin with the path of a branch.
-    fn change_branch<'c, const N: usize>(
+    fn change_branch<'c>(
         &mut self,
         path: Nibbles,
         node: RlpNode,
         changes: &'c [KeyChange<N>],
-    ) -> Result<Subtree<'c, N>, S::Error>
-    where
-        S: Records<N>,
-    {
+    ) -> Result<Subtree<'c, N>, S::Error> {
         if changes.is_empty() {
             return Ok(Subtree::Branch { path, node });
         }
@@ -192,16 +183,13 @@ impl<S> Walk<'_, S> {
 
     /// Makes the changes below a branch, whose record is kept if `before` is something, and gives what becomes of it: it may have no
     /// child left, or one, which then takes its place.
-    fn settle<'c, const N: usize>(
+    fn settle<'c>(
         &mut self,
         path: Nibbles,
         mut branch: Branch<N>,
         before: Option<RlpNode>,
         changes: &'c [KeyChange<N>],
-    ) -> Result<Subtree<'c, N>, S::Error>
-    where
-        S: Records<N>,
-    {
+    ) -> Result<Subtree<'c, N>, S::Error> {
         let mut changed: [Option<Subtree<'c, N>>; 16] = [const { None }; 16];
         for group in changes.chunk_by(|a, b| a.key.get_unchecked(path.len()) == b.key.get_unchecked(path.len())) {
             let below = group[0].key.slice(..path.len() + 1);
@@ -233,10 +221,7 @@ impl<S> Walk<'_, S> {
     }
 
     /// A new subtree of these leaves, sorted by key.
-    fn build<'c, const N: usize>(&mut self, leaves: &[Leaf<'c, N>]) -> Result<Subtree<'c, N>, S::Error>
-    where
-        S: Records<N>,
-    {
+    fn build<'c>(&mut self, leaves: &[Leaf<'c, N>]) -> Result<Subtree<'c, N>, S::Error> {
         let (first, last) = match leaves {
             [] => return Ok(Subtree::Empty),
             [only] => return Ok(Subtree::Leaf(only.clone())),
@@ -255,10 +240,7 @@ impl<S> Walk<'_, S> {
     }
 
     /// The subtree as it hangs `depth` nibbles below the root.
-    fn hang<const N: usize>(&mut self, depth: usize, subtree: Subtree<'_, N>) -> Result<Option<Child<N>>, S::Error>
-    where
-        S: Records<N>,
-    {
+    fn hang(&mut self, depth: usize, subtree: Subtree<'_, N>) -> Result<Option<Child<N>>, S::Error> {
         Ok(match subtree {
             Subtree::Empty => None,
             Subtree::Branch { path, node } => Some(Child::Branch { extension: path.slice(depth..), node }),
