@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use horae_node::chain_view::{self, ChainEvent, KeeperOptions};
-use horae_node::edges::store::{DEFAULT_CACHE_BYTES, RootWork, StateTrie, Store, StoreOptions, trie_path};
+use horae_node::edges::store::{RootWork, StateTrie, Store, StoreOptions, TRIE_CACHE_BYTES, trie_path};
 use horae_stages::{Account, Block, BlockChanges, ChainParams, ExecutedBlock, Genesis, Header};
 
 const COUNTS: [u64; 2] = [10_000, 100_000];
@@ -45,7 +45,7 @@ fn main() {
 fn roots(count: u64) {
     let home = tempfile::tempdir().unwrap();
     let mut chain = Chain::filled(home.path(), count);
-    let mut trie = StateTrie::open(chain.store.path(), DEFAULT_CACHE_BYTES).unwrap();
+    let mut trie = StateTrie::open(chain.store.path(), TRIE_CACHE_BYTES).unwrap();
     let (_, built) = timed(|| trie.root_at(&chain.store.reader()).unwrap());
     trie.sync().unwrap();
     let rounds = if count > SCANNED_MAX { 1 } else { ROUNDS };

@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_wrong_value_names_file_and_key() {
-        refused("pool_size = 8192", "pool_size = 1", &["pool_size: 1 is not between 16"]);
-        refused("door_depth = 4096", "door_depth = 9000", &["door_depth: 9000", "8192"]);
+        refused("pool_size = 16384", "pool_size = 1", &["pool_size: 1 is not between 16"]);
+        refused("door_depth = 8192", "door_depth = 17000", &["door_depth: 17000", "16384"]);
         refused("decode_to_recover = 1024", "decode_to_recover = 0", &["rings.decode_to_recover: 0"]);
         refused("name = \"line\"", "name = \"a-name-that-is-too-long\"", &["threads[0].name", "15"]);
         refused("name = \"line\"", "name = \"recover\"", &["threads[1].name", "another thread"]);
@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn a_wrong_key_or_type_names_file_and_line() {
-        refused("pool_size = 8192", "pool_sizes = 8192", &["pool_sizes", "unknown field", "line"]);
-        refused("pool_size = 8192", "pool_size = \"8192\"", &["pool_size", "invalid type", "line"]);
+        refused("pool_size = 16384", "pool_sizes = 16384", &["pool_sizes", "unknown field", "line"]);
+        refused("pool_size = 16384", "pool_size = \"16384\"", &["pool_size", "invalid type", "line"]);
         refused("\"execute\"]", "\"exec\"]", &["unknown worker \"exec\"", "line"]);
         refused("\"recover-0\"", "\"recover-00\"", &["unknown worker \"recover-00\""]);
         refused("tokio_threads = 2", "", &["missing field `tokio_threads`"]);

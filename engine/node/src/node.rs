@@ -53,8 +53,8 @@ use crate::{clock, serving, status};
 
 pub use error::NodeError;
 
-/// Of the places of the pool, those that wait for a nonce may take one in so many.
-const WAITING_SHARE: usize = 2;
+/// Of the places of the pool, those that wait for a nonce may take one in so many: half of what clients may take.
+const WAITING_SHARE: usize = 4;
 /// Hashes that may wait to be let through the duplicate check again.
 const FORGOTTEN: usize = 16_384;
 /// Questions for stored blocks that may wait.
@@ -162,6 +162,7 @@ async fn start(config: NodeConfig, profile: Profile, shutdown: Shutdown) -> Resu
             fee_recipient: me,
             waiting_ms: settings.transactions.waiting_ms,
             waiting_max: limits::WAITING_IN_ALL.min(profile.pool_size / WAITING_SHARE),
+            kept_for_peers: entrance.kept_for_peers(),
         },
         domain: *state.domain(),
         signer: signer_of(&keys),

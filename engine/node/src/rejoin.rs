@@ -218,6 +218,7 @@ fn keep(store: &Store, step: Step<'_>, kept_blocks: u64) -> Result<(), RejoinErr
     let committed: Vec<CommittedBlock> =
         blocks.into_iter().map(|block| CommittedBlock { block: Arc::new(block), signature: None }).collect();
     store.apply(&committed, &[])?;
+    store.index(committed.iter().map(|committed| committed.block.as_ref()))?;
     store.record_root(batch.last_block, batch.state_root)?;
     store.record_batch(&accepted.record(batch.transactions, batch.raw_bytes))?;
     while store.prune(batch.last_block.saturating_sub(kept_blocks))? == PRUNED_AT_ONCE {}

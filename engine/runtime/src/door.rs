@@ -2,6 +2,9 @@
 //!
 //! Edges run on their own threads and come and go, so this is the one queue with many producers. It never
 //! waits: when there is no cell or no room, the client is told [`Busy`] at the door.
+//!
+//! Half of the cells and half of the queue are kept for those who must not be turned away: whoever may be uses
+//! [`Door::take_giving_way`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,11 +14,14 @@ use crossbeam_queue::ArrayQueue;
 use crate::pool::{Pool, Pooled};
 use crate::wake::Waker;
 
+/// Of cells and queue, those who give way leave one in so many.
+const KEPT_SHARE: usize = 2;
+
 /// Why something was not let in. Nothing was kept of it; it may be offered again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Busy {
-    /// Every cell of the pool is in flight.
-    #[error("busy: all {cells} places are in flight, try again shortly")]
+    /// Every cell of the pool that this one may have is in flight.
+    #[error("busy: all of the {cells} places that are yours to take are in flight, try again shortly")]
     PoolEmpty {
         /// How many cells the pool has.
         cells: usize,
@@ -87,6 +93,27 @@ impl<T> Door<T> {
             return Err(self.turn_away(Busy::Closed));
         }
         self.pool.try_take().ok_or_else(|| self.turn_away(Busy::PoolEmpty { cells: self.pool.cells() }))
+    }
+
+    /// As [`take`](Self::take), for one who gives way: it leaves the half of the cells and of the queue to others.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub fn take_giving_way(&self) -> Result<Pooled<T>, Busy> {
+        let (cells, depth_max) = (self.pool.cells(), self.shared.queue.capacity());
+        if self.pool.free() <= cells / KEPT_SHARE {
+            return Err(self.turn_away(Busy::PoolEmpty { cells: cells - cells / KEPT_SHARE }));
+        }
+        if depth_max - self.depth() <= depth_max / KEPT_SHARE {
+            return Err(self.turn_away(Busy::DoorFull { depth_max: depth_max - depth_max / KEPT_SHARE }));
+        }
+        self.take()
+    }
+
+    /// How many cells are kept, in pool and queue, for those who do not give way.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        (self.pool.cells() / KEPT_SHARE).min(self.shared.queue.capacity() / KEPT_SHARE)
     }
 
     /// Lets a filled cell in and wakes the worker.
@@ -209,6 +236,22 @@ mod tests {
         assert_eq!(door.enter(cell).unwrap_err().0, Busy::Closed);
         assert_eq!(door.admit(|_| ()), Err(Busy::Closed));
         assert_eq!(door.pool().free(), 3);
+    }
+
+    #[test]
+    fn who_gives_way_leaves_half() {
+        let (door, mut hall) = door(Pool::new(6, || ()), 4, Waker::none());
+        assert_eq!(door.kept(), 2);
+        for _ in 0..2 {
+            door.enter(door.take_giving_way().unwrap()).unwrap();
+        }
+        assert_eq!(door.take_giving_way().unwrap_err(), Busy::DoorFull { depth_max: 2 });
+        door.enter(door.take().unwrap()).unwrap();
+        let held = [hall.pop().unwrap(), hall.pop().unwrap(), hall.pop().unwrap()];
+        assert_eq!(door.take_giving_way().unwrap_err(), Busy::PoolEmpty { cells: 3 });
+        assert!(door.take().is_ok());
+        drop(held);
+        assert!(door.take_giving_way().is_ok());
     }
 
     #[test]

@@ -220,7 +220,8 @@ impl Node {
             params: params.clone(),
             fee_recipient: self.address,
             waiting_ms: horae_stages::limits::WAITING_MS,
-            waiting_max: POOL_CELLS / 2,
+            waiting_max: POOL_CELLS / 4,
+            kept_for_peers: POOL_CELLS / 2,
         };
         let state = self.files.state.as_ref().unwrap_or(&self.beginning.control);
         let bytes = borsh::to_vec(state).expect("writing to memory does not fail");

@@ -20,12 +20,12 @@ impl Display for Plan {
         writeln!(f, "exercised = false        # set it to true once it has run under load on that machine")?;
         writeln!(
             f,
-            "pool_size = {:<12} # transactions in flight at most: 50 ms of the rate it carries; one more is told \"busy\"",
+            "pool_size = {:<12} # transactions in flight at most: 50 ms of the rate it carries; clients may have half, the rest is for what other nodes pass on",
             profile.pool_size
         )?;
         writeln!(
             f,
-            "door_depth = {:<11} # of those, at the door: the other half is on its way or waits for earlier nonces",
+            "door_depth = {:<11} # of those, at the door: what is not there is on its way or waits for earlier nonces",
             profile.door_depth
         )?;
         writeln!(

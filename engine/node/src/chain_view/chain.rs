@@ -42,6 +42,8 @@ pub(super) struct Chain {
     /// Bytes of the transactions in `blocks` up to `stored`.
     recent_bytes: usize,
     stored: u64,
+    /// The store finds the transactions of blocks up to here by hash.
+    indexed: u64,
     head: BlockId,
     certified: u64,
     committed: u64,
@@ -64,6 +66,7 @@ impl Chain {
             blocks: VecDeque::new(),
             recent_bytes: 0,
             stored: number,
+            indexed: number,
             head,
             certified: number,
             committed: number,
@@ -184,17 +187,28 @@ impl Chain {
         (certificates, commits.filter(|c| self.has(&c.block())).collect())
     }
 
-    /// The store holds everything up to `number`: old blocks leave memory.
+    /// The store holds everything up to `number`.
     pub(super) fn stored(&mut self, number: u64) {
         let newly = self.blocks.iter().filter(|b| (self.stored + 1..=number).contains(&b.header().number));
         self.recent_bytes += newly.map(|b| b.bytes()).sum::<usize>();
         self.stored = self.stored.max(number);
+    }
+
+    /// Blocks that are stored and whose transactions only [`RecentIndex`] finds, lowest first.
+    pub(super) fn to_index(&self) -> impl Iterator<Item = &Arc<ViewedBlock>> {
+        self.blocks.iter().filter(|b| (self.indexed + 1..=self.stored).contains(&b.header().number))
+    }
+
+    /// The store finds the transactions of all that it holds. Old blocks leave memory, of those for which it has done so since the last time:
+    /// whoever reads the chain as it was a moment ago still finds all.
+    pub(super) fn indexed(&mut self) {
+        let settled = std::mem::replace(&mut self.indexed, self.stored);
         loop {
-            let recent = self.blocks.partition_point(|b| b.header().number <= self.stored);
+            let recent = self.blocks.partition_point(|b| b.header().number <= settled);
             if recent <= RECENT_BLOCKS && self.recent_bytes <= RECENT_BYTES {
                 break;
             }
-            let Some(oldest) = self.blocks.pop_front_if(|b| b.header().number <= self.stored) else { break };
+            let Some(oldest) = self.blocks.pop_front_if(|b| b.header().number <= settled) else { break };
             self.recent_bytes -= oldest.bytes();
             self.index.remove(&oldest.executed);
         }

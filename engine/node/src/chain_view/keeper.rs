@@ -21,13 +21,17 @@ use super::snapshot::{RecentIndex, Snapshot};
 use super::{BatchRecord, CHANGES_KEPT, ChainEvent, ChainView, Change, FEED_EVENTS, Inner, NodeStatus};
 use crate::edges::metrics::names;
 use crate::edges::store::{
-    CommittedBlock, DEFAULT_CACHE_BYTES, DEFAULT_KEPT_BLOCKS, Finality, StateTrie, Store, StoreError, StoreReader,
+    CommittedBlock, DEFAULT_KEPT_BLOCKS, Finality, StateTrie, Store, StoreError, StoreReader, TRIE_CACHE_BYTES,
 };
 
 /// Events applied before a snapshot is published, at most.
 const BURST: usize = 64;
 /// State roots that stay in memory for readers.
 const ROOTS_KEPT: usize = 64;
+/// When the store is due to be made durable and state roots are under way, committed blocks wait for them so long at most.
+const REST_MAX: Duration = Duration::from_millis(500);
+/// How often it is seen meanwhile whether they have come.
+const REST_LOOK: Duration = Duration::from_millis(5);
 
 /// What is told when a state root is computed; called on the root worker's thread.
 pub type OnRoot = Box<dyn Fn(BatchRoot) + Send>;
@@ -157,7 +161,7 @@ pub fn start(store: Store, options: KeeperOptions) -> Result<(ChainView, ChainFe
         last_batch: last_batch.clone(),
         transactions: 0,
     };
-    let trie = StateTrie::open(store.path(), DEFAULT_CACHE_BYTES)?;
+    let trie = StateTrie::open(store.path(), TRIE_CACHE_BYTES)?;
     let inner = Arc::new(Inner {
         store,
         snapshot: ArcSwap::from_pointee(snapshot),
@@ -240,7 +244,9 @@ impl Keeper {
         let mut flush_at = Instant::now() + flush_interval;
         loop {
             let mut stop = false;
-            match queue.recv_timeout(flush_at.saturating_duration_since(Instant::now())) {
+            let rests = self.rests(flush_at);
+            let wait = if rests { REST_LOOK } else { flush_at.saturating_duration_since(Instant::now()) };
+            match queue.recv_timeout(wait) {
                 Ok(Message::Event(event)) => {
                     self.take_in(*event)?;
                     for _ in 1..BURST {
@@ -254,7 +260,9 @@ impl Keeper {
                         }
                     }
                     self.publish();
-                    self.store_committed()?;
+                    if !rests {
+                        self.store_committed()?;
+                    }
                 }
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => stop = true,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -263,11 +271,17 @@ impl Keeper {
             if stop {
                 return self.finish();
             }
-            if Instant::now() >= flush_at {
+            if Instant::now() >= flush_at && !self.rests(flush_at) {
                 self.flush()?;
                 flush_at = Instant::now() + flush_interval;
+                self.store_committed()?;
             }
         }
+    }
+
+    /// The store should be made durable, which it cannot while roots are under way, and under load there is always one.
+    fn rests(&self, flush_at: Instant) -> bool {
+        self.roots_under_way > 0 && (flush_at..flush_at + REST_MAX).contains(&Instant::now())
     }
 
     fn take_in(&mut self, event: ChainEvent) -> Result<(), KeeperError> {
@@ -401,9 +415,19 @@ impl Keeper {
         Ok(())
     }
 
+    /// Has the transactions of what was stored since the last time found by hash. Their blocks were in memory until now.
+    fn index(&mut self) -> Result<(), KeeperError> {
+        self.inner.store.index(self.chain.to_index().map(|block| block.executed.as_ref()))?;
+        self.chain.indexed();
+        self.publish();
+        Ok(())
+    }
+
     /// Not while a root is being computed: after a crash its block must be applied again, to compute it again.
     fn flush(&mut self) -> Result<(), KeeperError> {
+        self.index()?;
         if self.roots_under_way > 0 {
+            metrics::counter!(names::STORE_FLUSHES_DELAYED).increment(1);
             return Ok(());
         }
         self.inner.store.flush()?;
@@ -432,6 +456,7 @@ impl Keeper {
             let result = self.roots.recv().map_err(|_| KeeperError::RootWorkerGone)?;
             self.record_root(result?)?;
         }
+        self.index()?;
         self.inner.store.flush()?;
         self.worker.sync();
         Ok(())

@@ -1,8 +1,9 @@
 //! What a reader holds: the chain at one moment, from the oldest stored block to the newest ordered one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use alloy_primitives::map::B256Map;
 use alloy_primitives::{B256, Bloom};
 use horae_control::{BlockId, Certificate, Commit, Signature};
 use horae_stages::{Block, ExecutedBlock, Header, Overlay};
@@ -27,7 +28,7 @@ impl ViewedBlock {
     /// Adds up the receipts' blooms.
     pub fn new(executed: Arc<ExecutedBlock>, signature: Option<Signature>) -> Self {
         let mut bloom = Bloom::ZERO;
-        for receipt in &executed.receipts {
+        for receipt in executed.receipts.iter().filter(|receipt| !receipt.envelope.logs().is_empty()) {
             bloom.accrue_bloom(receipt.envelope.logs_bloom());
         }
         Self { executed, signature, bloom }
@@ -80,8 +81,8 @@ pub(super) struct RecentIndex(RwLock<Recent>);
 
 #[derive(Default)]
 struct Recent {
-    blocks: HashMap<B256, u64>,
-    transactions: HashMap<B256, (u64, u32)>,
+    blocks: B256Map<u64>,
+    transactions: B256Map<(u64, u32)>,
 }
 
 impl RecentIndex {

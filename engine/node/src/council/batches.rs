@@ -89,6 +89,11 @@ pub(super) fn next_complete(
     head: &BatchHead,
 ) -> Result<Option<CompleteBatch>, StoreError> {
     let reader = view.store().reader();
+    // Looked at often, and for most of the time it is the batch under way: its blocks need not be read for that.
+    let Some(tip) = reader.header(reader.height())? else { return Ok(None) };
+    if tip.number <= head.last_block || (tip.batch <= head.next_index && !ends_batch(&tip, params)) {
+        return Ok(None);
+    }
     let Some(blocks) = run_of(&reader, params, head.last_block + 1)? else { return Ok(None) };
     let Some(last) = blocks.last().map(|block| block.header.number) else { return Ok(None) };
     let Some(state_root) = view.state_root(last)? else { return Ok(None) };

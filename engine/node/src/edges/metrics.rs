@@ -63,6 +63,8 @@ pub mod names {
     pub const STATE_ROOTS_WAITING: &str = "horae_state_roots_waiting";
     /// Times the chain view waited because as many roots as may wait did.
     pub const STATE_ROOT_STALLS: &str = "horae_state_root_stalls_total";
+    /// Times the store was not made durable when it was due, because state roots were under way for too long.
+    pub const STORE_FLUSHES_DELAYED: &str = "horae_store_flushes_delayed_total";
     /// JSON-RPC requests, by method and whether they failed.
     pub const RPC_REQUESTS: &str = "horae_rpc_requests_total";
     /// Time to answer a JSON-RPC request, by method.
@@ -122,6 +124,10 @@ fn describe() {
     describe_counter!(names::STATE_ROOT_REBUILDS, "State tries built from the whole state, by reason");
     describe_gauge!(names::STATE_ROOTS_WAITING, "State roots that wait to be computed, with the one under way");
     describe_counter!(names::STATE_ROOT_STALLS, "Times committed blocks had to wait for state roots");
+    describe_counter!(
+        names::STORE_FLUSHES_DELAYED,
+        "Times state roots under way kept the store from being made durable"
+    );
     describe_counter!(names::RPC_REQUESTS, "JSON-RPC requests by method and outcome");
     describe_histogram!(names::RPC_SECONDS, Unit::Seconds, "Time to answer a JSON-RPC request by method");
     describe_counter!(names::RPC_REFUSED, "Transactions refused at JSON-RPC by reason");

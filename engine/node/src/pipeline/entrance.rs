@@ -1,4 +1,5 @@
-//! The entrance: how every edge hands transactions to the pipeline. A full pool or door answers "busy" at once.
+//! The entrance: how every edge hands transactions to the pipeline. A full pool or door answers "busy" at once. Clients give way:
+//! half of the room is for what other nodes pass on, which they have accepted already.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,6 +95,11 @@ impl Entrance {
         self.traffic.clone()
     }
 
+    /// How many transactions find room that nobody here waits for, however many clients come.
+    pub fn kept_for_peers(&self) -> usize {
+        self.door.kept()
+    }
+
     /// Lets in a transaction that nobody waits for: forwarded by a peer, or rolled back. `false` when there is no room.
     pub fn offer_unanswered(&self, raw: &[u8]) -> bool {
         raw.len() <= self.max_bytes && self.enter(raw, None).is_ok()
@@ -110,7 +116,8 @@ impl Entrance {
         if client.is_some() {
             self.traffic.received.fetch_add(1, Ordering::Relaxed);
         }
-        let mut cell = match self.door.take() {
+        let taken = if client.is_some() { self.door.take_giving_way() } else { self.door.take() };
+        let mut cell = match taken {
             Ok(cell) => cell,
             Err(_) => return Err(client),
         };

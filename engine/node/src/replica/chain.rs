@@ -9,8 +9,11 @@ use horae_stages::{ExecutedBlock, Header};
 
 use super::message::SealedBlock;
 
-/// Committed and stored blocks kept in memory for peers that lag a little; older ones come from the store.
+/// Committed and stored blocks kept in memory for peers that lag a little, unless they are large; older ones come from the store. Of so many more
+/// it stays known what was signed.
 pub const KEPT_BLOCKS: usize = 512;
+/// Bytes of transactions in blocks kept in memory though they are stored.
+const KEPT_BYTES: usize = 16 << 20;
 
 /// What the slot protocol needs to know of a header.
 pub fn facts_of(header: &Header, hash: B256) -> BlockFacts {
@@ -49,6 +52,11 @@ impl Held {
         &self.executed.block.header
     }
 
+    /// Bytes of its transactions.
+    fn bytes(&self) -> usize {
+        self.executed.block.transactions.iter().map(|raw| raw.len()).sum()
+    }
+
     /// The block as it goes to peers and into the journal.
     pub fn sealed(&self) -> SealedBlock {
         SealedBlock { block: self.executed.block.clone(), signature: self.signed.signature }
@@ -61,7 +69,9 @@ pub struct Chain {
     base: Header,
     base_facts: BlockFacts,
     held: VecDeque<Held>,
-    /// Blocks up to the base that the store had at the start, as far as they are recent: to be acked late, if they were not.
+    /// Bytes of the transactions in `held`.
+    bytes: usize,
+    /// Blocks up to the base, as far as they are recent: to be acked late, if they were not, and for whoever lists them in a close vote.
     below: BTreeMap<u64, (SignedBlock, Option<Certificate>)>,
 }
 
@@ -70,7 +80,7 @@ impl Chain {
     pub fn new(base: Header, hash: B256, below: Vec<(SignedBlock, Option<Certificate>)>) -> Self {
         let base_facts = facts_of(&base, hash);
         let below = below.into_iter().map(|(block, carried)| (block.facts.id.number, (block, carried))).collect();
-        Self { base, base_facts, held: VecDeque::new(), below }
+        Self { base, base_facts, held: VecDeque::new(), bytes: 0, below }
     }
 
     /// Header of the highest block.
@@ -137,6 +147,7 @@ impl Chain {
             "{} is no child of the head, {head}",
             held.signed.facts.id
         );
+        self.bytes += held.bytes();
         self.held.push_back(held);
     }
 
@@ -144,17 +155,22 @@ impl Chain {
     pub fn cut_above(&mut self, number: u64) -> Vec<Held> {
         let keep = number.saturating_sub(self.base_facts.id.number);
         let keep = usize::try_from(keep).unwrap_or(usize::MAX).min(self.held.len());
-        self.held.split_off(keep).into()
+        let cut = self.held.split_off(keep);
+        self.bytes -= cut.iter().map(Held::bytes).sum::<usize>();
+        cut.into()
     }
 
-    /// Lets go of blocks that are stored and more than [`KEPT_BLOCKS`] below the head.
+    /// Lets go of the lowest blocks that are stored, until few enough are left, and small enough.
     pub fn trim(&mut self, stored: u64) {
-        while self.held.len() > KEPT_BLOCKS {
-            let Some(lowest) = self.held.front().filter(|held| held.header().number <= stored) else { return };
+        while self.held.len() > KEPT_BLOCKS || self.bytes > KEPT_BYTES {
+            let Some(lowest) = self.held.pop_front_if(|held| held.header().number <= stored) else { return };
+            self.bytes -= lowest.bytes();
             self.base = lowest.header().clone();
             self.base_facts = lowest.signed.facts;
-            self.held.pop_front();
-            self.below.clear();
+            self.below.insert(self.base.number, (lowest.signed, lowest.carried));
+            if self.below.len() > KEPT_BLOCKS {
+                self.below.pop_first();
+            }
         }
     }
 }

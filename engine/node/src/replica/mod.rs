@@ -78,6 +78,9 @@ pub struct ReplicaConfig {
     /// Transactions that may wait for the ones before them. The pool has more places than that: were all taken by those that wait,
     /// what they wait for could not come in.
     pub waiting_max: usize,
+    /// Places of every node's pool that are kept for what the others pass on: they share them, so that what is under way to a sequencer
+    /// finds room there.
+    pub kept_for_peers: usize,
 }
 
 /// A question that the control plane's check of a proposal leads to: does this replica hold these blocks?
@@ -478,7 +481,9 @@ impl<S: StateSource> Replica<S> {
             return false;
         }
         let Some(sequencer) = self.sequencer().filter(|sequencer| *sequencer != self.address()) else { return false };
-        let batch = self.relay.take_unsent(now_ms, sequencer);
+        let others = self.voter.term().map_or(1, |term| term.set.validators().len().saturating_sub(1));
+        let window = (self.config.kept_for_peers / others.max(1)).max(1);
+        let batch = self.relay.take_unsent(now_ms, sequencer, window);
         if batch.is_empty() {
             return false;
         }

@@ -32,7 +32,10 @@ pub use trie::{CATCH_UP_KEYS, Rebuilt, RootWork, StateTrie, path_of as trie_path
 pub use writer::{CommittedBlock, Finality};
 
 /// Memory that redb may use to cache pages, in bytes, unless set otherwise.
-pub const DEFAULT_CACHE_BYTES: usize = 64 << 20;
+pub const DEFAULT_CACHE_BYTES: usize = 128 << 20;
+
+/// The same for the state trie's file.
+pub const TRIE_CACHE_BYTES: usize = 64 << 20;
 
 /// Blocks kept below the lowest one that is still needed: hashes for `BLOCKHASH`, receipts and logs for clients.
 pub const DEFAULT_KEPT_BLOCKS: u64 = 50_000;
@@ -118,17 +121,25 @@ impl Store {
     }
 
     /// Applies the next committed blocks, and keeps what shows them or earlier ones committed: all of it or nothing,
-    /// without a sync. Gives what undoes each block.
+    /// without a sync. Gives what undoes each block. Their transactions are found by hash after [`Store::index`].
     ///
     /// An undo holds the values from before its block, as [`BlockChanges`] with no codes.
     pub fn apply(&self, blocks: &[CommittedBlock], proofs: &[Finality]) -> Result<Vec<Arc<BlockChanges>>, StoreError> {
         writer::apply(self, blocks, proofs)
     }
 
-    /// [`Store::apply`] of one block that nobody signed for, as replay from the journal or derivation from L1 has it.
+    /// Has the transactions of stored blocks found by their hashes. These fall anywhere in their table, so that every one of a block
+    /// rewrites a page of its own; the more blocks at once, the more share one. Before each [`Store::flush`], or a crash leaves blocks
+    /// without it.
+    pub fn index<'a>(&self, blocks: impl Iterator<Item = &'a ExecutedBlock>) -> Result<(), StoreError> {
+        writer::index(self, blocks)
+    }
+
+    /// [`Store::apply`] and [`Store::index`] of one block that nobody signed for, as replay from the journal or derivation from L1 has it.
     pub fn apply_executed(&self, block: &Arc<ExecutedBlock>) -> Result<(), StoreError> {
-        let block = CommittedBlock { block: block.clone(), signature: None };
-        writer::apply(self, &[block], &[]).map(|_| ())
+        let committed = CommittedBlock { block: block.clone(), signature: None };
+        writer::apply(self, &[committed], &[])?;
+        writer::index(self, [block.as_ref()].into_iter())
     }
 
     /// Makes everything applied so far durable.

@@ -83,6 +83,7 @@ fn initialise(
     write.open_table(COMMITS)?;
     write.open_table(BATCHES)?;
     write.open_table(ROOTS)?;
+    write.open_table(TRANSACTIONS)?;
     let mut meta = write.open_table(META)?;
     meta.insert(META_SCHEMA, SCHEMA_VERSION.to_le_bytes().as_slice())?;
     meta.insert(META_GENESIS, hash.as_slice())?;
@@ -108,7 +109,6 @@ struct Tables<'t> {
     outcomes: Table<'t, u64, &'static [u8]>,
     log_blooms: Table<'t, u64, [u8; 256]>,
     numbers: Table<'t, [u8; 32], u64>,
-    transactions: Table<'t, [u8; 32], (u64, u32)>,
     sealed: Table<'t, (u64, [u8; 20]), u64>,
     changed: Table<'t, u64, &'static [u8]>,
 }
@@ -124,7 +124,6 @@ impl<'t> Tables<'t> {
             outcomes: write.open_table(OUTCOMES)?,
             log_blooms: write.open_table(LOG_BLOOMS)?,
             numbers: write.open_table(NUMBERS)?,
-            transactions: write.open_table(TRANSACTIONS)?,
             sealed: write.open_table(SEALED)?,
             changed: write.open_table(CHANGED)?,
         })
@@ -155,14 +154,12 @@ impl<'t> Tables<'t> {
         self.hashes.insert(number, executed.hash.0)?;
         self.outcomes.insert(number, to_bytes(&Outcome::of(executed, signature)).as_ref())?;
         let mut bloom = Bloom::ZERO;
-        executed.receipts.iter().for_each(|receipt| bloom.accrue_bloom(receipt.envelope.logs_bloom()));
+        let logged = executed.receipts.iter().filter(|receipt| !receipt.envelope.logs().is_empty());
+        logged.for_each(|receipt| bloom.accrue_bloom(receipt.envelope.logs_bloom()));
         if !bloom.is_zero() {
             self.log_blooms.insert(number, bloom.into_array())?;
         }
         self.numbers.insert(executed.hash.0, number)?;
-        for (index, transaction) in executed.transactions.iter().enumerate() {
-            self.transactions.insert(transaction.hash.0, (number, index as u32))?;
-        }
         Ok(undo)
     }
 
@@ -211,6 +208,26 @@ pub(super) fn apply(
     })?;
     store.publish()?;
     Ok(undo)
+}
+
+pub(super) fn index<'a>(store: &Store, blocks: impl Iterator<Item = &'a ExecutedBlock>) -> Result<(), StoreError> {
+    let mut places = Vec::new();
+    for block in blocks {
+        let number = block.block.header.number;
+        places.extend(block.transactions.iter().zip(0u32..).map(|(tx, index)| (tx.hash.0, (number, index))));
+    }
+    if places.is_empty() {
+        return Ok(());
+    }
+    places.sort_unstable_by_key(|(hash, _)| *hash);
+    write(store, Durability::None, |write| {
+        let mut transactions = write.open_table(TRANSACTIONS)?;
+        for (hash, place) in &places {
+            transactions.insert(hash, place)?;
+        }
+        Ok(())
+    })?;
+    store.publish()
 }
 
 pub(super) fn flush(store: &Store) -> Result<(), StoreError> {
@@ -278,14 +295,18 @@ pub(super) fn prune(store: &Store, height: u64) -> Result<u64, StoreError> {
         return Ok(0);
     }
     let gone = reader.raw_blocks(lowest..end)?;
+    // In order, as they went in: one after the other in the same page.
+    let raws = gone.iter().flat_map(|(block, _)| &block.transactions);
+    let mut hashes: Vec<_> = raws.map(|raw| alloy_primitives::keccak256(raw).0).collect();
+    hashes.sort_unstable();
     write(store, Durability::None, |write| {
         let mut numbers = write.open_table(NUMBERS)?;
         let mut transactions = write.open_table(TRANSACTIONS)?;
         for (block, _) in &gone {
             numbers.remove(block.header.hash().0)?;
-            for raw in &block.transactions {
-                transactions.remove(alloy_primitives::keccak256(raw).0)?;
-            }
+        }
+        for hash in &hashes {
+            transactions.remove(hash)?;
         }
         write.open_table(BLOCKS)?.retain_in(lowest..end, |_, _| false)?;
         write.open_table(OUTCOMES)?.retain_in(lowest..end, |_, _| false)?;
