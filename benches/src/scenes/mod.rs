@@ -2,6 +2,7 @@
 
 pub mod edges;
 pub mod journal;
+pub mod libsecp;
 pub mod line;
 pub mod overload;
 pub mod packing;
@@ -69,11 +70,12 @@ pub const GROUPS: &[Group] = &[
     Group { title: "edges", rows: &["wire/"], full: false, rounds_max: u32::MAX, open: edges::open },
     Group {
         title: "one node",
-        rows: &["pipeline/", "journal/bytes", "journal/fsyncs", "journal/disk", "store/bytes", "calls/"],
+        rows: &["pipeline/", "root/share", "journal/bytes", "journal/fsyncs", "journal/disk", "store/bytes", "calls/"],
         full: false,
         rounds_max: 7,
         open: pipeline::open,
     },
+    Group { title: "one node, libsecp256k1", rows: &["libsecp/"], full: false, rounds_max: 5, open: libsecp::open },
     Group {
         title: "four nodes",
         rows: &["four/", "latency/", "overload/", "idle/"],

@@ -22,7 +22,7 @@ const DOORS: [&str; 3] = ["tcp", "quic", "rpc"];
 /// Accounts that send.
 const ACCOUNTS: u32 = 100;
 /// Transactions of a load.
-const TRANSACTIONS: u64 = 60_000;
+const TRANSACTIONS: u64 = 100_000;
 /// Transactions of each account in the load that anvil gets too.
 const TURNS: u64 = 200;
 /// Signatures of a look at bare recovery.
@@ -86,6 +86,7 @@ impl Pipeline {
         self.net.settle();
         let node = self.net.node(0);
         let load = Load { ceiling: true, ..self.net.load(door, ACCOUNTS, TRANSACTIONS, 0) };
+        let load = load.save(&self.net.scratch().join("plan"))?;
         let look = Look::at(node)?;
         let outcome = load.run()?;
         let course = look.until_now(node)?;
@@ -112,6 +113,11 @@ impl Pipeline {
             figure = figure.wants(Target::RatioAtMost(1.25));
         }
         sheet.add(figure, course.cpu_ns / count, Some(bare));
+        let root = course.threads.get("state-root").copied().unwrap_or(0.0);
+        let figure = Figure::cost(format!("root/share/{door}"), "% of the rest")
+            .wants(Target::AtMost(5.0))
+            .note("CPU time of the state root's worker beside all else that the node does; several roots a second");
+        sheet.add(figure, root / (course.cpu_ns - root) * 100.0, None);
         if door == "tcp" {
             let edge = course.threads.get("horae-edge").copied().unwrap_or(0.0);
             let figure = Figure::cost("pipeline/overhead/tcp/workers", "ns/tx")

@@ -8,7 +8,7 @@ use crossbeam_queue::ArrayQueue;
 use disruptor::{BusySpin, ProcessorSettings as _, Producer as _, build_single_producer};
 use eyre::{Result, ensure};
 use horae_runtime::pin::{available_cores, pin_current_thread};
-use horae_runtime::{Parker, ring};
+use horae_runtime::{Parker, Waker, ring};
 use rtrb::chunks::ChunkError;
 
 use super::Scene;
@@ -45,22 +45,23 @@ struct Rings {
 
 impl Scene for Rings {
     fn round(&mut self, sheet: &mut Sheet) -> Result<()> {
-        let rings: [fn(&Self) -> f64; 7] = [
+        let rings: [fn(&Self) -> f64; 8] = [
             Self::ours,
             Self::rtrb,
             Self::array_queue,
             Self::channel,
             Self::disruptor,
-            Self::ours_one_by_one,
+            |rings| rings.ours_one_by_one(Waker::none()),
+            |rings| rings.ours_one_by_one(Parker::new().waker()),
             Self::rtrb_one_by_one,
         ];
-        let mut best = [f64::INFINITY; 7];
+        let mut best = [f64::INFINITY; 8];
         for _ in 0..RUNS {
             for (best, ring) in best.iter_mut().zip(rings) {
                 *best = best.min(ring(self));
             }
         }
-        let [hop, rtrb, queue, channel, disruptor, one, rtrb_one] = best;
+        let [hop, rtrb, queue, channel, disruptor, one, parking, rtrb_one] = best;
         let figure = |name| {
             Figure::cost(name, "ns/item").note("bursts of 32 across two pinned threads, the best of 12 runs by turns")
         };
@@ -69,8 +70,12 @@ impl Scene for Rings {
         sheet.add(figure("ring/hop/channel").beside("crossbeam bounded channel"), hop, Some(channel));
         sheet.add(figure("ring/hop/disruptor").beside("disruptor, batches of 32"), hop, Some(disruptor));
         let figure = Figure::cost("ring/hop/one", "ns/item")
-            .note("one item at a time across two pinned threads, the best of 12 runs by turns");
+            .note("one item at a time to a consumer that spins, as on bare metal; two pinned threads, the best of 12 runs by turns");
         sheet.add(figure.beside("rtrb").wants(Target::RatioAtMost(1.1)), one, Some(rtrb_one));
+        let figure = Figure::cost("ring/hop/one/parking", "ns/item").note(
+            "the same to a consumer that may sleep: a fence for each item, which the node's workers pay once a burst",
+        );
+        sheet.add(figure.beside("rtrb"), parking, Some(rtrb_one));
         let figure = Figure::cost("ring/burst", "ns/item").note("bursts of 32, in and out in one thread");
         let (alone, rtrb) = (ours_alone(), rtrb_alone());
         sheet.add(figure.beside("rtrb").wants(Target::RatioAtMost(1.1)), alone, Some(rtrb));
@@ -172,9 +177,9 @@ impl Rings {
         })
     }
 
-    fn ours_one_by_one(&self) -> f64 {
-        let parker = Parker::new();
-        let (mut tx, mut rx) = ring::<u64>(DEPTH, parker.waker());
+    /// Whoever the waker wakes is awake all the time.
+    fn ours_one_by_one(&self, waker: Waker) -> f64 {
+        let (mut tx, mut rx) = ring::<u64>(DEPTH, waker);
         let produce = move |patience: &mut Patience| {
             for item in 0..ITEMS {
                 while tx.push(item).is_err() {
@@ -182,10 +187,7 @@ impl Rings {
                 }
             }
         };
-        self.across(produce, |patience| {
-            let _parker = parker.bind();
-            take(|| rx.pop(), patience);
-        })
+        self.across(produce, |patience| take(|| rx.pop(), patience))
     }
 
     fn rtrb_one_by_one(&self) -> f64 {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use eyre::{Result, WrapErr, bail};
+use eyre::{Result, WrapErr, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
@@ -43,6 +44,8 @@ pub struct Load {
     pub rate: u32,
     /// First send the same to a sink that does nothing: what the generator itself can do.
     pub ceiling: bool,
+    /// Signed before, in this file.
+    pub saved: Option<PathBuf>,
 }
 
 /// What a load came to.
@@ -91,14 +94,17 @@ impl Load {
     /// # Errors
     /// If it could not begin, or says something else than today's version.
     pub fn run(&self) -> Result<Outcome> {
-        let mut command = Command::new(horae_tests::programs::horae());
-        command.args(["load", "--json", "--patience", "20", "--rpc", &self.rpc]);
+        let mut command = self.command();
+        command.args(["--patience", "20"]);
         match self.door {
             Door::Tcp(address) => drop(command.args(["--tcp", &address.to_string()])),
             Door::Quic(address) => drop(command.args(["--quic", &address.to_string()])),
             Door::Rpc => {}
         }
-        command.args(["--accounts", &self.accounts.to_string(), "--transactions", &self.transactions.to_string()]);
+        match &self.saved {
+            Some(file) => drop(command.arg("--from").arg(file)),
+            None => self.size(&mut command),
+        }
         command.args(["--rate", &self.rate.to_string()]);
         if self.ceiling {
             command.arg("--ceiling");
@@ -109,6 +115,28 @@ impl Load {
             Ok(outcome) => Ok(Outcome { stopped, ..outcome }),
             Err(why) => bail!("horae load: {why}: {}", String::from_utf8_lossy(&output.stderr).trim()),
         }
+    }
+
+    /// Funds the accounts and signs now, so that what is measured later is the load alone.
+    ///
+    /// # Errors
+    /// What `horae load` said, if it does not sign.
+    pub fn save(self, file: &Path) -> Result<Self> {
+        let mut command = self.command();
+        self.size(&mut command);
+        let (output, _) = bounded(command.arg("--save").arg(file)).wrap_err("running horae load --save")?;
+        ensure!(output.status.success(), "horae load --save: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(Self { saved: Some(file.to_owned()), ..self })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(horae_tests::programs::horae());
+        command.args(["load", "--json", "--rpc", &self.rpc]);
+        command
+    }
+
+    fn size(&self, command: &mut Command) {
+        command.args(["--accounts", &self.accounts.to_string(), "--transactions", &self.transactions.to_string()]);
     }
 }
 

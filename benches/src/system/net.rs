@@ -1,9 +1,10 @@
 //! A devnet of real processes for a scene, and one node of it as it is observed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::time::Duration;
 
-use eyre::{Result, bail, eyre};
+use eyre::{Result, WrapErr, bail, ensure, eyre};
 use horae_tests::node::loopback;
 use horae_tests::{Devnet, Node};
 
@@ -11,6 +12,9 @@ use super::load::{Door, Load};
 
 /// What the last transactions of a load may take to leave the node's workers.
 const SETTLE: Duration = Duration::from_millis(500);
+
+/// What a node may take to answer after it is started anew.
+const UP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A running devnet.
 pub struct Net {
@@ -32,6 +36,31 @@ impl Net {
                 Err(eyre!("a devnet of {nodes} did not come up: {said}"))
             }
         }
+    }
+
+    /// Writes these words into the configuration of every node, each in the place of what stands there, and starts them anew.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written, or has not what is to be replaced.
+    pub fn configure(&mut self, changes: &[(&str, &str)]) -> Result<()> {
+        for node in &mut self.devnet.nodes {
+            let file = node.home.join("node.toml");
+            let mut text = std::fs::read_to_string(&file).wrap_err_with(|| file.display().to_string())?;
+            for (from, to) in changes {
+                ensure!(text.contains(from), "{} has no {from}", file.display());
+                text = text.replacen(from, to, 1);
+            }
+            node.stop();
+            std::fs::write(&file, text).wrap_err_with(|| file.display().to_string())?;
+        }
+        self.devnet.nodes.iter_mut().for_each(|node| node.start_and_wait(UP_LIMIT));
+        Ok(())
+    }
+
+    /// A folder for what a scene keeps; gone with the devnet.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.devnet.scratch()
     }
 
     /// A node.
@@ -61,7 +90,15 @@ impl Net {
             "quic" => Door::Quic(loopback(ports.quic)),
             _ => Door::Rpc,
         };
-        Load { rpc: format!("http://{}", loopback(ports.rpc)), door, accounts, transactions, rate, ceiling: false }
+        Load {
+            rpc: format!("http://{}", loopback(ports.rpc)),
+            door,
+            accounts,
+            transactions,
+            rate,
+            ceiling: false,
+            saved: None,
+        }
     }
 
     /// Waits until the nodes' workers have gone idle.

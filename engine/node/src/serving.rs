@@ -29,7 +29,8 @@ fn blocks_from(view: &ChainView, from: u64) -> Result<Option<PeerMessage>, Store
     let mut blocks = Vec::new();
     let mut bytes = 0;
     let to = reader.height().min(from.saturating_add(BLOCKS_PER_ANSWER - 1));
-    for (block, signature) in reader.raw_blocks(from..=to)? {
+    for number in from..=to {
+        let Some((block, signature)) = reader.raw_blocks(number..=number)?.pop() else { break };
         // Blocks rebuilt from L1 bear no signature; a peer that needs them rebuilds from L1 too.
         let Some(signature) = signature else { break };
         bytes += size_of_transactions(&block);

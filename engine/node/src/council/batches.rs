@@ -15,9 +15,6 @@ use thiserror::Error;
 use crate::chain_view::ChainView;
 use crate::edges::store::{StoreError, StoreReader};
 
-/// Blocks read from the store at a time while a batch's end is looked for.
-const SCAN_BLOCKS: u64 = 256;
-
 /// The last batch that L1 has: what the next one stands on. All zero before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchHead {
@@ -111,17 +108,13 @@ pub(super) fn waiting_behind(view: &ChainView, batch: &CompleteBatch, params: &C
 /// The committed blocks from `first` to the end of its batch, if that is stored.
 fn run_of(reader: &StoreReader, params: &ChainParams, first: u64) -> Result<Option<Vec<Block>>, StoreError> {
     let mut blocks = Vec::new();
-    let mut from = first;
-    while from <= reader.height() {
-        let to = (from + SCAN_BLOCKS - 1).min(reader.height());
-        for (block, _) in reader.raw_blocks(from..=to)? {
-            let ends = ends_batch(&block.header, params);
-            blocks.push(block);
-            if ends {
-                return Ok(Some(blocks));
-            }
+    for number in first..=reader.height() {
+        let Some(block) = reader.raw_block(number)? else { return Ok(None) };
+        let ends = ends_batch(&block.header, params);
+        blocks.push(block);
+        if ends {
+            return Ok(Some(blocks));
         }
-        from = to + 1;
     }
     Ok(None)
 }

@@ -54,7 +54,7 @@ pub struct WatchFrom {
 
 /// Watches until the receiver is gone. `agreed` is the view of the control plane.
 pub async fn watch_l1(l1: L1, from: WatchFrom, agreed: watch::Receiver<L1View>, news: mpsc::Sender<L1News>) {
-    let mut look = Look { read_to: from.l1_block.saturating_sub(1), from, l1, agreed, told: None };
+    let mut look = Look { read_to: from.l1_block.saturating_sub(1), from, l1, agreed, told: None, settled: None };
     let mut down = false;
     loop {
         match look.round(&news).await {
@@ -65,6 +65,7 @@ pub async fn watch_l1(l1: L1, from: WatchFrom, agreed: watch::Receiver<L1View>, 
             Ok(()) => {}
             Err(Stopped::Gone) => return,
             Err(Stopped::L1(why)) => {
+                look.settled = None;
                 if tell(&news, L1News::Standing(Err(why.to_string()))).await.is_err() {
                     return;
                 }
@@ -86,6 +87,8 @@ struct Look {
     agreed: watch::Receiver<L1View>,
     read_to: u64,
     told: Option<L1View>,
+    /// Head of L1 and agreed view at the end of the last round: with both unchanged there is nothing to tell.
+    settled: Option<(L1View, L1View)>,
 }
 
 enum Stopped {
@@ -102,6 +105,10 @@ impl From<L1Error> for Stopped {
 impl Look {
     async fn round(&mut self, news: &mpsc::Sender<L1News>) -> Result<(), Stopped> {
         let head = self.l1.head().await?.view;
+        let agreed = *self.agreed.borrow_and_update();
+        if self.settled.replace((head, agreed)) == Some((head, agreed)) {
+            return Ok(());
+        }
         let inbox = self.l1.inbox_state_at(head).await?;
         self.batches(head.number, inbox.head.nextIndex, news).await?;
         let batch_head = if inbox.head.lastBlock == 0 {
@@ -114,7 +121,6 @@ impl Look {
         let in_force = (inbox.key.index > 0).then_some(KeyInForce { index: inbox.key.index, key });
         tell(news, L1News::Key(in_force)).await?;
         tell(news, L1News::Finalized(self.l1.finalized().await?.view.number)).await?;
-        let agreed = *self.agreed.borrow_and_update();
         let standing = if agreed.number > 0 { self.l1.require(agreed).await } else { Ok(()) };
         tell(news, L1News::Standing(standing.map_err(|why| why.to_string()))).await?;
         if let Some((view, events)) = self.l1.next_view(agreed, self.from.step_blocks).await?
@@ -131,13 +137,13 @@ impl Look {
             return Ok(());
         }
         let first = self.from.l1_block.max(self.read_to.min(head).saturating_sub(REREAD_BLOCKS) + 1);
-        let accepted = self.l1.batches(first, head).await?;
+        let accepted = self.l1.batch_events(first, head).await?;
         let known = &mut self.from.known;
-        let lowest_read = accepted.first().map(|batch| batch.batch.index);
+        let lowest_read = accepted.first().map(|batch| batch.index);
         // Of what was known in the range that was read again, whatever is not there any more was dropped.
         let dropped = known.iter().map(|(index, digest)| (*index, *digest)).find(|(index, digest)| {
             let read_again = lowest_read.is_some_and(|lowest| *index >= lowest) || *index >= next_index;
-            read_again && accepted.iter().all(|batch| (batch.batch.index, batch.digest) != (*index, *digest))
+            read_again && accepted.iter().all(|batch| (batch.index, batch.digest) != (*index, *digest))
         });
         if let Some((from, _)) = dropped {
             known.retain(|(index, _)| *index < from);
@@ -146,19 +152,21 @@ impl Look {
         }
         let new: Vec<_> = accepted
             .into_iter()
-            .filter(|batch| known.iter().all(|(index, digest)| (*index, *digest) != (batch.batch.index, batch.digest)))
+            .filter(|batch| known.iter().all(|(index, digest)| (*index, *digest) != (batch.index, batch.digest)))
             .collect();
-        known.extend(new.iter().map(|batch| (batch.batch.index, batch.digest)));
+        let mut with_gas = Vec::with_capacity(new.len());
+        for event in &new {
+            let batch = self.l1.batch_of(event).await?;
+            let gas = self.l1.inclusion(batch.l1_tx).await?.map_or(0, |included| included.gas_used);
+            with_gas.push((batch, gas));
+        }
+        let known = &mut self.from.known;
+        known.extend(new.iter().map(|batch| (batch.index, batch.digest)));
         let surplus = known.len().saturating_sub(usize::try_from(4 * REREAD_BLOCKS).unwrap_or(usize::MAX));
         known.drain(..surplus);
         self.read_to = head;
-        if new.is_empty() {
+        if with_gas.is_empty() {
             return Ok(());
-        }
-        let mut with_gas = Vec::with_capacity(new.len());
-        for batch in new {
-            let gas = self.l1.inclusion(batch.l1_tx).await?.map_or(0, |included| included.gas_used);
-            with_gas.push((batch, gas));
         }
         tell(news, L1News::Batches(with_gas)).await
     }

@@ -58,7 +58,32 @@ impl AcceptedBatch {
     }
 }
 
+/// That the inbox accepted a batch, as its event says it.
+#[derive(Clone, Debug)]
+pub struct BatchEvent {
+    /// Index of the batch.
+    pub index: u64,
+    /// Its digest, which the next batch names.
+    pub digest: B256,
+    log: Log,
+}
+
 impl L1 {
+    /// What the inbox says to have accepted in the L1 blocks `from..=to`, in order: without the data, which is most of it.
+    ///
+    /// # Errors
+    /// [`L1Error::Unreachable`]; [`L1Error::Nonsense`] if an event cannot be read.
+    pub async fn batch_events(&self, from: u64, to: u64) -> Result<Vec<BatchEvent>, L1Error> {
+        let logs = self.logs(from, to, &[self.inbox()], Some(BatchInbox::BatchAccepted::SIGNATURE_HASH)).await?;
+        logs.into_iter()
+            .map(|log| {
+                let event =
+                    BatchInbox::BatchAccepted::decode_log(&log.inner).map_err(|e| nonsense(e.to_string()))?.data;
+                Ok(BatchEvent { index: event.index, digest: event.digest, log })
+            })
+            .collect()
+    }
+
     /// All batches accepted in the L1 blocks `from..=to`, in order, with their data.
     ///
     /// Each is checked against its event and its own hashes; the group signature is not checked again, the contract has.
@@ -67,15 +92,18 @@ impl L1 {
     /// [`L1Error::Unreachable`]; [`L1Error::Nonsense`] if an event and its transaction do not belong together.
     pub async fn batches(&self, from: u64, to: u64) -> Result<Vec<AcceptedBatch>, L1Error> {
         let mut batches = Vec::new();
-        for log in self.logs(from, to, &[self.inbox()], Some(BatchInbox::BatchAccepted::SIGNATURE_HASH)).await? {
-            batches.push(self.batch_of(&log).await?);
+        for event in self.batch_events(from, to).await? {
+            batches.push(self.batch_of(&event).await?);
         }
         Ok(batches)
     }
 
-    async fn batch_of(&self, log: &Log) -> Result<AcceptedBatch, L1Error> {
-        let nonsense = |problem: String| L1Error::Nonsense { what: "accepted batch", problem };
-        let event = BatchInbox::BatchAccepted::decode_log(&log.inner).map_err(|e| nonsense(e.to_string()))?.data;
+    /// The batch that an event tells of, with its data, checked as by [`L1::batches`].
+    ///
+    /// # Errors
+    /// As [`L1::batches`].
+    pub async fn batch_of(&self, event: &BatchEvent) -> Result<AcceptedBatch, L1Error> {
+        let log = &event.log;
         let l1_tx = log.transaction_hash.ok_or_else(|| nonsense("its event has no transaction".to_owned()))?;
         let transaction: Option<Transaction> = self.call("eth_getTransactionByHash", (l1_tx,)).await?;
         let transaction = transaction.ok_or_else(|| nonsense(format!("transaction {l1_tx} is not there")))?;
@@ -126,6 +154,10 @@ impl L1 {
         logs.sort_by_key(|log| (log.block_number, log.log_index));
         Ok(logs)
     }
+}
+
+fn nonsense(problem: String) -> L1Error {
+    L1Error::Nonsense { what: "accepted batch", problem }
 }
 
 /// The L1 block of a log.

@@ -294,16 +294,19 @@ pub(super) fn prune(store: &Store, height: u64) -> Result<u64, StoreError> {
     if end <= lowest {
         return Ok(0);
     }
-    let gone = reader.raw_blocks(lowest..end)?;
+    let (mut blocks, mut hashes) = (Vec::new(), Vec::new());
+    for number in lowest..end {
+        let Some(block) = reader.raw_block(number)? else { continue };
+        blocks.push(block.header.hash().0);
+        hashes.extend(block.transactions.iter().map(|raw| alloy_primitives::keccak256(raw).0));
+    }
     // In order, as they went in: one after the other in the same page.
-    let raws = gone.iter().flat_map(|(block, _)| &block.transactions);
-    let mut hashes: Vec<_> = raws.map(|raw| alloy_primitives::keccak256(raw).0).collect();
     hashes.sort_unstable();
     write(store, Durability::None, |write| {
         let mut numbers = write.open_table(NUMBERS)?;
         let mut transactions = write.open_table(TRANSACTIONS)?;
-        for (block, _) in &gone {
-            numbers.remove(block.header.hash().0)?;
+        for hash in &blocks {
+            numbers.remove(hash)?;
         }
         for hash in &hashes {
             transactions.remove(hash)?;
