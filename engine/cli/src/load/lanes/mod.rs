@@ -1,5 +1,6 @@
 //! The ways in: each lane is one connection that sends its share when it is due and takes the answers.
 
+mod congestion;
 mod flight;
 mod quic;
 mod rpc;
@@ -10,7 +11,7 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -19,7 +20,7 @@ use std::{
 use horae_node::edges::intake::Reply;
 use tokio::task::JoinSet;
 
-use self::flight::Flight;
+use self::{congestion::Congestion, flight::Flight};
 use super::{pace::Pace, plan::Plan, tally::Tally};
 use crate::{error::CliError, rpc::Rpc};
 
@@ -29,8 +30,6 @@ const BATCH: usize = 100;
 const PAUSE: Duration = Duration::from_millis(2);
 /// Pause of a lane that has sent all and waits for answers.
 const LINGER: Duration = Duration::from_millis(10);
-/// Pause before what a node has no room for goes out again.
-const AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// Pause before a lane that lost its node tries again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 /// What nodes say when they have no room now, Horae's and go-ethereum's words, in small letters.
@@ -116,8 +115,7 @@ struct Lane {
 #[derive(Clone)]
 struct Desk {
     run: Run,
-    /// What goes out again, and when: before anything new.
-    again: Arc<Mutex<VecDeque<(Parcel, Duration)>>>,
+    congestion: Arc<Mutex<Congestion>>,
 }
 
 /// What a node said to one transaction.
@@ -147,14 +145,12 @@ impl Lane {
             return Next::Done;
         }
         let now = self.run.pace.now();
-        let mut again = self.desk.again.lock().unwrap_or_else(PoisonError::into_inner);
-        match again.front().copied() {
-            Some((_, due)) if due > now => return Next::Wait((due - now).max(PAUSE)),
-            Some((parcel, _)) => {
-                again.pop_front();
-                return Next::Send(parcel);
-            }
-            None => drop(again),
+        let mut congestion = self.desk.congestion();
+        if let Some(pause) = congestion.pause(now) {
+            return Next::Wait(pause.max(PAUSE));
+        }
+        if let Some(parcel) = congestion.again() {
+            return Next::Send(parcel);
         }
         let Some(at) = self.waiting.front().copied() else { return Next::Done };
         if self.run.pace.window().is_some_and(|window| self.under_way() >= window) {
@@ -162,8 +158,11 @@ impl Lane {
         }
         let due = self.run.pace.due(at as usize);
         if due > now {
+            congestion.caught_up();
             return Next::Wait((due - now).max(PAUSE));
         }
+        congestion.send();
+        drop(congestion);
         self.waiting.pop_front();
         self.run.pace.leaves(at as usize);
         self.run.tally.send();
@@ -214,29 +213,32 @@ impl Desk {
         } else if says(&NO_ROOM) {
             self.no_room(parcel);
         } else {
+            self.congestion().answered();
             tally.refuse(reason);
         }
     }
 
+    fn congestion(&self) -> MutexGuard<'_, Congestion> {
+        self.congestion.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn accept(&self, parcel: Parcel) {
+        self.congestion().answered();
         self.run.tally.accept(self.run.pace.latency_us(parcel.at as usize, self.run.pace.now()));
     }
 
     fn no_room(&self, parcel: Parcel) {
         self.run.tally.no_room();
-        self.later([parcel], AGAIN_AFTER);
+        self.congestion().no_room(parcel, self.run.pace.now());
     }
 
     /// These had no answer: whether they arrived is not known. Sent again, those that did are known already.
     fn lost(&self, parcels: impl IntoIterator<Item = Parcel>) {
-        let doubtful = parcels.into_iter().map(|parcel| Parcel { doubtful: true, ..parcel });
-        self.later(doubtful.inspect(|_| self.run.tally.lose()), RECONNECT_AFTER);
-    }
-
-    fn later(&self, parcels: impl IntoIterator<Item = Parcel>, pause: Duration) {
-        let due = self.run.pace.now() + pause;
-        let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
-        again.extend(parcels.into_iter().map(|parcel| (parcel, due)));
+        let mut congestion = self.congestion();
+        for parcel in parcels {
+            self.run.tally.lose();
+            congestion.lost(Parcel { doubtful: true, ..parcel }, self.run.pace.now() + RECONNECT_AFTER);
+        }
     }
 }
 
@@ -249,7 +251,7 @@ pub async fn start(door: &Door, run: &Run, count: u16) -> Result<Lanes, CliError
         let lane = Lane {
             run: run.clone(),
             waiting: run.plan.of_lane(index, count).collect(),
-            desk: Desk { run: run.clone(), again: Arc::default() },
+            desk: Desk { run: run.clone(), congestion: Arc::default() },
             stopped: stopped.clone(),
         };
         match door {
@@ -280,7 +282,7 @@ mod tests {
         pace.begin();
         let run = Run { plan, pace, tally: Arc::new(Tally::new().unwrap()), committed: Arc::default() };
         let waiting = run.plan.of_lane(0, 1).collect();
-        Lane { desk: Desk { run: run.clone(), again: Arc::default() }, run, waiting, stopped: Arc::default() }
+        Lane { desk: Desk { run: run.clone(), congestion: Arc::default() }, run, waiting, stopped: Arc::default() }
     }
 
     fn places(burst: &[Parcel]) -> Vec<u32> {
@@ -307,9 +309,10 @@ mod tests {
         }
         assert_eq!((lane.run.tally.busy(), lane.run.tally.refused()), (3, 0));
         let (none, pause) = lane.burst();
-        assert!(none.is_empty() && pause.is_some_and(|pause| pause <= AGAIN_AFTER), "not at once");
-        lane.desk.again.lock().unwrap().iter_mut().for_each(|(_, due)| *due = Duration::ZERO);
-        assert_eq!(places(&lane.burst().0), [0, 0, 0]);
+        assert!(none.is_empty() && pause.is_some_and(|pause| pause <= congestion::AGAIN_AFTER), "not at once");
+        lane.desk.congestion().no_room(Parcel { at: 1, doubtful: false }, Duration::ZERO);
+        std::thread::sleep(congestion::AGAIN_AFTER);
+        assert_eq!(places(&lane.burst().0), [0, 1]);
     }
 
     #[test]
@@ -321,7 +324,7 @@ mod tests {
         lane.desk.take(parcel, &Answer::Refused("transaction already imported"));
         assert_eq!((lane.run.tally.refused(), lane.run.tally.accepted()), (1, 2));
         lane.desk.lost([parcel]);
-        let (again, _) = lane.desk.again.lock().unwrap()[0];
-        assert_eq!((again, lane.run.tally.unanswered()), (Parcel { at: 0, doubtful: true }, 1));
+        let again = lane.desk.congestion().again();
+        assert_eq!((again, lane.run.tally.unanswered()), (Some(Parcel { at: 0, doubtful: true }), 1));
     }
 }
