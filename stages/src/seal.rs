@@ -244,6 +244,11 @@ impl Sealer {
         }
     }
 
+    /// Since when a block is open, in unix milliseconds; `None` if none is.
+    pub fn open_since_ms(&self) -> Option<u64> {
+        self.opened_ms
+    }
+
     /// Takes back the open block (the term has closed) and returns what users signed in it, to be sent on.
     pub fn abandon<S: StateSource>(mut self, executor: &mut Executor<S>) -> Vec<Bytes> {
         executor.abort();

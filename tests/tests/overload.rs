@@ -32,7 +32,8 @@ fn an_overloaded_chain_goes_on_and_loses_nothing_that_it_accepted() {
         let rpc = format!("http://{}", loopback(devnet.nodes[node].ports.rpc));
         let count = COUNT.to_string();
         let sized = ["--key", TEST_KEYS[node], "--accounts", ACCOUNTS, "--transactions", &count, "--save", &plan];
-        says(&[&["load", "--rpc", &rpc, "--json"][..], &sized].concat(), &[]);
+        let signed = says(&[&["load", "--rpc", &rpc, "--json"][..], &sized].concat(), &[]);
+        assert_eq!(signed["transactions"], COUNT, "{signed}");
         plan
     });
     let before: Vec<u64> = devnet.nodes.iter().map(memory_mib).collect();
@@ -58,7 +59,9 @@ fn an_overloaded_chain_goes_on_and_loses_nothing_that_it_accepted() {
         assert!(run["busy_answers"].as_u64() > Some(0), "it was not overloaded: {run}");
     }
     let head = devnet.status().heads.committed;
-    (1..devnet.nodes.len()).for_each(|node| drop(devnet.wait_for_head(node, head, LIMIT)));
+    for node in 1..devnet.nodes.len() {
+        devnet.wait_for_head(node, head, LIMIT);
+    }
     devnet.same_blocks(head);
     for (node, before) in devnet.nodes.iter().zip(before) {
         let grown = memory_mib(node).saturating_sub(before);

@@ -22,6 +22,17 @@ proptest! {
 }
 
 #[test]
+fn what_was_asked_before_changes_no_answer() {
+    let (set, seed) = (set(&[1, 2, 3]), B256::repeat_byte(5));
+    let schedule = Schedule::new(seed, 4, &set);
+    for slot in [4, 9, 10, 16, 22, 9, 4, 23, 17, 11, 5] {
+        let order = Schedule::new(seed, 4, &set).cycle((slot - 4) / 6);
+        assert_eq!(schedule.leader(slot), Some(order[((slot - 4) % 6) as usize]), "slot {slot}");
+    }
+    assert_eq!(schedule, Schedule::new(seed, 4, &set));
+}
+
+#[test]
 fn nobody_leads_before_the_epoch() {
     let schedule = Schedule::new(B256::ZERO, 10, &set(&[1, 1]));
     assert_eq!(schedule.leader(9), None);
