@@ -19,8 +19,9 @@ const RATE: &str = "400000";
 const COUNT: u64 = 24_000;
 /// Accounts of each load: few, so that a lost nonce holds up many.
 const ACCOUNTS: &str = "48";
-/// What the nodes' memory may grow by, MiB each: blocks that are not finalized, and the store's cache.
-const GROWTH_MIB: u64 = 160;
+/// What the nodes' memory may grow by, MiB each: what everything with a bound comes to (caches of store and trie 192, blocks in memory,
+/// places of the pool, hot state), whatever was offered.
+const GROWTH_MIB: u64 = 512;
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
