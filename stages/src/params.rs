@@ -20,7 +20,8 @@ pub struct ChainParams {
     pub max_transaction_bytes: usize,
     /// Largest sum of transaction encodings in one block, in bytes.
     pub max_block_bytes: usize,
-    /// A block with transactions is sealed this long after its first one, in milliseconds.
+    /// A block with transactions is sealed this long after the block before, or a moment after its first transaction if that is later; in
+    /// milliseconds.
     pub block_interval_ms: u64,
     /// Without transactions an empty block is sealed this often, in milliseconds.
     pub heartbeat_ms: u64,

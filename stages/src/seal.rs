@@ -98,6 +98,9 @@ impl Encodings {
     }
 }
 
+/// A block that follows a pause waits so long for what comes with its first transaction, in milliseconds.
+pub const GATHER_MS: u64 = 2;
+
 /// The stage, for one slot.
 #[derive(Debug)]
 pub struct Sealer {
@@ -239,14 +242,12 @@ impl Sealer {
         match self.opened_ms {
             _ if self.ended => u64::MAX,
             None if self.sealed == 0 || self.ending => 0,
-            Some(opened_ms) => opened_ms + self.params.block_interval_ms,
+            Some(opened_ms) => {
+                let interval_ms = self.params.block_interval_ms;
+                (opened_ms + interval_ms.min(GATHER_MS)).max(self.sealed_ms + interval_ms)
+            }
             None => self.sealed_ms + self.params.heartbeat_ms,
         }
-    }
-
-    /// Since when a block is open, in unix milliseconds; `None` if none is.
-    pub fn open_since_ms(&self) -> Option<u64> {
-        self.opened_ms
     }
 
     /// Takes back the open block (the term has closed) and returns what users signed in it, to be sent on.

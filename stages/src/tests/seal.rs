@@ -4,6 +4,7 @@ use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, TxKind};
 
 use super::fixture::*;
+use crate::seal::GATHER_MS;
 use crate::*;
 
 fn line_with(wallets: &[Wallet], change: impl Fn(&mut ChainParams)) -> (Genesis, Line) {
@@ -30,15 +31,15 @@ fn the_first_block_is_at_once_and_empty_ones_follow_by_heartbeat() {
 }
 
 #[test]
-fn a_block_with_transactions_closes_after_its_interval() {
+fn a_block_with_transactions_closes_an_interval_after_the_one_before() {
     let mut wallet = Wallet::new(1);
     let (genesis, mut line) = line_with(std::slice::from_ref(&wallet), |_| {});
     line.work();
     line.now_ms += 3;
     line.submit(&transfer(&mut wallet));
     line.work();
-    assert_eq!(line.sealer.next_due_ms(), START_MS + 3 + genesis.params.block_interval_ms);
-    line.now_ms += genesis.params.block_interval_ms - 1;
+    assert_eq!(line.sealer.next_due_ms(), START_MS + genesis.params.block_interval_ms);
+    line.now_ms += genesis.params.block_interval_ms - 4;
     line.submit(&transfer(&mut wallet));
     line.work();
     assert_eq!(line.blocks.len(), 1);
@@ -46,6 +47,20 @@ fn a_block_with_transactions_closes_after_its_interval() {
     line.work();
     assert_eq!(line.blocks[1].transactions.len(), 2, "the record of the slot is in the first block");
     assert_eq!(line.blocks[1].block.header.timestamp_ms, START_MS + 3);
+}
+
+#[test]
+fn a_block_after_a_pause_closes_at_once_but_for_what_comes_with_it() {
+    let mut wallet = Wallet::new(1);
+    let (genesis, mut line) = line_with(std::slice::from_ref(&wallet), |_| {});
+    line.work();
+    line.now_ms += 2 * genesis.params.block_interval_ms;
+    line.submit(&transfer(&mut wallet));
+    line.work();
+    assert_eq!((line.sealer.next_due_ms(), line.blocks.len()), (line.now_ms + GATHER_MS, 1));
+    line.now_ms += GATHER_MS;
+    line.work();
+    assert_eq!(line.blocks.len(), 2);
 }
 
 #[test]

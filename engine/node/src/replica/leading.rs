@@ -17,12 +17,6 @@ use super::{Replica, unreadable};
 /// Transactions executed in one turn.
 const EXECUTE_BURST: usize = 256;
 
-/// A block for which nothing more waits is sealed this long after its first transaction, in milliseconds, and not only after its interval, while at most
-/// [`EAGER_BLOCKS`] are under way. So whoever is alone is served at once, and under load blocks are as large as the others are slow.
-const EAGER_AFTER_MS: u64 = 2;
-/// Uncommitted blocks up to which that is done.
-const EAGER_BLOCKS: u64 = 2;
-
 /// The slot held now.
 pub(super) struct Leading {
     sealer: Sealer,
@@ -43,19 +37,8 @@ impl Leading {
         self.sealer.slot().slot
     }
 
-    /// When there is something to seal, with this commit.
-    pub(super) fn next_due_ms(&self, committed: u64) -> u64 {
-        if self.window_full || !self.is_noted {
-            return u64::MAX;
-        }
-        self.sealer.next_due_ms().min(self.eager_ms(committed).unwrap_or(u64::MAX))
-    }
-
-    /// When the open block is sealed early, if so few are under way.
-    fn eager_ms(&self, committed: u64) -> Option<u64> {
-        let under_way = self.sealer.tip().number.saturating_sub(committed);
-        let since = self.sealer.open_since_ms().filter(|_| under_way <= EAGER_BLOCKS)?;
-        Some(since + EAGER_AFTER_MS)
+    pub(super) fn next_due_ms(&self) -> u64 {
+        if self.window_full || !self.is_noted { u64::MAX } else { self.sealer.next_due_ms() }
     }
 }
 
@@ -162,11 +145,7 @@ impl<S: StateSource> Replica<S> {
             }
         }
         if leading.is_noted && !self.window_full(leading) {
-            let is_eager = self.order.is_empty() && leading.eager_ms(self.committed).is_some_and(|due| due <= now_ms);
-            let sealed = match is_eager {
-                true => leading.sealer.seal(now_ms, &self.applied, &mut self.executor),
-                false => leading.sealer.tick(now_ms, &self.applied, &mut self.executor),
-            };
+            let sealed = leading.sealer.tick(now_ms, &self.applied, &mut self.executor);
             worked |= self.take_sealed(now_ms, leading, sealed, io);
         }
         worked

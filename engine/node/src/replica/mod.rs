@@ -513,7 +513,7 @@ impl<S: StateSource> Replica<S> {
     fn next_due_ms(&self, now_ms: u64) -> Option<u64> {
         let timers = [
             Some(self.standing_ms.saturating_add(STANDING_MS)),
-            self.leading.as_ref().map(|leading| leading.next_due_ms(self.committed)),
+            self.leading.as_ref().map(Leading::next_due_ms),
             self.admit.next_due_ms(),
             (!self.relay.is_empty()).then_some(now_ms + relay::SWEEP_MS),
             self.close_due_ms(),
