@@ -2,15 +2,13 @@
 
 use eyre::{Result, ensure};
 use horae_recovery::{Input, recover_by_libsecp256k1};
-use horae_stages::{ChainParams, Decode, DecodePolicy};
 use horae_tests::node::loopback;
 
 use super::Scene;
 use super::peers::Peers;
-use super::recovery::input;
+use super::recovery::inputs;
 use crate::args::Options;
 use crate::cpu::spent;
-use crate::fixtures::{self, Kind, Senders};
 use crate::sheet::{Figure, Sheet, Target};
 use crate::system::net::Net;
 use crate::system::observe::Look;
@@ -33,10 +31,7 @@ pub fn open(_: &Options) -> Result<Box<dyn Scene>> {
     net.configure(&[("backend = \"auto\"", "backend = \"libsecp256k1\"")])?;
     net.load("tcp", ACCOUNTS, TRANSACTIONS, 0).run()?;
     let peers = Peers::start(loopback(net.node(0).ports.rpc), net.chain_id())?;
-    let raws = Senders::new(64, 5, fixtures::CHAIN_ID).sign(SIGNATURES, Kind::Transfer);
-    let decode = Decode::new(DecodePolicy::new(&ChainParams::devnet(fixtures::CHAIN_ID)));
-    let inputs = raws.iter().map(|raw| input(&decode.transaction(raw).expect("it decodes").0)).collect();
-    Ok(Box::new(Libsecp { net, peers, inputs }))
+    Ok(Box::new(Libsecp { net, peers, inputs: inputs(SIGNATURES) }))
 }
 
 struct Libsecp {

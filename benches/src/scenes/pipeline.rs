@@ -3,15 +3,13 @@
 
 use eyre::{Result, ensure};
 use horae_recovery::{Input, Outcome, Recoverer};
-use horae_stages::{ChainParams, Decode, DecodePolicy};
 use horae_tests::node::loopback;
 
 use super::Scene;
 use super::peers::Peers;
-use super::recovery::input;
+use super::recovery::inputs;
 use crate::args::Options;
 use crate::cpu::spent;
-use crate::fixtures::{self, Kind, Senders};
 use crate::sheet::{Figure, Sheet, Target};
 use crate::system::load::{self, Load};
 use crate::system::net::Net;
@@ -40,9 +38,7 @@ pub fn open(options: &Options) -> Result<Box<dyn Scene>> {
     net.load("tcp", ACCOUNTS, TRANSACTIONS, 0).run()?;
     let peers =
         options.wants("pipeline/rpc/anvil").then(|| Peers::start(loopback(net.node(0).ports.rpc), net.chain_id()));
-    let raws = Senders::new(64, 5, fixtures::CHAIN_ID).sign(SIGNATURES, Kind::Transfer);
-    let decode = Decode::new(DecodePolicy::new(&ChainParams::devnet(fixtures::CHAIN_ID)));
-    let inputs = raws.iter().map(|raw| input(&decode.transaction(raw).expect("it decodes").0)).collect();
+    let inputs = inputs(SIGNATURES);
     Ok(Box::new(Pipeline { net, peers: peers.transpose()?, inputs, bare: Recoverer::default(), counted: false }))
 }
 

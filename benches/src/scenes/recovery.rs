@@ -79,9 +79,19 @@ impl Scene for Recovery {
     }
 }
 
-/// What is recovered from, of a signed transaction.
+/// So many signatures of transfers, for a look at bare recovery.
+///
+/// # Panics
+/// If a transaction that was made to be decoded is refused.
 #[must_use]
-pub fn input(envelope: &TxEnvelope) -> Input {
+pub fn inputs(count: usize) -> Vec<Input> {
+    let raws = Senders::new(64, 5, fixtures::CHAIN_ID).sign(count, Kind::Transfer);
+    let decode = Decode::new(DecodePolicy::new(&ChainParams::devnet(fixtures::CHAIN_ID)));
+    raws.iter().map(|raw| input(&decode.transaction(raw).expect("it decodes").0)).collect()
+}
+
+/// What is recovered from, of a signed transaction.
+fn input(envelope: &TxEnvelope) -> Input {
     let signature = envelope.signature();
     Input {
         hash: envelope.signature_hash().0,
