@@ -137,6 +137,7 @@ impl KeeperHandle {
 
 /// Starts the keeper on a store; the chain begins at the stored height.
 pub fn start(store: Store, options: KeeperOptions) -> Result<(ChainView, ChainFeed, KeeperHandle), KeeperError> {
+    store.index_missing()?;
     let reader = store.reader();
     let number = reader.height();
     let hash = reader.hash(number)?.ok_or(StoreError::Gap { stored: number, given: number })?;

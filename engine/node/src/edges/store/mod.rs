@@ -70,6 +70,8 @@ struct Shared {
     db: Database,
     stored: AtomicU64,
     durable: AtomicU64,
+    /// Transactions of blocks up to here are found by hash.
+    indexed: AtomicU64,
     latest: ArcSwap<StoreReader>,
 }
 
@@ -88,6 +90,7 @@ impl Store {
             db,
             stored: AtomicU64::new(height),
             durable: AtomicU64::new(height),
+            indexed: AtomicU64::new(reader.indexed_height()?),
             latest: ArcSwap::from_pointee(reader),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -129,10 +132,21 @@ impl Store {
     }
 
     /// Has the transactions of stored blocks found by their hashes. These fall anywhere in their table, so that every one of a block
-    /// rewrites a page of its own; the more blocks at once, the more share one. Before each [`Store::flush`], or a crash leaves blocks
-    /// without it.
+    /// rewrites a page of its own; the more blocks at once, the more share one. What a node that stopped out of order has left
+    /// is made up for by [`Store::index_missing`].
     pub fn index<'a>(&self, blocks: impl Iterator<Item = &'a ExecutedBlock>) -> Result<(), StoreError> {
         writer::index(self, blocks)
+    }
+
+    /// [`Store::index`] of stored blocks that were left without it: closing the file makes durable what was applied, indexed or not.
+    pub fn index_missing(&self) -> Result<(), StoreError> {
+        let reader = self.reader();
+        for number in self.shared.indexed.load(Ordering::Acquire) + 1..=reader.height() {
+            if let Some(block) = reader.block(number)? {
+                self.index([&block.executed].into_iter())?;
+            }
+        }
+        Ok(())
     }
 
     /// [`Store::apply`] and [`Store::index`] of one block that nobody signed for, as replay from the journal or derivation from L1 has it.

@@ -68,6 +68,11 @@ impl StoreReader {
         Ok(self.meta_u64(META_LOWEST)?.unwrap_or(1))
     }
 
+    /// Height up to which transactions are found by hash.
+    pub(super) fn indexed_height(&self) -> Result<u64, StoreError> {
+        Ok(self.meta_u64(META_INDEXED)?.unwrap_or(self.height))
+    }
+
     /// Hash of the block at a height, if it is not above [`StoreReader::height`] nor pruned.
     pub fn hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
         Ok(self.hashes.get(number).map_err(|e| self.sort(e))?.map(|v| B256::from(v.value())))

@@ -46,6 +46,9 @@ pub(super) const ROOTS: TableDefinition<'static, u64, [u8; 32]> = TableDefinitio
 pub(super) const META_SCHEMA: &str = "schema";
 /// Height the state stands at, 8 bytes little endian.
 pub(super) const META_HEIGHT: &str = "height";
+/// Height up to which transactions are found by hash, 8 bytes little endian. Absent in a store of before it was kept apart: then it is
+/// [`META_HEIGHT`].
+pub(super) const META_INDEXED: &str = "indexed";
 /// Hash of the genesis block.
 pub(super) const META_GENESIS: &str = "genesis";
 /// Lowest height above genesis whose block is kept, 8 bytes little endian.

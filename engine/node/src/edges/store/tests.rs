@@ -108,6 +108,23 @@ fn closing_in_order_loses_nothing_that_was_flushed() {
 }
 
 #[test]
+fn what_was_closed_without_an_index_is_indexed_at_the_next_start() {
+    let home = tempdir().unwrap();
+    let path = home.path().join("state.redb");
+    let store = open(&path);
+    let mut chain = TestChain::new(&store);
+    let block = transfers(&mut chain, 0);
+    store.apply(&[committed(&block)], &[]).unwrap();
+    drop((store, chain));
+    let store = open(&path);
+    assert_eq!(store.stored_height(), 1, "closing the file has made the block durable");
+    let found = |store: &Store| store.reader().transaction(&block.transactions[1].hash).unwrap();
+    assert_eq!(found(&store), None);
+    store.index_missing().unwrap();
+    assert_eq!(found(&store), Some((1, 1)));
+}
+
+#[test]
 fn blocks_that_do_not_follow_are_refused_whole() {
     let home = tempdir().unwrap();
     let store = open(&home.path().join("state.redb"));

@@ -88,6 +88,7 @@ fn initialise(
     meta.insert(META_SCHEMA, SCHEMA_VERSION.to_le_bytes().as_slice())?;
     meta.insert(META_GENESIS, hash.as_slice())?;
     meta.insert(META_HEIGHT, 0u64.to_le_bytes().as_slice())?;
+    meta.insert(META_INDEXED, 0u64.to_le_bytes().as_slice())?;
     let block = ExecutedBlock {
         hash,
         block: Block { header, transactions: Vec::new() },
@@ -211,12 +212,14 @@ pub(super) fn apply(
 }
 
 pub(super) fn index<'a>(store: &Store, blocks: impl Iterator<Item = &'a ExecutedBlock>) -> Result<(), StoreError> {
-    let mut places = Vec::new();
+    let (mut places, mut highest) = (Vec::new(), 0);
     for block in blocks {
         let number = block.block.header.number;
+        highest = number;
         places.extend(block.transactions.iter().zip(0u32..).map(|(tx, index)| (tx.hash.0, (number, index))));
     }
     if places.is_empty() {
+        store.shared.indexed.fetch_max(highest, Ordering::AcqRel);
         return Ok(());
     }
     places.sort_unstable_by_key(|(hash, _)| *hash);
@@ -227,12 +230,17 @@ pub(super) fn index<'a>(store: &Store, blocks: impl Iterator<Item = &'a Executed
         }
         Ok(())
     })?;
+    store.shared.indexed.fetch_max(highest, Ordering::AcqRel);
     store.publish()
 }
 
 pub(super) fn flush(store: &Store) -> Result<(), StoreError> {
     let height = store.stored_height();
-    write(store, Durability::Immediate, |_| Ok(()))?;
+    let indexed = store.shared.indexed.load(Ordering::Acquire);
+    write(store, Durability::Immediate, |write| {
+        write.open_table(META)?.insert(META_INDEXED, indexed.to_le_bytes().as_slice())?;
+        Ok(())
+    })?;
     store.shared.durable.fetch_max(height, Ordering::AcqRel);
     Ok(())
 }
