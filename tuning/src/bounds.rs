@@ -9,6 +9,7 @@ const POOL_SIZE: RangeInclusive<usize> = 16..=4 * 1024 * 1024;
 const RING_DEPTH: RangeInclusive<usize> = 2..=1024 * 1024;
 const RECOVER_WORKERS: RangeInclusive<usize> = 1..=256;
 const TOKIO_THREADS: RangeInclusive<usize> = 1..=256;
+const GATHER_US: RangeInclusive<usize> = 0..=10_000;
 const THREAD_NAME_BYTES: RangeInclusive<usize> = 1..=15;
 
 /// Key and complaint of the first thing that is wrong.
@@ -76,6 +77,9 @@ fn check_threads(profile: &Profile) -> Result<(), (String, String)> {
         let key = |field: &str| format!("threads[{index}].{field}");
         within(&key("name"), thread.name.len(), &THREAD_NAME_BYTES)
             .map_err(|(key, bytes)| (key, format!("its length of {bytes}")))?;
+        if let Idle::Park { gather_us, .. } = thread.idle {
+            within(&key("idle.gather_us"), usize::try_from(gather_us).unwrap_or(usize::MAX), &GATHER_US)?;
+        }
         if profile.threads[..index].iter().any(|other| other.name == thread.name) {
             return Err((key("name"), format!("{:?} is the name of another thread", thread.name)));
         }

@@ -89,12 +89,15 @@ pub enum Idle {
         spins: u32,
         /// Rounds with the core given away between.
         yields: u32,
+        /// After work, microseconds of sleep from which nobody wakes it, before it sleeps until woken; at most 10,000.
+        #[serde(default)]
+        gather_us: u32,
     },
 }
 
 impl Default for Idle {
     fn default() -> Self {
-        Self::Park { spins: 64, yields: 4 }
+        Self::Park { spins: 64, yields: 4, gather_us: 0 }
     }
 }
 

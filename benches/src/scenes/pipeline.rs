@@ -138,10 +138,10 @@ impl Pipeline {
                 wrote.map(|(_, bytes)| bytes).sum::<f64>() / count
             };
             let figure = Figure::cost("journal/disk", "B/tx")
-                .note("bytes that the journal's thread and the kernel's workers of its ring had written to disk");
-            sheet.add(figure, of(&["journal", "iou-wrk"]), None);
+                .note("bytes that the journal's thread had the kernel write");
+            sheet.add(figure, of(&["journal"]), None);
             let figure = Figure::cost("store/bytes", "B/tx").note("bytes that the store's thread had the kernel write");
-            sheet.add(figure, of(&["chain-view"]), None);
+            sheet.add(figure, of(&["store"]), None);
         }
     }
 

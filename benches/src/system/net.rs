@@ -27,8 +27,17 @@ impl Net {
     /// # Errors
     /// What `horae devnet` said, if it does not come up.
     pub fn start(nodes: u8) -> Result<Self> {
-        let (nodes, epochs) = (nodes.to_string(), "0");
-        let start = || Devnet::start(&["--nodes", &nodes, "--epoch-slots", epochs, "--deployer-owns"]);
+        Self::start_with(nodes, &[])
+    }
+
+    /// The same with options of `horae devnet`.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn start_with(nodes: u8, options: &[&str]) -> Result<Self> {
+        let nodes = nodes.to_string();
+        let start =
+            || Devnet::start(&[&["--nodes", &nodes, "--epoch-slots", "0", "--deployer-owns"], options].concat());
         match catch_unwind(AssertUnwindSafe(start)) {
             Ok(devnet) => Ok(Self { devnet }),
             Err(panic) => {

@@ -168,6 +168,10 @@ pub struct DevnetOptions {
     /// Slots that an epoch lasts at least, on a new devnet; 0 keeps the first validators and their key for ever.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub epoch_slots: u64,
+    /// Milliseconds between blocks under load, on a new devnet: a transaction waits half of it in the mean to be ordered, and every block
+    /// costs every node some signatures and a sync of its disk.
+    #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub block_interval_ms: u64,
     /// Seconds that a vote of governance lasts, on a new devnet.
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub voting_period: u32,

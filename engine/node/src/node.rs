@@ -429,7 +429,7 @@ fn signer_of(keys: &crate::keys::Keys) -> SignerKey {
 fn bundles_of(profile: &Profile) -> Vec<Bundle> {
     let idle = |idle: Idle| match idle {
         Idle::Spin {} => IdlePolicy::Spin,
-        Idle::Park { spins, yields } => IdlePolicy::Park { spins, yields },
+        Idle::Park { spins, yields, gather_us } => IdlePolicy::Park { spins, yields, gather_us },
     };
     profile.threads.iter().map(|thread| Bundle::new(thread.name.clone(), thread.core, idle(thread.idle))).collect()
 }

@@ -158,7 +158,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
 
-    const PARK: IdlePolicy = IdlePolicy::Park { spins: 3, yields: 2 };
+    const PARK: IdlePolicy = IdlePolicy::Park { spins: 3, yields: 2, gather_us: 0 };
 
     fn clock() -> Clock {
         Arc::new(|| 0)
@@ -218,10 +218,10 @@ mod tests {
     }
 
     /// Source -> relay -> sum, on one thread or on two, through rings so shallow that all sides block and park.
-    fn pipeline(shared_thread: bool) {
+    fn pipeline(shared_thread: bool, idle: IdlePolicy) {
         const ITEMS: u64 = if cfg!(miri) { 100 } else { 50_000 };
-        let mut first = Bundle::new("first", None, PARK);
-        let mut second = Bundle::new("second", None, PARK);
+        let mut first = Bundle::new("first", None, idle);
+        let mut second = Bundle::new("second", None, idle);
         let (mut source, relay_in) = ring(8, first.waker());
         let (relay_out, sum_in) = ring(2, if shared_thread { first.waker() } else { second.waker() });
         let (total, count) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -249,12 +249,17 @@ mod tests {
 
     #[test]
     fn work_flows_through_two_parked_threads() {
-        pipeline(false);
+        pipeline(false, PARK);
     }
 
     #[test]
     fn work_flows_through_workers_that_share_a_thread() {
-        pipeline(true);
+        pipeline(true, PARK);
+    }
+
+    #[test]
+    fn work_flows_through_threads_that_gather_it() {
+        pipeline(false, IdlePolicy::Park { spins: 0, yields: 0, gather_us: 50 });
     }
 
     #[test]

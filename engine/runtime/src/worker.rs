@@ -40,6 +40,12 @@ pub enum Progress {
 impl Progress {
     /// Idle until woken.
     pub const IDLE: Self = Self::Idle { wake_at_ms: None };
+
+    /// Whether there is nothing to do for so many microseconds, unless something comes in.
+    fn leaves(self, now_ms: u64, us: u32) -> bool {
+        let until_ms = now_ms.saturating_add(u64::from(us).div_ceil(1_000));
+        us > 0 && matches!(self, Self::Idle { wake_at_ms } if wake_at_ms.is_none_or(|at| at > until_ms))
+    }
 }
 
 /// What a thread does when none of its workers has anything to do.
@@ -47,19 +53,23 @@ impl Progress {
 pub enum IdlePolicy {
     /// Spins for ever: for a worker with a core of its own.
     Spin,
-    /// Looks `spins` times more, then `yields` times giving way to other threads, then parks until woken.
+    /// Looks `spins` times more, then `yields` times giving way to other threads, sleeps `gather_us` if it has worked since it last did,
+    /// then parks until woken.
     Park {
         /// Rounds with a pause instruction between.
         spins: u32,
         /// Rounds with the core given away between.
         yields: u32,
+        /// Microseconds in which nobody wakes it: what trickles in meanwhile is worked off together, with one wake-up. What comes
+        /// after a pause finds it parked, and is not delayed.
+        gather_us: u32,
     },
 }
 
 impl Default for IdlePolicy {
     /// A little patience, then sleep: an idle node must cost next to nothing.
     fn default() -> Self {
-        Self::Park { spins: 64, yields: 4 }
+        Self::Park { spins: 64, yields: 4, gather_us: 0 }
     }
 }
 
@@ -183,17 +193,24 @@ impl Bundle {
         let mut workers = seats_of(workers, current);
         let mut ended = Instant::now();
         let mut rounds_idle: u32 = 0;
+        let mut gathers = false;
         while !stopper.is_stopped() {
-            if round(&mut workers, now_ms(), &mut ended, current) == Progress::Worked {
-                rounds_idle = 0;
+            let now = now_ms();
+            let progress = round(&mut workers, now, &mut ended, current);
+            if progress == Progress::Worked {
+                (rounds_idle, gathers) = (0, true);
                 continue;
             }
             rounds_idle = rounds_idle.saturating_add(1);
             match idle {
                 IdlePolicy::Spin => std::hint::spin_loop(),
                 IdlePolicy::Park { spins, .. } if rounds_idle <= spins => std::hint::spin_loop(),
-                IdlePolicy::Park { spins, yields } if rounds_idle <= spins.saturating_add(yields) => {
+                IdlePolicy::Park { spins, yields, .. } if rounds_idle <= spins.saturating_add(yields) => {
                     std::thread::yield_now()
+                }
+                IdlePolicy::Park { gather_us, .. } if gathers && progress.leaves(now, gather_us) => {
+                    gathers = false;
+                    std::thread::sleep(Duration::from_micros(gather_us.into()));
                 }
                 IdlePolicy::Park { .. } => {
                     park(&parker, &mut workers, now_ms, &mut ended, stopper, current);

@@ -17,7 +17,7 @@ const RING: std::ops::RangeInclusive<usize> = 256..=4_096;
 const RECOVER_WORKERS_MAX: usize = 256;
 const TOKIO_THREADS: std::ops::RangeInclusive<usize> = 2..=256;
 /// What a thread of an idle node that shares its machine does, as in `laptop`.
-const PARK: Idle = Idle::Park { spins: 64, yields: 4 };
+const PARK: Idle = Idle::Park { spins: 64, yields: 4, gather_us: 0 };
 
 /// A proposal.
 #[derive(Clone, Debug, PartialEq)]

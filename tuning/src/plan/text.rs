@@ -51,9 +51,10 @@ impl Display for Plan {
             writeln!(f, "workers = [{}]", workers.join(", "))?;
             match thread.idle {
                 Idle::Spin {} => writeln!(f, "idle = {{ policy = \"spin\" }}"),
-                Idle::Park { spins, yields } => {
-                    writeln!(f, "idle = {{ policy = \"park\", spins = {spins}, yields = {yields} }}")
-                }
+                Idle::Park { spins, yields, gather_us } => writeln!(
+                    f,
+                    "idle = {{ policy = \"park\", spins = {spins}, yields = {yields}, gather_us = {gather_us} }}"
+                ),
             }
         })
     }

@@ -60,6 +60,8 @@ const TEST_KEYS: [&str; 5] = [
 pub struct ChainRules {
     /// Slots that an epoch lasts at least.
     pub epoch_slots: u64,
+    /// Milliseconds between blocks.
+    pub block_interval_ms: u64,
     /// Seconds of a vote.
     pub voting_period_s: u32,
     /// Whether the first test account keeps what would be governance's.
@@ -163,7 +165,7 @@ impl Chain {
         });
         let genesis = GenesisFile {
             l2: Genesis {
-                params: ChainParams::devnet(L2_CHAIN_ID),
+                params: ChainParams { block_interval_ms: rules.block_interval_ms, ..ChainParams::devnet(L2_CHAIN_ID) },
                 timestamp_ms: now_ms(),
                 l1_view: origin.view,
                 prevrandao: keccak256([origin.view.hash, origin.prevrandao].concat()),

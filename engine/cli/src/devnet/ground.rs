@@ -260,6 +260,7 @@ mod tests {
             base_port: None,
             standby: 0,
             epoch_slots: 8,
+            block_interval_ms: 20,
             voting_period: 60,
             deployer_owns: false,
         }

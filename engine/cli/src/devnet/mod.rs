@@ -54,6 +54,7 @@ pub async fn run(options: DevnetOptions) -> Result<ExitCode, CliError> {
     let screen = Screen::new();
     let rules = ChainRules {
         epoch_slots: options.epoch_slots,
+        block_interval_ms: options.block_interval_ms,
         voting_period_s: options.voting_period,
         deployer_owns: options.deployer_owns,
     };

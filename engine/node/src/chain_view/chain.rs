@@ -3,6 +3,7 @@
 //! No thread, no disk: events go in, heads and changes come out.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use alloy_primitives::B256;
@@ -11,6 +12,7 @@ use horae_stages::ExecutedBlock;
 
 use super::snapshot::{RecentIndex, ViewedBlock};
 use super::{Change, Heads, RECENT_BLOCKS, RECENT_BYTES};
+use crate::edges::store::Finality;
 
 /// Certificates, and commits, of blocks not executed here yet that are remembered.
 const AWAITED: usize = 1_024;
@@ -39,6 +41,8 @@ pub enum ChainFault {
 pub(super) struct Chain {
     index: Arc<RecentIndex>,
     blocks: VecDeque<Arc<ViewedBlock>>,
+    /// The same for readers, until they change.
+    shown: Option<Arc<Vec<Arc<ViewedBlock>>>>,
     /// Bytes of the transactions in `blocks` up to `stored`.
     recent_bytes: usize,
     stored: u64,
@@ -64,6 +68,7 @@ impl Chain {
         Self {
             index,
             blocks: VecDeque::new(),
+            shown: None,
             recent_bytes: 0,
             stored: number,
             indexed: number,
@@ -90,8 +95,10 @@ impl Chain {
         }
     }
 
-    pub(super) fn blocks(&self) -> impl Iterator<Item = &Arc<ViewedBlock>> {
-        self.blocks.iter()
+    /// The blocks in memory, lowest first, for readers.
+    pub(super) fn blocks(&mut self) -> Arc<Vec<Arc<ViewedBlock>>> {
+        let blocks = &self.blocks;
+        self.shown.get_or_insert_with(|| Arc::new(blocks.iter().cloned().collect())).clone()
     }
 
     pub(super) fn certificates(&self) -> &BTreeMap<u64, Arc<Certificate>> {
@@ -120,6 +127,7 @@ impl Chain {
         let block = Arc::new(ViewedBlock::new(executed, signature));
         self.head = block.id();
         self.blocks.push_back(block.clone());
+        self.shown = None;
         self.changes.push(Change::Ordered(block));
         self.advance(|_| {});
         Ok(())
@@ -132,6 +140,7 @@ impl Chain {
         if to >= self.head.number {
             return Ok(());
         }
+        self.shown = None;
         while let Some(block) = self.blocks.pop_back_if(|b| b.header().number > to) {
             self.head = BlockId { number: block.header().number - 1, hash: block.header().parent };
             self.index.remove(&block.executed);
@@ -174,41 +183,36 @@ impl Chain {
 
     /// Blocks that are committed and not stored, lowest first.
     pub(super) fn to_store(&self) -> impl Iterator<Item = &Arc<ViewedBlock>> {
-        self.blocks.iter().filter(|b| (self.stored + 1..=self.committed).contains(&b.header().number))
+        self.between(self.stored + 1, self.committed)
     }
 
-    /// Takes out what shows the blocks up to `number` committed, for the store.
-    pub(super) fn take_proofs(&mut self, number: u64) -> (Vec<Arc<Certificate>>, Vec<Arc<Commit>>) {
-        let above = self.certificates.split_off(&(number + 1));
-        let certificates = std::mem::replace(&mut self.certificates, above).into_values();
-        let above = self.commits.split_off(&(number + 1));
-        let commits = std::mem::replace(&mut self.commits, above).into_values();
-        let certificates = certificates.filter(|c| self.has(&c.block)).collect();
-        (certificates, commits.filter(|c| self.has(&c.block())).collect())
+    /// What shows blocks at these heights committed, for the store.
+    pub(super) fn proofs(&self, numbers: RangeInclusive<u64>) -> Vec<Finality> {
+        let certificates = self.certificates.range(numbers.clone()).map(|(_, certificate)| certificate);
+        let commits = self.commits.range(numbers).map(|(_, commit)| commit);
+        let certified = certificates.filter(|c| self.has(&c.block)).cloned().map(Finality::Certified);
+        certified.chain(commits.filter(|c| self.has(&c.block())).cloned().map(Finality::Committed)).collect()
     }
 
-    /// The store holds everything up to `number`.
+    /// The store holds everything up to `number`, and what shows it committed.
     pub(super) fn stored(&mut self, number: u64) {
-        let newly = self.blocks.iter().filter(|b| (self.stored + 1..=number).contains(&b.header().number));
-        self.recent_bytes += newly.map(|b| b.bytes()).sum::<usize>();
+        self.certificates = self.certificates.split_off(&(number + 1));
+        self.commits = self.commits.split_off(&(number + 1));
+        self.recent_bytes += self.between(self.stored + 1, number).map(|b| b.bytes()).sum::<usize>();
         self.stored = self.stored.max(number);
     }
 
-    /// Blocks that are stored and whose transactions only [`RecentIndex`] finds, lowest first.
-    pub(super) fn to_index(&self) -> impl Iterator<Item = &Arc<ViewedBlock>> {
-        self.blocks.iter().filter(|b| (self.indexed + 1..=self.stored).contains(&b.header().number))
-    }
-
-    /// The store finds the transactions of all that it holds. Old blocks leave memory, of those for which it has done so since the last time:
+    /// The store finds the transactions of blocks up to `number`. Old blocks leave memory, of those for which it has done so since the last time:
     /// whoever reads the chain as it was a moment ago still finds all.
-    pub(super) fn indexed(&mut self) {
-        let settled = std::mem::replace(&mut self.indexed, self.stored);
+    pub(super) fn indexed(&mut self, number: u64) {
+        let settled = std::mem::replace(&mut self.indexed, number);
         loop {
             let recent = self.blocks.partition_point(|b| b.header().number <= settled);
             if recent <= RECENT_BLOCKS && self.recent_bytes <= RECENT_BYTES {
                 break;
             }
             let Some(oldest) = self.blocks.pop_front_if(|b| b.header().number <= settled) else { break };
+            self.shown = None;
             self.recent_bytes -= oldest.bytes();
             self.index.remove(&oldest.executed);
         }
@@ -230,8 +234,7 @@ impl Chain {
         if after.certified > before.certified {
             self.changes.push(Change::Certified(after.certified));
         }
-        let newly =
-            self.blocks.iter().filter(|b| (before.committed + 1..=after.committed).contains(&b.header().number));
+        let newly = between(&self.blocks, before.committed + 1, after.committed);
         self.changes.extend(newly.cloned().map(Change::Committed));
         if after.safe != before.safe {
             self.changes.push(Change::Safe(after.safe));
@@ -241,11 +244,24 @@ impl Chain {
         }
     }
 
+    /// The blocks in memory from a height to another, both included, lowest first.
+    fn between(&self, first: u64, last: u64) -> impl Iterator<Item = &Arc<ViewedBlock>> {
+        between(&self.blocks, first, last)
+    }
+
     fn has(&self, id: &BlockId) -> bool {
         let first = self.blocks.front().map(|b| b.header().number);
         let at = first.and_then(|first| usize::try_from(id.number.checked_sub(first)?).ok());
         at.and_then(|at| self.blocks.get(at)).is_some_and(|b| b.executed.hash == id.hash)
     }
+}
+
+/// Those of consecutive blocks that are at these heights: hundreds more stay in memory, too many to look at each for every event.
+fn between(blocks: &VecDeque<Arc<ViewedBlock>>, first: u64, last: u64) -> impl Iterator<Item = &Arc<ViewedBlock>> {
+    let lowest = blocks.front().map_or(0, |b| b.header().number);
+    let place = |number: u64| usize::try_from(number.saturating_sub(lowest)).unwrap_or(usize::MAX).min(blocks.len());
+    let end = place(last.saturating_add(1));
+    blocks.range(place(first).min(end)..end)
 }
 
 /// Inserts, and lets the lowest go when there are too many: a higher one covers it.

@@ -1,37 +1,39 @@
-//! The keeper: the one thread that applies chain events, writes the store and publishes snapshots.
+//! The keeper: the one thread that applies chain events and publishes snapshots. What it has stored another thread writes, so that no
+//! sync of the disk holds up what readers see.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{PoisonError, RwLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use alloy_primitives::B256;
 use arc_swap::{ArcSwap, ArcSwapOption};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded, never, select};
 use horae_control::BlockId;
 use horae_stages::ChainParams;
 use horae_stages::rules::ends_batch;
 use tokio::sync::broadcast;
-use tracing::{debug, error};
+use tracing::error;
 
 use super::chain::{Chain, ChainFault};
 use super::past::UndoWindow;
-use super::root_worker::{BatchRoot, ROOTS_WAITING, RootJob, RootWorker};
+use super::root_worker::BatchRoot;
 use super::snapshot::{RecentIndex, Snapshot};
+use super::storer::{Done, Job, Report, Run, Storer, Storing};
 use super::{BatchRecord, CHANGES_KEPT, ChainEvent, ChainView, Change, FEED_EVENTS, Inner, NodeStatus};
 use crate::edges::metrics::names;
-use crate::edges::store::{
-    CommittedBlock, DEFAULT_KEPT_BLOCKS, Finality, StateTrie, Store, StoreError, StoreReader, TRIE_CACHE_BYTES,
-};
+use crate::edges::store::{DEFAULT_KEPT_BLOCKS, StateTrie, Store, StoreError, StoreReader, TRIE_CACHE_BYTES};
 
 /// Events applied before a snapshot is published, at most.
 const BURST: usize = 64;
+/// Committed blocks wait so long at most for others before they go into the store together: each time costs its upper pages anew,
+/// however few blocks there are, and until then they are in memory and in the journal.
+const GATHER: Duration = Duration::from_millis(50);
+/// Committed blocks that may wait for the store. Beyond it no events are taken, and the core stops when their queue is full.
+const UNSTORED_BLOCKS: usize = 512;
+/// How often an idle keeper looks around without a reason.
+const IDLE_LOOK: Duration = Duration::from_secs(1);
 /// State roots that stay in memory for readers.
 const ROOTS_KEPT: usize = 64;
-/// When the store is due to be made durable and state roots are under way, committed blocks wait for them so long at most.
-const REST_MAX: Duration = Duration::from_millis(500);
-/// How often it is seen meanwhile whether they have come.
-const REST_LOOK: Duration = Duration::from_millis(5);
 
 /// What is told when a state root is computed; called on the root worker's thread.
 pub type OnRoot = Box<dyn Fn(BatchRoot) + Send>;
@@ -70,6 +72,9 @@ pub enum KeeperError {
     /// The thread that computes state roots is gone.
     #[error("the thread that computes state roots has stopped")]
     RootWorkerGone,
+    /// The thread that writes the store is gone.
+    #[error("the thread that writes the store has stopped")]
+    StorerGone,
 }
 
 /// Why an event was not taken.
@@ -91,7 +96,7 @@ enum Message {
 /// The core's end of the event queue.
 #[derive(Clone)]
 pub struct ChainFeed {
-    events: SyncSender<Message>,
+    events: Sender<Message>,
 }
 
 impl ChainFeed {
@@ -111,7 +116,7 @@ impl ChainFeed {
 
 /// Ends the keeper in order.
 pub struct KeeperHandle {
-    events: SyncSender<Message>,
+    events: Sender<Message>,
     thread: JoinHandle<Result<(), Arc<KeeperError>>>,
 }
 
@@ -164,25 +169,20 @@ pub fn start(store: Store, options: KeeperOptions) -> Result<(ChainView, ChainFe
     };
     let trie = StateTrie::open(store.path(), TRIE_CACHE_BYTES)?;
     let inner = Arc::new(Inner {
-        store,
+        store: store.clone(),
         snapshot: ArcSwap::from_pointee(snapshot),
         roots: RwLock::default(),
         changes: broadcast::channel(CHANGES_KEPT).0,
         fault: ArcSwapOption::empty(),
     });
-    let (results, roots) = sync_channel(ROOTS_WAITING + 2);
-    let on_root = options.on_root;
     let seen = inner.clone();
-    let worker = RootWorker::start(trie, move |result| {
-        if let Ok(root) = &result {
-            seen.note_root(*root);
-            on_root(*root);
-        }
-        // The keeper takes results before every job it submits, so there is room; it is gone only when the node stops.
-        let _ = results.send(result);
-    })
-    .map_err(KeeperError::Thread)?;
-    let (events, queue) = sync_channel(FEED_EVENTS);
+    let on_root = options.on_root;
+    let storing = Storing { flush_interval_ms: options.flush_interval_ms, kept_blocks: options.kept_blocks };
+    let storer = Storer::start(store, trie, storing, options.params.clone(), move |root| {
+        seen.note_root(root);
+        on_root(root);
+    })?;
+    let (events, queue) = bounded(FEED_EVENTS);
     let keeper = Keeper {
         inner: inner.clone(),
         chain,
@@ -191,14 +191,12 @@ pub fn start(store: Store, options: KeeperOptions) -> Result<(ChainView, ChainFe
         last_batch,
         transactions: 0,
         params: options.params,
-        kept_blocks: options.kept_blocks,
-        worker,
-        roots,
-        roots_under_way: 0,
-        forgotten: 0,
+        storer,
+        stored: inner.store.reader(),
+        sent_at: Instant::now(),
+        under_way: false,
     };
-    let flush_interval = Duration::from_millis(options.flush_interval_ms);
-    let run = move || keeper.run(&queue, flush_interval);
+    let run = move || keeper.run(&queue);
     let thread = Builder::new().name("chain-view".into()).spawn(run).map_err(KeeperError::Thread)?;
     let feed = ChainFeed { events: events.clone() };
     Ok((ChainView { inner }, feed, KeeperHandle { events, thread }))
@@ -222,17 +220,17 @@ struct Keeper {
     last_batch: Option<Arc<BatchRecord>>,
     transactions: u64,
     params: ChainParams,
-    kept_blocks: u64,
-    worker: RootWorker,
-    roots: Receiver<Result<BatchRoot, StoreError>>,
-    roots_under_way: usize,
-    /// Height up to which what blocks changed is forgotten.
-    forgotten: u64,
+    storer: Storer,
+    /// The store as the last report had it.
+    stored: Arc<StoreReader>,
+    /// When blocks were last sent to the store, and whether it has yet to report them.
+    sent_at: Instant,
+    under_way: bool,
 }
 
 impl Keeper {
-    fn run(mut self, queue: &Receiver<Message>, flush_interval: Duration) -> Result<(), Arc<KeeperError>> {
-        let ended = self.work(queue, flush_interval).map_err(Arc::new);
+    fn run(mut self, queue: &Receiver<Message>) -> Result<(), Arc<KeeperError>> {
+        let ended = self.work(queue).map_err(Arc::new);
         if let Err(fault) = &ended {
             error!(%fault, "the chain view has stopped");
             self.inner.fault.store(Some(fault.clone()));
@@ -240,49 +238,60 @@ impl Keeper {
         ended
     }
 
-    fn work(&mut self, queue: &Receiver<Message>, flush_interval: Duration) -> Result<(), KeeperError> {
-        self.compute_missing_root()?;
-        let mut flush_at = Instant::now() + flush_interval;
+    fn work(&mut self, queue: &Receiver<Message>) -> Result<(), KeeperError> {
+        let nothing = never();
+        let reports = self.storer.reports().clone();
         loop {
+            let events = if self.is_behind() { &nothing } else { queue };
             let mut stop = false;
-            let rests = self.rests(flush_at);
-            let wait = if rests { REST_LOOK } else { flush_at.saturating_duration_since(Instant::now()) };
-            match queue.recv_timeout(wait) {
-                Ok(Message::Event(event)) => {
-                    self.take_in(*event)?;
-                    for _ in 1..BURST {
-                        match queue.try_recv() {
-                            Ok(Message::Event(event)) => self.take_in(*event)?,
-                            Ok(Message::Stop) | Err(TryRecvError::Disconnected) => {
-                                stop = true;
-                                break;
-                            }
-                            Err(TryRecvError::Empty) => break,
-                        }
-                    }
-                    self.publish();
-                    if !rests {
-                        self.store_committed()?;
-                    }
-                }
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => stop = true,
-                Err(RecvTimeoutError::Timeout) => {}
+            select! {
+                recv(events) -> message => stop = self.take_burst(message.ok(), queue)?,
+                recv(reports) -> report => self.take_report(report.map_err(|_| KeeperError::StorerGone)??),
+                default(self.patience()) => {}
             }
-            self.record_roots()?;
+            while let Ok(report) = reports.try_recv() {
+                self.take_report(report?);
+            }
+            self.publish();
+            self.store_committed()?;
             if stop {
                 return self.finish();
-            }
-            if Instant::now() >= flush_at && !self.rests(flush_at) {
-                self.flush()?;
-                flush_at = Instant::now() + flush_interval;
-                self.store_committed()?;
             }
         }
     }
 
-    /// The store should be made durable, which it cannot while roots are under way, and under load there is always one.
-    fn rests(&self, flush_at: Instant) -> bool {
-        self.roots_under_way > 0 && (flush_at..flush_at + REST_MAX).contains(&Instant::now())
+    /// The store has fallen so far behind that nothing more is taken in.
+    fn is_behind(&self) -> bool {
+        self.under_way && self.chain.to_store().count() >= UNSTORED_BLOCKS
+    }
+
+    /// How long to wait for what comes.
+    fn patience(&self) -> Duration {
+        if self.under_way || self.chain.to_store().next().is_none() {
+            return IDLE_LOOK;
+        }
+        (self.sent_at + GATHER).saturating_duration_since(Instant::now())
+    }
+
+    /// Takes in a message and what waits behind it; whether it is time to stop.
+    fn take_burst(&mut self, first: Option<Message>, queue: &Receiver<Message>) -> Result<bool, KeeperError> {
+        let mut next = first;
+        for _ in 0..BURST {
+            match next {
+                Some(Message::Event(event)) => self.take_in(*event)?,
+                Some(Message::Stop) | None => return Ok(true),
+            }
+            next = match queue.try_recv() {
+                Ok(message) => Some(message),
+                Err(TryRecvError::Disconnected) => None,
+                Err(TryRecvError::Empty) => return Ok(false),
+            };
+        }
+        // The one taken last must not be lost.
+        match next {
+            Some(Message::Event(event)) => self.take_in(*event).map(|()| false),
+            Some(Message::Stop) | None => Ok(true),
+        }
     }
 
     fn take_in(&mut self, event: ChainEvent) -> Result<(), KeeperError> {
@@ -292,27 +301,37 @@ impl Keeper {
             ChainEvent::Certified(certificate) => self.chain.certified(certificate),
             ChainEvent::Committed(commit) => self.chain.committed(commit),
             ChainEvent::CommittedByDecision(block) => self.chain.committed_by_decision(block),
-            ChainEvent::BatchAccepted(batch) => {
-                self.inner.store.record_batch(&batch)?;
+            ChainEvent::BatchAccepted(batch) => self.storer.submit(Job::Accepted(batch))?,
+            ChainEvent::BatchesDropped { from } => self.storer.submit(Job::Dropped { from })?,
+            ChainEvent::L1Finalized { batch } => self.storer.submit(Job::Final { batch })?,
+            ChainEvent::Status(status) => self.status = status,
+        }
+        Ok(())
+    }
+
+    fn take_report(&mut self, Report { reader, done }: Report) {
+        self.stored = reader;
+        match done {
+            Done::Stored { number, undone } => {
+                let window = Arc::make_mut(&mut self.undo);
+                undone.into_iter().for_each(|undo| window.push(undo));
+                self.chain.stored(number);
+                self.under_way = false;
+            }
+            Done::Indexed { number } => self.chain.indexed(number),
+            Done::Accepted(batch) => {
                 if self.last_batch.as_ref().is_none_or(|last| last.index <= batch.index) {
                     self.chain.batched(batch.last_block);
                     self.last_batch = Some(batch);
                 }
             }
-            ChainEvent::BatchesDropped { from } => {
-                self.inner.store.drop_batches(from)?;
-                self.last_batch = self.inner.store.reader().last_batch()?.map(Arc::new);
+            Done::Dropped { last } => {
+                self.last_batch = last;
                 self.chain.batched(self.last_batch.as_ref().map_or(0, |b| b.last_block));
             }
-            ChainEvent::L1Finalized { batch } => {
-                if let Some(record) = self.inner.store.reader().batch(batch)? {
-                    self.inner.store.record_finalized(batch)?;
-                    self.chain.final_on_l1(record.last_block);
-                }
-            }
-            ChainEvent::Status(status) => self.status = status,
+            Done::Final { last_block } => self.chain.final_on_l1(last_block),
+            Done::Nothing => {}
         }
-        Ok(())
     }
 
     /// Shows readers the chain as it is now, then tells subscribers what changed.
@@ -324,7 +343,8 @@ impl Keeper {
             }
         }
         let heads = self.chain.heads();
-        self.inner.snapshot.store(Arc::new(self.snapshot(self.inner.store.reader())));
+        let snapshot = self.snapshot();
+        self.inner.snapshot.store(Arc::new(snapshot));
         for change in changes {
             // An error means only that nobody has subscribed.
             let _ = self.inner.changes.send(change);
@@ -337,12 +357,12 @@ impl Keeper {
         metrics::counter!(names::TRANSACTIONS_COMMITTED).absolute(self.transactions);
     }
 
-    fn snapshot(&self, store: Arc<StoreReader>) -> Snapshot {
+    fn snapshot(&mut self) -> Snapshot {
         let before = self.inner.snapshot.load();
         Snapshot {
-            store,
+            store: self.stored.clone(),
             index: before.index.clone(),
-            blocks: Arc::new(self.chain.blocks().cloned().collect()),
+            blocks: self.chain.blocks(),
             undo: self.undo.clone(),
             heads: self.chain.heads(),
             certificates: Arc::new(self.chain.certificates().clone()),
@@ -353,113 +373,44 @@ impl Keeper {
         }
     }
 
-    /// Moves committed blocks into the store, stopping after each that ends a batch to have its state root computed.
+    /// Sends committed blocks to the store, if it has none to write and they have waited for others.
     fn store_committed(&mut self) -> Result<(), KeeperError> {
-        let blocks: Vec<_> = self.chain.to_store().cloned().collect();
+        if self.under_way || self.sent_at.elapsed() < GATHER { Ok(()) } else { self.send_committed() }
+    }
+
+    fn send_committed(&mut self) -> Result<(), KeeperError> {
+        let blocks: Vec<_> = self.chain.to_store().take(UNSTORED_BLOCKS).cloned().collect();
         if blocks.is_empty() {
             return Ok(());
         }
-        let params = self.params.clone();
-        for run in blocks.chunk_by(|below, _| !ends_batch(below.header(), &params)) {
-            let Some(last) = run.last() else { continue };
-            let number = last.header().number;
-            let (certificates, commits) = self.chain.take_proofs(number);
-            let proofs: Vec<_> = certificates.into_iter().map(Finality::Certified).collect();
-            let proofs: Vec<_> = proofs.into_iter().chain(commits.into_iter().map(Finality::Committed)).collect();
-            let committed = run.iter().map(|b| CommittedBlock { block: b.executed.clone(), signature: b.signature });
-            let undone = self.inner.store.apply(&committed.collect::<Vec<_>>(), &proofs)?;
-            let window = Arc::make_mut(&mut self.undo);
-            undone.into_iter().for_each(|undo| window.push(undo));
-            self.chain.stored(number);
-            if ends_batch(last.header(), &params) {
-                self.compute_root(last.executed.hash)?;
-            }
+        let mut runs = Vec::new();
+        let mut above = 0;
+        for run in blocks.chunk_by(|below, _| !ends_batch(below.header(), &self.params)) {
+            let Some(last) = run.last().map(|block| block.header()) else { continue };
+            let proofs = self.chain.proofs(above..=last.number);
+            above = last.number + 1;
+            runs.push(Run { blocks: run.to_vec(), proofs, ends_batch: ends_batch(last, &self.params) });
         }
-        self.publish();
-        metrics::gauge!(names::STORE_HEIGHT).set(self.inner.store.stored_height() as f64);
+        self.storer.submit(Job::Blocks(runs))?;
+        self.sent_at = Instant::now();
+        self.under_way = true;
         Ok(())
     }
 
-    /// Has the root computed at the height where the store stands.
-    fn compute_root(&mut self, hash: B256) -> Result<(), KeeperError> {
-        self.record_roots()?;
-        if !self.worker.submit(RootJob { reader: self.inner.store.reader(), hash }) {
-            return Err(KeeperError::RootWorkerGone);
-        }
-        self.roots_under_way += 1;
-        metrics::gauge!(names::STATE_ROOTS_WAITING).set(self.roots_under_way as f64);
-        Ok(())
-    }
-
-    /// A store that was filled without a keeper (by derivation, say) may end at a batch boundary without its root.
-    fn compute_missing_root(&mut self) -> Result<(), KeeperError> {
-        let reader = self.inner.store.reader();
-        let Some(header) = reader.header(reader.height())? else { return Ok(()) };
-        if ends_batch(&header, &self.params) && reader.state_root(header.number)?.is_none() {
-            self.compute_root(header.hash())?;
-        }
-        Ok(())
-    }
-
-    fn record_roots(&mut self) -> Result<(), KeeperError> {
-        while let Ok(result) = self.roots.try_recv() {
-            self.record_root(result?)?;
-        }
-        Ok(())
-    }
-
-    fn record_root(&mut self, root: BatchRoot) -> Result<(), KeeperError> {
-        debug!(block = root.block, root = %root.root, "state root at a batch boundary");
-        self.inner.store.record_root(root.block, root.root)?;
-        self.roots_under_way -= 1;
-        metrics::gauge!(names::STATE_ROOTS_WAITING).set(self.roots_under_way as f64);
-        Ok(())
-    }
-
-    /// Has the transactions of what was stored since the last time found by hash. Their blocks were in memory until now.
-    fn index(&mut self) -> Result<(), KeeperError> {
-        self.inner.store.index(self.chain.to_index().map(|block| block.executed.as_ref()))?;
-        self.chain.indexed();
-        self.publish();
-        Ok(())
-    }
-
-    /// Not while a root is being computed: after a crash its block must be applied again, to compute it again.
-    fn flush(&mut self) -> Result<(), KeeperError> {
-        self.index()?;
-        if self.roots_under_way > 0 {
-            metrics::counter!(names::STORE_FLUSHES_DELAYED).increment(1);
-            return Ok(());
-        }
-        self.inner.store.flush()?;
-        // Only now: the trie must not outlive a state that a crash takes back.
-        self.worker.sync();
-        self.forget_changed()?;
-        let heads = self.chain.heads();
-        self.inner.store.prune(heads.finalized.saturating_sub(self.kept_blocks))?;
-        metrics::gauge!(names::STORE_DURABLE_HEIGHT).set(self.inner.store.durable_height() as f64);
-        Ok(())
-    }
-
-    fn forget_changed(&mut self) -> Result<(), KeeperError> {
-        let durable = self.worker.durable_height();
-        if durable > self.forgotten {
-            self.inner.store.forget_changed(durable)?;
-            self.forgotten = durable;
-        }
-        Ok(())
-    }
-
+    /// Has all that is committed stored and durable, with the roots that belong to it.
     fn finish(&mut self) -> Result<(), KeeperError> {
-        self.publish();
-        self.store_committed()?;
-        while self.roots_under_way > 0 {
-            let result = self.roots.recv().map_err(|_| KeeperError::RootWorkerGone)?;
-            self.record_root(result?)?;
+        while self.under_way || self.chain.to_store().next().is_some() {
+            if !self.under_way {
+                self.send_committed()?;
+            }
+            let report = self.storer.reports().recv().map_err(|_| KeeperError::StorerGone)?;
+            self.take_report(report?);
         }
-        self.index()?;
-        self.inner.store.flush()?;
-        self.worker.sync();
+        self.storer.close();
+        while let Ok(report) = self.storer.reports().recv() {
+            self.take_report(report?);
+        }
+        self.publish();
         Ok(())
     }
 }

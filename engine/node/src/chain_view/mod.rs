@@ -1,8 +1,8 @@
 //! The chain as readers see it: uncommitted blocks in memory above the committed ones in the store.
 //!
-//! The node core sends [`ChainEvent`]s down one bounded queue ([`ChainFeed`]). One thread, the keeper, applies them: it
-//! moves committed blocks into the store, computes state roots at batch boundaries (on a thread beside it), and publishes
-//! an immutable [`Snapshot`] after each burst. Readers on other threads take the newest snapshot and never wait, nor does
+//! The node core sends [`ChainEvent`]s down one bounded queue ([`ChainFeed`]). One thread, the keeper, applies them and publishes an
+//! immutable [`Snapshot`] after each burst. A second one, the storer, moves committed blocks into the store and makes it durable; a third
+//! computes state roots where batches end. Readers on other threads take the newest snapshot and never wait, nor does
 //! the core wait for them.
 
 mod chain;
@@ -13,6 +13,7 @@ mod past;
 mod root_worker;
 mod snapshot;
 mod status;
+mod storer;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

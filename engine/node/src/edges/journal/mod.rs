@@ -2,8 +2,7 @@
 //!
 //! Append-only segments of length-prefixed, checksummed records, each of which covers the checksum of the one before.
 //! Appends go through a bounded ring to a thread of its own, which writes all that waits as one *group*, syncs it, and
-//! raises the `durable` mark: group commit. It moves bytes through `io_uring`; where the kernel refuses that, through
-//! plain file calls, which is logged and counted.
+//! raises the `durable` mark: group commit.
 //!
 //! Positions are [`Lsn`]s: bytes of records since the first record ever. A record's own position, and the position at
 //! which its group begins, are part of it. A group is written only after the one before it is on the disk, so a flaw below the
@@ -97,15 +96,13 @@ pub struct Entry {
 pub struct Options {
     /// See [`SEGMENT_BYTES`].
     pub segment_bytes: u64,
-    /// Do not ask for `io_uring`.
-    pub plain_file: bool,
     /// Core to bind the journal's thread to, if any.
     pub core: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: SEGMENT_BYTES, plain_file: false, core: None }
+        Self { segment_bytes: SEGMENT_BYTES, core: None }
     }
 }
 
@@ -142,8 +139,7 @@ impl Journal {
     /// [`JournalError::Locked`] if another node runs on it, [`JournalError::Corrupt`] if records that were durable
     /// are not as they were, or what the disk says.
     pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<(Opened, JournalWriter), JournalError> {
-        let backend = if options.plain_file { disk::plain } else { disk::uring_or_plain };
-        Self::open_with(dir.into(), options, backend)
+        Self::open_with(dir.into(), options, disk::files)
     }
 
     /// Checks the journal in `dir` without changing it: where it begins and ends, and a torn last write, which opening would cut.

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use super::disk::{Disk, DiskError};
 use super::*;
 
-fn plain(segment_bytes: u64) -> Options {
-    Options { segment_bytes, plain_file: true, core: None }
+fn segments_of(segment_bytes: u64) -> Options {
+    Options { segment_bytes, core: None }
 }
 
 fn record(number: u64) -> Record {
@@ -71,7 +71,7 @@ fn lay_out(image: &BTreeMap<String, Vec<u8>>) -> TempDir {
 /// A closed journal of `0..numbers` and where its groups begin.
 fn sample(numbers: u64, segment_bytes: u64) -> (BTreeMap<String, Vec<u8>>, Vec<u64>) {
     let dir = TempDir::new().unwrap();
-    let (_, mut writer) = Journal::open(dir.path(), plain(segment_bytes)).unwrap();
+    let (_, mut writer) = Journal::open(dir.path(), segments_of(segment_bytes)).unwrap();
     let begins = grow(&mut writer, 0..numbers);
     writer.close().unwrap();
     (image(dir.path()), begins)
@@ -91,35 +91,30 @@ fn survives_reopening(options: &Options) {
 }
 
 #[test]
-fn records_survive_reopening_with_plain_calls() {
-    survives_reopening(&plain(500));
-}
-
-#[test]
-fn records_survive_reopening_with_io_uring_or_what_takes_over() {
-    survives_reopening(&Options { segment_bytes: 500, plain_file: false, core: None });
+fn records_survive_reopening() {
+    survives_reopening(&segments_of(500));
 }
 
 #[test]
 fn what_waits_is_written_when_the_writer_goes() {
     let dir = TempDir::new().unwrap();
-    let (_, mut writer) = Journal::open(dir.path(), plain(1_000)).unwrap();
+    let (_, mut writer) = Journal::open(dir.path(), segments_of(1_000)).unwrap();
     for number in 0..500 {
         writer.append(&[record(number)]).unwrap();
     }
     drop(writer);
-    let (opened, _writer) = Journal::open(dir.path(), plain(1_000)).unwrap();
+    let (opened, _writer) = Journal::open(dir.path(), segments_of(1_000)).unwrap();
     assert_eq!(records(&opened), (0..500).map(record).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_second_start_on_the_directory_is_told() {
     let dir = TempDir::new().unwrap();
-    let (_, writer) = Journal::open(dir.path(), plain(1_000)).unwrap();
-    let Err(error) = Journal::open(dir.path(), plain(1_000)) else { panic!("two writers") };
+    let (_, writer) = Journal::open(dir.path(), segments_of(1_000)).unwrap();
+    let Err(error) = Journal::open(dir.path(), segments_of(1_000)) else { panic!("two writers") };
     assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     drop(writer);
-    Journal::open(dir.path(), plain(1_000)).unwrap();
+    Journal::open(dir.path(), segments_of(1_000)).unwrap();
 }
 
 #[test]
@@ -128,12 +123,12 @@ fn a_tail_cut_at_any_byte_leaves_the_records_before_it() {
     let (name, bytes) = image.first_key_value().unwrap();
     let ends: Vec<u64> = {
         let dir = lay_out(&image);
-        let (opened, _writer) = Journal::open(dir.path(), plain(u64::MAX)).unwrap();
+        let (opened, _writer) = Journal::open(dir.path(), segments_of(u64::MAX)).unwrap();
         entries(&opened).iter().map(|entry| segment::offset(0, entry.end.0)).collect()
     };
     for cut in 0..bytes.len() {
         let dir = lay_out(&BTreeMap::from([(name.clone(), bytes[..cut].to_vec())]));
-        let (opened, mut writer) = Journal::open(dir.path(), plain(u64::MAX)).unwrap();
+        let (opened, mut writer) = Journal::open(dir.path(), segments_of(u64::MAX)).unwrap();
         let whole = ends.iter().filter(|&&end| end <= cut as u64).count() as u64;
         assert_eq!(records(&opened), (0..whole).map(record).collect::<Vec<_>>(), "cut at {cut}");
         let at_an_end = cut == segment::HEADER_BYTES || ends.contains(&(cut as u64));
@@ -184,7 +179,7 @@ fn a_hole_in_the_last_group_is_a_torn_write_though_later_records_of_it_are_whole
     let hole = segment::offset(0, last_group) as usize;
     bytes[hole..hole + 20].fill(0);
     let dir = lay_out(&image);
-    let (opened, _writer) = Journal::open(dir.path(), plain(u64::MAX)).unwrap();
+    let (opened, _writer) = Journal::open(dir.path(), segments_of(u64::MAX)).unwrap();
     assert_eq!(opened.end, Lsn(last_group));
     assert_eq!(records(&opened), (0..9).map(record).collect::<Vec<_>>());
     assert_eq!(opened.torn.unwrap().offset, hole as u64);
@@ -198,7 +193,7 @@ fn corruption_names_the_file_and_the_way_out() {
     bytes[offset as usize + 26] ^= 1;
     let name = name.clone();
     let dir = lay_out(&image);
-    let Err(error) = Journal::open(dir.path(), plain(u64::MAX)) else { panic!("opened a damaged journal") };
+    let Err(error) = Journal::open(dir.path(), segments_of(u64::MAX)) else { panic!("opened a damaged journal") };
     let text = error.to_string();
     for part in [name.as_str(), &format!("at byte {offset}"), "checksum", "Restore this file"] {
         assert!(text.contains(part), "{text}");
@@ -226,7 +221,7 @@ fn a_crash_while_a_segment_is_created_costs_nothing() {
         let whole = fs::read(&path).unwrap_or_default();
         assert!(whole.len() <= segment::HEADER_BYTES);
         fs::write(&path, &[7; segment::HEADER_BYTES][..torn]).unwrap();
-        let (opened, mut writer) = Journal::open(dir.path(), plain(u64::MAX)).unwrap();
+        let (opened, mut writer) = Journal::open(dir.path(), segments_of(u64::MAX)).unwrap();
         assert_eq!(opened.torn.as_ref().map(|torn| torn.offset), Some(0));
         assert_eq!(records(&opened), (0..12).map(record).collect::<Vec<_>>());
         let new = writer.append(&[record(99)]).unwrap();
@@ -244,7 +239,7 @@ fn a_crash_while_a_segment_is_created_costs_nothing() {
 #[test]
 fn pruned_segments_are_gone_and_the_rest_reads_on() {
     let dir = TempDir::new().unwrap();
-    let (opened, mut writer) = Journal::open(dir.path(), plain(200)).unwrap();
+    let (opened, mut writer) = Journal::open(dir.path(), segments_of(200)).unwrap();
     let begins = grow(&mut writer, 0..60);
     let keep_from = Lsn(begins[10]);
     writer.prune_below(keep_from);
@@ -256,7 +251,7 @@ fn pruned_segments_are_gone_and_the_rest_reads_on() {
     let kept: Vec<Record> = opened.reader.read_from(keep_from).unwrap().map(|entry| entry.unwrap().record).collect();
     assert_eq!(kept, (30..63).map(record).collect::<Vec<_>>());
     drop(writer);
-    let (opened, writer) = Journal::open(dir.path(), plain(200)).unwrap();
+    let (opened, writer) = Journal::open(dir.path(), segments_of(200)).unwrap();
     assert_eq!((opened.first, opened.torn.clone()), (first, None));
     assert_eq!(records(&opened).last(), Some(&record(62)));
     // Whatever the mark, the newest segment stays: it bears the chain and the position.
@@ -268,7 +263,7 @@ fn pruned_segments_are_gone_and_the_rest_reads_on() {
 #[test]
 fn a_reader_follows_the_writer_and_starts_anywhere() {
     let dir = TempDir::new().unwrap();
-    let (opened, mut writer) = Journal::open(dir.path(), plain(300)).unwrap();
+    let (opened, mut writer) = Journal::open(dir.path(), segments_of(300)).unwrap();
     let mut following = opened.records().unwrap();
     assert!(following.next().is_none());
     let mut seen = Vec::new();
@@ -291,7 +286,7 @@ fn a_reader_follows_the_writer_and_starts_anywhere() {
 #[test]
 fn what_is_too_long_or_too_many_is_refused_whole() {
     let dir = TempDir::new().unwrap();
-    let (_, mut writer) = Journal::open(dir.path(), plain(300)).unwrap();
+    let (_, mut writer) = Journal::open(dir.path(), segments_of(300)).unwrap();
     let long = Record { kind: 0, payload: vec![0; PAYLOAD_BYTES_MAX + 1].into() };
     assert!(matches!(writer.append(&[record(1), long]), Err(AppendError::TooLong { .. })));
     let many = vec![record(1); WAITING_RECORDS_MAX + 1];
@@ -312,14 +307,12 @@ impl Disk for Failing {
         self.disk.turn_to(file);
     }
 
-    fn write_and_sync(&mut self, bytes: Vec<u8>, offset: u64) -> (Vec<u8>, Result<(), DiskError>) {
+    fn write_and_sync(&mut self, bytes: &[u8], offset: u64) -> Result<(), DiskError> {
         if self.calls.fetch_add(1, Ordering::SeqCst) < self.good {
             return self.disk.write_and_sync(bytes, offset);
         }
-        let part = bytes[..bytes.len() / 3].to_vec();
-        let (_, written) = self.disk.write_and_sync(part, offset);
-        written.unwrap();
-        (bytes, Err((self.error)()))
+        self.disk.write_and_sync(&bytes[..bytes.len() / 3], offset).unwrap();
+        Err((self.error)())
     }
 }
 
@@ -329,8 +322,8 @@ fn fail_third_group(error: fn() -> DiskError) -> (TempDir, Arc<JournalError>, Ls
     let calls = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&calls);
     let backend =
-        move || -> Box<dyn Disk> { Box::new(Failing { disk: disk::plain(), good: 2, calls: counted, error }) };
-    let (_, mut writer) = Journal::open_with(dir.path().to_owned(), plain(u64::MAX), backend).unwrap();
+        move || -> Box<dyn Disk> { Box::new(Failing { disk: disk::files(), good: 2, calls: counted, error }) };
+    let (_, mut writer) = Journal::open_with(dir.path().to_owned(), segments_of(u64::MAX), backend).unwrap();
     grow(&mut writer, 0..6);
     let safe = writer.durable().lsn();
     let end = writer.append(&[record(6), record(7)]).unwrap();
@@ -345,7 +338,7 @@ fn fail_third_group(error: fn() -> DiskError) -> (TempDir, Arc<JournalError>, Ls
 fn a_full_disk_stops_the_journal_and_loses_nothing_that_was_durable() {
     let (dir, failure, safe, _) = fail_third_group(|| DiskError::Write(io::ErrorKind::StorageFull.into()));
     assert!(matches!(*failure, JournalError::DiskFull { .. }), "{failure}");
-    let (opened, _writer) = Journal::open(dir.path(), plain(u64::MAX)).unwrap();
+    let (opened, _writer) = Journal::open(dir.path(), segments_of(u64::MAX)).unwrap();
     assert!(opened.end >= safe && opened.torn.is_some());
     assert_eq!(records(&opened)[..6], (0..6).map(record).collect::<Vec<_>>());
 }

@@ -205,9 +205,7 @@ impl Committer {
         let bytes = self.buffer.len() as u64;
         let began = Instant::now();
         let offset = segment::offset(self.base, group);
-        let (buffer, written) = self.disk.write_and_sync(std::mem::take(&mut self.buffer), offset);
-        self.buffer = buffer;
-        written.map_err(|error| self.stop_reason(error))?;
+        self.disk.write_and_sync(&self.buffer, offset).map_err(|error| self.stop_reason(error))?;
         metrics::histogram!(names::JOURNAL_COMMIT_SECONDS).record(began.elapsed().as_secs_f64());
         metrics::counter!(names::JOURNAL_GROUPS).increment(1);
         metrics::counter!(names::JOURNAL_RECORDS).increment(records);
