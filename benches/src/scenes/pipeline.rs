@@ -137,8 +137,8 @@ impl Pipeline {
                 let wrote = course.written.iter().filter(|(name, _)| names.iter().any(|begin| name.starts_with(begin)));
                 wrote.map(|(_, bytes)| bytes).sum::<f64>() / count
             };
-            let figure = Figure::cost("journal/disk", "B/tx")
-                .note("bytes that the journal's thread had the kernel write");
+            let figure =
+                Figure::cost("journal/disk", "B/tx").note("bytes that the journal's thread had the kernel write");
             sheet.add(figure, of(&["journal"]), None);
             let figure = Figure::cost("store/bytes", "B/tx").note("bytes that the store's thread had the kernel write");
             sheet.add(figure, of(&["store"]), None);
