@@ -11,6 +11,7 @@ pub mod pipeline;
 pub mod recovery;
 pub mod rings;
 pub mod root;
+pub mod sinks;
 pub mod stages;
 pub mod sweeps;
 
@@ -87,5 +88,6 @@ pub const GROUPS: &[Group] = &[
     Group { title: "sweep: batch size", rows: &["sweep/batch"], full: true, rounds_max: 3, open: sweeps::batches },
     Group { title: "sweep: nodes", rows: &["sweep/nodes"], full: true, rounds_max: 1, open: sweeps::nodes },
     Group { title: "sweep: interval", rows: &["sweep/interval"], full: true, rounds_max: 1, open: sweeps::intervals },
+    Group { title: "sweep: sinks", rows: &["sweep/sinks"], full: true, rounds_max: 3, open: sinks::open },
     Group { title: "sweep: stubs", rows: &["sweep/stubs"], full: true, rounds_max: 3, open: sweeps::stubs },
 ];

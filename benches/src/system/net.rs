@@ -1,5 +1,8 @@
 //! A devnet of real processes for a scene, and one node of it as it is observed.
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
@@ -54,13 +57,29 @@ impl Net {
     pub fn configure(&mut self, changes: &[(&str, &str)]) -> Result<()> {
         for node in &mut self.devnet.nodes {
             let file = node.home.join("node.toml");
-            let mut text = std::fs::read_to_string(&file).wrap_err_with(|| file.display().to_string())?;
+            let mut text = fs::read_to_string(&file).wrap_err_with(|| file.display().to_string())?;
             for (from, to) in changes {
                 ensure!(text.contains(from), "{} has no {from}", file.display());
                 text = text.replacen(from, to, 1);
             }
             node.stop();
-            std::fs::write(&file, text).wrap_err_with(|| file.display().to_string())?;
+            fs::write(&file, text).wrap_err_with(|| file.display().to_string())?;
+        }
+        self.devnet.nodes.iter_mut().for_each(|node| node.start_and_wait(UP_LIMIT));
+        Ok(())
+    }
+
+    /// Moves these of every node's home into `folder`, with links where they were, and starts the nodes anew.
+    ///
+    /// # Errors
+    /// If a file cannot be moved.
+    pub fn relocate(&mut self, names: &[&str], folder: &Path) -> Result<()> {
+        for node in &mut self.devnet.nodes {
+            node.stop();
+            for name in names {
+                let (from, to) = (node.home.join(name), folder.join(format!("{}-{name}", node.index)));
+                carry(&from, &to).and_then(|()| symlink(&to, &from)).wrap_err_with(|| from.display().to_string())?;
+            }
         }
         self.devnet.nodes.iter_mut().for_each(|node| node.start_and_wait(UP_LIMIT));
         Ok(())
@@ -125,4 +144,18 @@ impl Net {
             None => Ok(()),
         }
     }
+}
+
+/// Moves a file, or a folder of files, onto another file system.
+fn carry(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_file() {
+        fs::copy(from, to)?;
+        return fs::remove_file(from);
+    }
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    fs::remove_dir_all(from)
 }
