@@ -16,7 +16,7 @@ use super::line::{Ledger, Line};
 use crate::args::Options;
 use crate::cpu::spent;
 use crate::fixtures::{self, Kind, Senders};
-use crate::sheet::{Better, Figure, Sheet};
+use crate::sheet::{Better, Figure, Sheet, Target};
 
 const ACCOUNTS: u64 = 1_000;
 const IN_BLOCK: usize = 256;
@@ -69,6 +69,13 @@ fn streamed_bytes(block: &Block) -> Result<usize> {
     Ok(borsh::to_vec(&PeerMessage::Block { block, carried: None }).wrap_err("encoding a block")?.len())
 }
 
+/// What is wanted of packing beside the span batch. (It aims at a tenth less at the best level.)
+const TARGETS: [(&str, Target); 3] = [
+    ("pack/best/bytes", Target::RatioAtMost(1.0)),
+    ("pack/fast/bytes", Target::RatioAtMost(1.03)),
+    ("pack/fast/speed", Target::AtLeast(100.0)),
+];
+
 /// Finds the bench of `benches/span`, a workspace of its own.
 ///
 /// # Errors
@@ -119,7 +126,12 @@ impl Scene for Span {
         for row in rows {
             let better = if row.unit.ends_with("/s") { Better::Higher } else { Better::Lower };
             let baseline = row.baseline.map(|text| &*text.leak());
+            let target = TARGETS.iter().find(|(name, _)| *name == row.name).map(|(_, target)| *target);
             let figure = Figure { name: row.name, unit: row.unit.leak(), baseline, better, ..Figure::default() };
+            let figure = match target {
+                Some(target) => figure.wants(target),
+                None => figure,
+            };
             sheet.add(figure, row.value, row.baseline_value);
         }
         Ok(())
