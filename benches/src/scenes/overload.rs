@@ -60,7 +60,7 @@ impl Scene for Four {
             let Some(latency) = outcome.latency_ms.get(strength) else { continue };
             let figure = Figure::cost(format!("latency/{strength}/p99"), "ms")
                 .wants(Target::AtMost(limit_ms))
-                .note("at half of four/tcp, open loop; the watch sees a block up to 5 ms late");
+                .note("at half of four/tcp, open loop; the node tells of each head");
             sheet.add(figure, latency.p99, None);
             sheet.add(Figure::cost(format!("latency/{strength}/p50"), "ms"), latency.p50, None);
         }

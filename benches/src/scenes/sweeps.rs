@@ -191,7 +191,7 @@ impl Scene for Intervals {
             for (strength, latency) in &outcome.latency_ms {
                 for (quantile, ms) in [("p50", latency.p50), ("p99", latency.p99)] {
                     let figure = Figure::cost(format!("sweep/interval/{interval_ms}/{strength}/{quantile}"), "ms")
-                        .note("four nodes, 200 a second, open loop; the watch sees a block up to 5 ms late");
+                        .note("four nodes, 200 a second, open loop; the node tells of each head");
                     sheet.add(figure, ms, None);
                     let line = format!("{strength} {quantile}");
                     sheet.point("Latency against the block interval", across, "ms", &line, f64::from(interval_ms), ms);

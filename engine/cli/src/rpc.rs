@@ -220,6 +220,16 @@ impl Rpc {
     }
 }
 
+/// The HTTP form of an endpoint.
+pub fn http(url: &str) -> String {
+    url.strip_prefix("ws://").map(|rest| format!("http://{rest}")).unwrap_or_else(|| url.to_owned())
+}
+
+/// The WebSocket form of an endpoint.
+pub fn websocket(url: &str) -> String {
+    url.strip_prefix("http://").map(|rest| format!("ws://{rest}")).unwrap_or_else(|| url.to_owned())
+}
+
 /// A JSON value for parameters.
 pub fn value(value: impl serde::Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
@@ -239,4 +249,15 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_an_endpoint_are_taken() {
+        assert_eq!((http("ws://a:1"), websocket("ws://a:1")), ("http://a:1".into(), "ws://a:1".into()));
+        assert_eq!((http("http://a:1"), websocket("http://a:1")), ("http://a:1".into(), "ws://a:1".into()));
+    }
 }

@@ -10,7 +10,7 @@ use jsonrpsee::{
 };
 use serde_json::{Map, Value};
 
-use crate::error::CliError;
+use crate::{error::CliError, rpc::websocket};
 
 /// Longest wait for a connection, and for the answer to the subscription.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,16 +39,6 @@ pub struct Link {
     items: Subscription<ItemJson>,
     /// Closes the connection when dropped.
     _client: WsClient,
-}
-
-/// The HTTP form of an endpoint.
-pub fn http(url: &str) -> String {
-    url.strip_prefix("ws://").map(|rest| format!("http://{rest}")).unwrap_or_else(|| url.to_owned())
-}
-
-/// The WebSocket form of an endpoint.
-fn websocket(url: &str) -> String {
-    url.strip_prefix("http://").map(|rest| format!("ws://{rest}")).unwrap_or_else(|| url.to_owned())
 }
 
 impl Link {
@@ -113,12 +103,6 @@ fn ended(code: i32, message: &str, resumed: bool) -> Broken {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn both_forms_of_an_endpoint_are_taken() {
-        assert_eq!((http("ws://a:1"), websocket("ws://a:1")), ("http://a:1".into(), "ws://a:1".into()));
-        assert_eq!((http("http://a:1"), websocket("http://a:1")), ("http://a:1".into(), "ws://a:1".into()));
-    }
 
     #[test]
     fn what_is_pruned_is_not_asked_for_again() {

@@ -10,7 +10,12 @@ use horae_control::ControlState;
 use horae_node::feed::{Item, Verifier};
 use horae_node::genesis::GenesisFile;
 
-use crate::{args::FeedOptions, error::CliError, rpc::Rpc, signals::asked_to_stop};
+use crate::{
+    args::FeedOptions,
+    error::CliError,
+    rpc::{Rpc, http},
+    signals::asked_to_stop,
+};
 use link::{Broken, Link};
 use shown::{Shown, What};
 
@@ -135,7 +140,7 @@ impl Reader {
 
 /// A verifier that believes the node's own control state, and the first block that it can judge by it.
 async fn trusting(options: &FeedOptions) -> Result<(Verifier, u64), CliError> {
-    let rpc = Rpc::new(&link::http(&options.rpc))?;
+    let rpc = Rpc::new(&http(&options.rpc))?;
     let state = rpc.control_state().await?;
     let term = state.open_term().ok_or_else(|| CliError::new("no term is open yet: the chain has not begun"))?;
     let lowest = term.parent.id.number + 1;

@@ -52,9 +52,10 @@ pub struct LoadOptions {
     /// With --rate 0: transactions under way at most; unless told 32 for each account, up to 16384.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000), help_heading = "How fast")]
     pub window: Option<u64>,
-    /// How often the chain is looked at, in milliseconds: latencies are known to within this and one answer's time.
-    #[arg(long, value_name = "MS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000), help_heading = "How fast")]
-    pub poll: u64,
+    /// Look at the chain this often, in milliseconds, and do not listen to it: latencies are known to within this and one answer's
+    /// time. Unless told, a Horae node tells of its heads over WebSocket, and any other is looked at every 5 ms.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=10_000), help_heading = "How fast")]
+    pub poll: Option<u64>,
     /// Give up when nothing more is sent or committed for this long, in seconds.
     #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "How fast")]
     pub patience: u64,

@@ -4,9 +4,10 @@ use alloy_primitives::{B256, U64};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::tidings::Tidings;
 use crate::{
     error::CliError,
-    rpc::{BlockReport, Rpc, value},
+    rpc::{BlockReport, Heads, Rpc, value},
 };
 
 /// What a node says that does not know a method (JSON-RPC 2.0).
@@ -48,9 +49,16 @@ impl Chain {
             let head: U64 = self.rpc.ask("eth_blockNumber", []).await?;
             return Ok(vec![head.to()]);
         }
-        let heads = self.rpc.status().await?.heads;
-        // A commit may be told before the block that it is for.
-        Ok(vec![heads.ordered.max(heads.committed), heads.certified.max(heads.committed), heads.committed])
+        Ok(by_strength(&self.rpc.status().await?.heads))
+    }
+
+    /// Listens for heads, where the node tells of them by itself.
+    pub async fn listen(&self) -> Result<Option<Tidings>, CliError> {
+        if self.strengths.len() == STANDARD.len() {
+            return Ok(None);
+        }
+        let tidings = Tidings::open(self.rpc.url()).await.map(Some);
+        tidings.map_err(|why| CliError::because(format!("{} tells of no heads over WebSocket", self.rpc.url()), why))
     }
 
     /// Hashes of the transactions of each block from `from` to `to`.
@@ -89,6 +97,11 @@ impl Chain {
     pub async fn client(&self) -> Option<String> {
         self.rpc.try_ask("web3_clientVersion", []).await.ok()
     }
+}
+
+/// Of Horae's heads those that are told apart here. A commit may be told before the block that it is for.
+pub fn by_strength(heads: &Heads) -> Vec<u64> {
+    vec![heads.ordered.max(heads.committed), heads.certified.max(heads.committed), heads.committed]
 }
 
 fn is_unknown(code: i32, message: &str) -> bool {

@@ -19,6 +19,7 @@ mod skew;
 mod summary;
 mod supply;
 mod tally;
+mod tidings;
 pub mod wallet;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
@@ -114,7 +115,7 @@ pub async fn run(options: LoadOptions) -> Result<ExitCode, CliError> {
 
     bars.say.set_message(format!("sending over {door}"));
     bars.expect(plan.len());
-    let poll = Duration::from_millis(options.poll);
+    let poll = options.poll.map(Duration::from_millis);
     let pace = Arc::new(Pace::new(plan.len(), options.rate, window(&options, &plan)));
     let sink = Sink::watch(chain.clone(), plan.clone(), pace.clone(), poll).await?;
     let tally = Arc::new(Tally::new()?);
@@ -133,7 +134,7 @@ pub async fn run(options: LoadOptions) -> Result<ExitCode, CliError> {
 
     let sampled = sample(&run, &chain, &seen).await;
     let client = chain.client().await;
-    let setting = Setting { door, client, rate: options.rate, poll, ceiling };
+    let setting = Setting { door, client, rate: options.rate, ceiling };
     let record = Record::make(setting, &run, &seen, end, sampled, series.points());
     if let Some(path) = &options.report {
         let text = serde_json::to_string(&record).map_err(|why| CliError::because("the report", why))?;

@@ -10,11 +10,18 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
-use super::{chain::Chain, mix::Kind, pace::Pace, plan::Plan, tally::latencies};
+use super::{chain::Chain, mix::Kind, pace::Pace, plan::Plan, tally::latencies, tidings::Tidings};
 use crate::error::CliError;
 
+/// How often a chain is looked at that does not tell of its heads, unless told.
+const POLL: Duration = Duration::from_millis(5);
+/// How often one that listens looks whether the run has ended.
+const LISTEN: Duration = Duration::from_millis(100);
 /// Pause after the node had no answer.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Blocks read at a time.
@@ -39,16 +46,32 @@ pub struct Seen {
     pub last: Duration,
     /// Blocks with transactions of the load.
     pub blocks: u64,
-    /// Microseconds between two looks at the chain: latencies are known to within that.
+    /// Microseconds between two looks at the chain: latencies are known to within that. Nothing where the node told by itself.
     pub gaps: Histogram<u64>,
     /// How often the chain could not be looked at.
     pub blind: u64,
 }
 
 impl Sink {
-    /// Watches from the present head on, looking every `poll`.
-    pub async fn watch(chain: Arc<Chain>, plan: Arc<Plan>, pace: Arc<Pace>, poll: Duration) -> Result<Self, CliError> {
+    /// Watches from the present head on: looks every `poll`, or listens where the node tells of its heads.
+    pub async fn watch(
+        chain: Arc<Chain>,
+        plan: Arc<Plan>,
+        pace: Arc<Pace>,
+        poll: Option<Duration>,
+    ) -> Result<Self, CliError> {
         let told = chain.heads().await?;
+        let source = match poll {
+            Some(poll) => Source::Looks { poll },
+            None => match chain.listen().await {
+                Ok(Some(tidings)) => Source::Listens(Some(tidings)),
+                Ok(None) => Source::Looks { poll: POLL },
+                Err(why) => {
+                    tracing::warn!(%why, "the chain is looked at every {} ms instead", POLL.as_millis());
+                    Source::Looks { poll: POLL }
+                }
+            },
+        };
         let histograms = chain.strengths().iter().map(|name| Ok((*name, latencies()?)));
         let (latencies, gaps) = (histograms.collect::<Result<Vec<_>, CliError>>()?, latencies()?);
         let seen = Seen { latencies, kinds: [0; Kind::ALL.len()], last: Duration::ZERO, blocks: 0, gaps, blind: 0 };
@@ -60,7 +83,7 @@ impl Sink {
             met: vec![false; plan.len()],
             plan,
             pace,
-            poll,
+            source,
             looked: None,
             told,
             blocks: HashMap::new(),
@@ -97,7 +120,7 @@ struct Watch {
     chain: Arc<Chain>,
     plan: Arc<Plan>,
     pace: Arc<Pace>,
-    poll: Duration,
+    source: Source,
     /// When the heads were asked for last.
     looked: Option<Duration>,
     /// Highest block read.
@@ -113,27 +136,53 @@ struct Watch {
     committed: Arc<AtomicU64>,
 }
 
+/// Where heads come from.
+enum Source {
+    /// The node is asked for them.
+    Looks { poll: Duration },
+    /// It tells of them; nothing while the connection is lost.
+    Listens(Option<Tidings>),
+}
+
 impl Watch {
     async fn run(mut self) {
         while !self.stopped.load(Ordering::Relaxed) {
-            let pause = match self.look().await {
-                Ok(()) => self.poll,
-                Err(error) => {
-                    tracing::debug!(%error, "the chain cannot be watched; trying again");
-                    lock(&self.seen).blind += 1;
-                    AGAIN_AFTER
+            if let Err(error) = self.look().await {
+                tracing::debug!(%error, "the chain cannot be watched; trying again");
+                lock(&self.seen).blind += 1;
+                if let Source::Listens(tidings) = &mut self.source {
+                    // A new connection begins with the heads of then: what could not be read now is told once more.
+                    *tidings = None;
                 }
-            };
-            sleep(pause).await;
+                sleep(AGAIN_AFTER).await;
+            }
         }
     }
 
     async fn look(&mut self) -> Result<(), CliError> {
-        let heads = self.chain.heads().await?;
+        let heads = match &mut self.source {
+            Source::Looks { poll } => {
+                if self.looked.is_some() {
+                    sleep(*poll).await;
+                }
+                let heads = self.chain.heads().await?;
+                let now = self.pace.now();
+                if let Some(before) = self.looked.replace(now) {
+                    lock(&self.seen).gaps.saturating_record(((now - before).as_micros() as u64).max(1));
+                }
+                heads
+            }
+            Source::Listens(tidings @ None) => {
+                *tidings = self.chain.listen().await?;
+                return Ok(());
+            }
+            Source::Listens(Some(tidings)) => match timeout(LISTEN, tidings.next()).await {
+                Ok(Some(heads)) => heads,
+                Ok(None) => return Err(CliError::new("the node tells of its heads no more")),
+                Err(_) => return Ok(()),
+            },
+        };
         let now = self.pace.now();
-        if let Some(before) = self.looked.replace(now) {
-            lock(&self.seen).gaps.saturating_record(((now - before).as_micros() as u64).max(1));
-        }
         self.fall_back(heads[0]);
         self.read(heads[0]).await?;
         for (strength, head) in heads.into_iter().enumerate() {

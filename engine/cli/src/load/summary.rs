@@ -27,8 +27,6 @@ pub struct Setting {
     pub client: Option<String>,
     /// Transactions a second that were asked for.
     pub rate: u32,
-    /// How often the chain is looked at.
-    pub poll: Duration,
     /// What the generator could do, if that was measured.
     pub ceiling: Option<Ceiling>,
 }
@@ -98,10 +96,8 @@ pub struct Summary {
     pub transactions_per_second: f64,
     /// What the generator alone could do.
     pub ceiling: Option<Ceiling>,
-    /// How often the chain was to be looked at.
-    pub resolution_ms: f64,
-    /// How often it was: latencies are known to within that.
-    pub looked_every_ms: Quantiles,
+    /// How often the chain was looked at: latencies are known to within that. Nothing where the node told of its heads by itself.
+    pub looked_every_ms: Option<Quantiles>,
     /// From when latency counts: `due`, or without a rate `sent`.
     pub latency_from: &'static str,
     /// Latency until the node's answer (`accepted`) and until each strength.
@@ -184,8 +180,7 @@ impl Record {
             seconds,
             transactions_per_second: if seen.last > Duration::ZERO { committed as f64 / seconds } else { 0.0 },
             ceiling: setting.ceiling,
-            resolution_ms: setting.poll.as_secs_f64() * 1_000.0,
-            looked_every_ms: quantiles(&seen.gaps),
+            looked_every_ms: (!seen.gaps.is_empty()).then(|| quantiles(&seen.gaps)),
             latency_from: if run.pace.window().is_some() { "sent" } else { "due" },
             latency_ms: measured.iter().map(|(name, histogram)| (*name, quantiles(histogram))).collect(),
             refusals: tally.reasons(),
@@ -213,6 +208,14 @@ impl Summary {
     /// Everything that was to be sent is committed.
     pub fn is_whole(&self) -> bool {
         self.committed == self.transactions
+    }
+
+    /// How the chain was watched, for people.
+    pub fn watched(&self) -> String {
+        match self.looked_every_ms {
+            Some(Quantiles { p50, p99, .. }) => format!("the chain was looked at every {p50:.1} ms (p99 {p99:.1})"),
+            None => "the node told of its heads".to_owned(),
+        }
     }
 
     /// For people, or as one JSON object.
@@ -250,11 +253,7 @@ impl Summary {
                 println!("{name:<10}  {p50:>10.1} {p90:>10.1} {p99:>10.1} {p999:>10.1} {max:>10.1}");
             }
         }
-        let Quantiles { p50, p99, .. } = self.looked_every_ms;
-        println!(
-            "            from when each was {}; the chain was looked at every {p50:.1} ms (p99 {p99:.1})",
-            self.latency_from
-        );
+        println!("            from when each was {}; {}", self.latency_from, self.watched());
         for (reason, count) in &self.refusals {
             println!("refused     {count} times: {reason}");
         }

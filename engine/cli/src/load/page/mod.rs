@@ -130,11 +130,9 @@ fn quantiles(summary: &Summary) -> String {
         // A string takes whatever is written to it.
         let _ = write!(rows, "<tr><th>{name}</th>{cells}</tr>");
     }
-    let looked = summary.looked_every_ms;
-    format!(
-        "<h2>Latency</h2><table>{rows}</table><p class=\"sub\">The chain was looked at every {:.1} ms (p99 {:.1}): latencies are known to within that.</p>",
-        looked.p50, looked.p99
-    )
+    let watched = summary.watched();
+    let precision = if summary.looked_every_ms.is_some() { ": latencies are known to within that" } else { "" };
+    format!("<h2>Latency</h2><table>{rows}</table><p class=\"sub\">Here {watched}{precision}.</p>")
 }
 
 fn settings(summary: &Summary) -> String {

@@ -191,6 +191,7 @@ pub trait Horae {
     async fn decision(&self, height: u64) -> RpcResult<Option<Bytes>>;
 
     /// `feed`: blocks, certificates, commits and decisions, replayed from a position and then live (see `crate::feed`).
+    /// `heads`: the height of each strength, now and at each change.
     #[subscription(name = "subscribe" => "subscription", unsubscribe = "unsubscribe", item = serde_json::Value)]
-    async fn subscribe_feed(&self, kind: String, options: Option<FeedOptions>) -> SubscriptionResult;
+    async fn subscribe_horae(&self, kind: String, options: Option<FeedOptions>) -> SubscriptionResult;
 }

@@ -9,11 +9,11 @@ use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{PendingSubscriptionSink, SendTimeoutError, SubscriptionSink};
 use serde::Deserialize;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::Instant;
 
 use super::context::Context;
 use super::error;
+use super::heads::changed;
 use super::limits::{FEED_BYTES_WAITING, FEED_FAREWELL_MS, FEED_LOOK_AGAIN_MS, FEED_STALL_MS};
 use crate::chain_view::Change;
 use crate::edges::metrics::names;
@@ -71,16 +71,7 @@ impl From<SourceError> for Ended {
     }
 }
 
-pub(super) async fn serve(
-    context: Context,
-    pending: PendingSubscriptionSink,
-    kind: &str,
-    options: Option<FeedOptions>,
-) {
-    if kind != "feed" {
-        let unknown = format!("no \"{kind}\" subscription in horae namespace");
-        return pending.reject(error::invalid(unknown)).await;
-    }
+pub(super) async fn serve(context: Context, pending: PendingSubscriptionSink, options: Option<FeedOptions>) {
     let Ok(_place) = context.feeds().clone().try_acquire_owned() else {
         return pending.reject(error::limit("this node serves as many feeds as it may; ask another")).await;
     };
@@ -138,7 +129,7 @@ async fn forward(context: &Context, mut cursor: Cursor, mut changes: Receiver<Ch
                 return ended;
             }
         }
-        if !look.more && !changed(&mut changes, sender).await {
+        if !look.more && !changed(&mut changes, &sender.sink).await {
             return Ended::Gone;
         }
     }
@@ -160,24 +151,6 @@ async fn tell_decisions(context: &Context, cursor: &mut Cursor, to: u64, sender:
         }
         for decision in &decisions {
             sender.send(decision).await?;
-        }
-    }
-}
-
-/// Waits until there is something to look at: what changed the snapshot shows. `false` when the reader or the node is gone.
-async fn changed(changes: &mut Receiver<Change>, sender: &Sender) -> bool {
-    let change = tokio::select! {
-        change = changes.recv() => change,
-        () = sender.sink.closed() => return false,
-    };
-    if matches!(change, Err(RecvError::Closed)) {
-        return false;
-    }
-    loop {
-        match changes.try_recv() {
-            Ok(_) | Err(TryRecvError::Lagged(_)) => {}
-            Err(TryRecvError::Empty) => return true,
-            Err(TryRecvError::Closed) => return false,
         }
     }
 }

@@ -11,9 +11,10 @@ use super::api::HoraeServer;
 use super::context::{Context, Named, read};
 use super::error;
 use super::feed::{self, FeedOptions};
+use super::heads::{self, HeadsJson};
 use super::limits::RATE_WINDOW_MS;
 use crate::chain_view::{
-    BatchRecord, EpochStatus, ForcedStatus, Heads, NodeStatus, SettlementStatus, SlotStatus, Snapshot, Strength,
+    BatchRecord, EpochStatus, ForcedStatus, NodeStatus, SettlementStatus, SlotStatus, Snapshot, Strength,
     ValidatorStatus,
 };
 use crate::feed::json::{CertificateJson, CommitAcksJson, HeaderJson};
@@ -109,27 +110,6 @@ pub struct ControlReport {
     height: u64,
     /// Borsh bytes of the state.
     state: Bytes,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct HeadsJson {
-    ordered: u64,
-    certified: u64,
-    committed: u64,
-    safe: u64,
-    finalized: u64,
-}
-
-impl From<&Heads> for HeadsJson {
-    fn from(heads: &Heads) -> Self {
-        Self {
-            ordered: heads.ordered.number,
-            certified: heads.certified,
-            committed: heads.committed,
-            safe: heads.safe,
-            finalized: heads.finalized,
-        }
-    }
 }
 
 /// Finds a block by number, tag or hash, ordered ones included.
@@ -311,13 +291,18 @@ impl HoraeServer for Context {
         Ok(Some(bytes.into()))
     }
 
-    async fn subscribe_feed(
+    async fn subscribe_horae(
         &self,
         pending: PendingSubscriptionSink,
         kind: String,
         options: Option<FeedOptions>,
     ) -> SubscriptionResult {
-        feed::serve(self.clone(), pending, &kind, options).await;
+        match (kind.as_str(), options) {
+            ("feed", options) => feed::serve(self.clone(), pending, options).await,
+            ("heads", None) => heads::serve(self.clone(), pending).await,
+            ("heads", Some(_)) => pending.reject(error::invalid("heads take no options")).await,
+            _ => pending.reject(error::invalid(format!("no \"{kind}\" subscription in horae namespace"))).await,
+        }
         Ok(())
     }
 }

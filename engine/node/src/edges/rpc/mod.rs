@@ -12,6 +12,7 @@ mod error;
 mod eth;
 mod feed;
 mod fees;
+mod heads;
 mod horae;
 mod hot;
 mod intake;

@@ -91,3 +91,23 @@ async fn a_subscriber_that_does_not_read_is_dropped_and_others_go_on() {
     }
     assert_eq!(setup.result("eth_chainId", json!([])).await, json!("0x1092"));
 }
+
+/// Heads come at once and at each change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_are_told_now_and_as_they_move() {
+    let setup = Setup::start(false).await;
+    let client = WsClientBuilder::default().build(format!("ws://{}", setup.address())).await.unwrap();
+    let subscribe = |params| client.subscribe::<Value, _>("horae_subscribe", params, "horae_unsubscribe");
+    assert!(subscribe(rpc_params!["heads", json!({"from": 1})]).await.is_err());
+    let mut heads = subscribe(rpc_params!["heads"]).await.unwrap();
+    let of = |ordered, certified, committed| json!({"ordered": ordered, "certified": certified, "committed": committed, "safe": 0, "finalized": 0});
+    assert_eq!(next(&mut heads).await, of(0, 0, 0));
+    let block = setup.seal(vec![sign(&signer(1), 0, Some(TO), 1, Bytes::new())]);
+    assert_eq!(next(&mut heads).await, of(1, 0, 0));
+    setup.commit(&block);
+    assert_eq!(next(&mut heads).await, of(1, 1, 1));
+    heads.unsubscribe().await.unwrap();
+    while setup.view.subscribers() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
