@@ -40,6 +40,7 @@ fn a_load_is_signed_saved_sent_and_measured_wherever_it_goes() {
     for name in ["accepted", "ordered", "certified", "committed"] {
         assert!(run["latency_ms"][name]["max"].as_f64() > Some(0.0), "{name}: {run}");
     }
+    assert!(run["looked_every_ms"].is_null(), "the node was asked instead of listened to: {run}");
     reports_hold(Path::new(&report), Path::new(&html));
 
     step("saved, then sent over TCP and not a second time");
@@ -52,11 +53,13 @@ fn a_load_is_signed_saved_sent_and_measured_wherever_it_goes() {
     assert!(!ok && why.contains("do not fit this chain any more") && why.contains("40 of 40 accounts"), "{said}{why}");
 
     step("as fast as committed, over QUIC");
-    let run = load(&rpc, &["--quic", &quic, "--rate", "0", "--window", "200"]);
+    let run = load(&rpc, &["--quic", &quic, "--rate", "0", "--window", "200", "--poll", "3"]);
+    assert!(run["looked_every_ms"]["p50"].as_f64() >= Some(3.0), "{run}");
     assert_eq!((&run["window"], &run["latency_from"]), (&200.into(), &"sent".into()), "{run}");
 
     step("a chain without Horae's methods");
     let run = load(&devnet.l1_url(), &["--key", L1_KEY, "--mix", "transfers=1,erc20=1"]);
+    assert!(run["looked_every_ms"]["p50"].as_f64() >= Some(5.0), "{run}");
     assert!(run["client"].as_str().is_some_and(|client| client.contains("anvil")), "{run}");
     assert!(run["latency_ms"].get("ordered").is_none() && run["reverted"] == 0, "{run}");
     let (ok, said, why) = command(&["load", "--rpc", &devnet.l1_url(), "--from", &plan], &[]);
