@@ -11,7 +11,7 @@
 //!                      +-------------- cell -------------+
 //! ```
 //!
-//! This is the only crate of the workspace where `unsafe` is allowed; so far it needs none.
+//! This is the only crate of the workspace where `unsafe` is allowed; only the ring's memory (`ring/slots.rs`) needs it.
 
 pub mod cell;
 pub mod crew;

@@ -1,49 +1,30 @@
 //! A bounded ring between two workers: one producer, one consumer, in order, nothing lost.
 //!
-//! A thin wrapper of `rtrb`, which measures best. It adds what a pipeline needs: items move in bursts, a burst wakes the
-//! consumer once, and depth and totals can be read from any other thread.
+//! Items move in bursts, a burst wakes the consumer once, and depth and totals can be read from any other thread. The ends'
+//! own indices are those totals, so that reading them costs the ends nothing. What is `unsafe` is in `slots`.
+
+mod slots;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam_utils::CachePadded;
-
+use crate::sync::Arc;
 use crate::wake::Waker;
+use slots::{Counts, Popper, Pusher};
 
 /// A ring of `depth` items; `consumer` wakes the thread that will hold the [`Consumer`].
 ///
 /// # Panics
-/// If `depth` is zero: a ring that holds nothing passes nothing on.
+/// If `depth` is zero: a ring that holds nothing passes nothing on. If there is no memory for it.
 #[must_use]
 pub fn ring<T>(depth: usize, consumer: Waker) -> (Producer<T>, Consumer<T>) {
     assert!(depth > 0, "a ring holds at least one item");
-    let (tx, rx) = rtrb::RingBuffer::new(depth);
-    let counts = Arc::new(Counts::default());
-    let producer = Producer { ring: tx, counts: Arc::clone(&counts), pushed: 0, consumer: WakeOnDrop(consumer) };
-    (producer, Consumer { ring: rx, counts, popped: 0 })
-}
-
-/// Each line has one writer, so that counting does not pass a cache line back and forth.
-#[derive(Default)]
-struct Counts {
-    pushed: CachePadded<AtomicU64>,
-    popped: CachePadded<Popped>,
-}
-
-#[derive(Default)]
-struct Popped {
-    total: AtomicU64,
-    depth_high: AtomicU64,
+    let (pusher, popper) = slots::slots(depth, WakeOnDrop(consumer));
+    (Producer { end: pusher }, Consumer { end: popper })
 }
 
 /// The pushing end. When the ring is full the item stays with the caller, who is then *blocked*.
 pub struct Producer<T> {
-    ring: rtrb::Producer<T>,
-    counts: Arc<Counts>,
-    pushed: u64,
-    // Declared after the ring: the wake-up must come after the ring shows that it is abandoned.
-    consumer: WakeOnDrop,
+    end: Pusher<T, WakeOnDrop>,
 }
 
 struct WakeOnDrop(Waker);
@@ -61,151 +42,119 @@ impl<T> Producer<T> {
     /// The item itself, when there is no room.
     #[inline]
     pub fn push(&mut self, item: T) -> Result<(), T> {
-        match self.ring.push(item) {
-            Ok(()) => {
-                self.count(1);
-                Ok(())
-            }
-            Err(rtrb::PushError::Full(item)) => Err(item),
-        }
+        self.end.push(item)?;
+        self.end.after().0.wake();
+        Ok(())
     }
 
     /// Moves as many items as fit from the front of `items`, wakes the consumer once, and says how many went.
     #[inline]
     pub fn push_queued(&mut self, items: &mut VecDeque<T>) -> usize {
-        let burst = items.len().min(self.room_for(items.len()));
+        let burst = items.len().min(self.end.room_for(items.len()));
         self.push_burst(items.drain(..burst))
     }
 
     /// Pushes what `items` yields until it ends or the ring is full; says how many went.
     ///
     /// It never takes an item that it cannot push, but an iterator that is dropped with items left (a `drain`)
-    /// drops those: ask [`room`](Self::room) first, or pass `&mut iterator`.
+    /// drops those: ask [`room`](Self::room) first, or pass `&mut iterator`. If the iterator panics, what it yielded
+    /// before is pushed.
     #[inline]
     pub fn push_burst(&mut self, items: impl IntoIterator<Item = T>) -> usize {
         let items = items.into_iter();
         let wanted = items.size_hint().1.unwrap_or(usize::MAX);
-        let room = self.room_for(wanted).min(wanted);
-        if room == 0 {
-            return 0;
-        }
-        let pushed = match self.ring.write_chunk_uninit(room) {
-            Ok(chunk) => chunk.fill_from_iter(items),
-            Err(_) => return 0,
-        };
-        if pushed > 0 {
-            self.count(pushed as u64);
-        }
-        pushed
+        let burst = Burst { before: self.end.pushed(), producer: self };
+        burst.producer.end.push_burst(items, wanted);
+        burst.pushed() as usize
     }
 
     /// How many items fit now; the consumer can only make it more.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.ring.slots()
+        self.end.room()
     }
 
     /// How many items the ring holds at most.
     #[must_use]
     pub fn depth_max(&self) -> usize {
-        self.ring.buffer().capacity()
+        self.end.depth_max()
     }
 
     /// True if the consumer is gone: nothing pushed will be seen.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
-        self.ring.is_abandoned()
+        self.end.is_abandoned()
     }
 
     /// A view of the ring's depth and totals for other threads.
     #[must_use]
     pub fn gauge(&self) -> RingGauge {
-        RingGauge { counts: Arc::clone(&self.counts), depth_max: self.depth_max() }
+        RingGauge { counts: Arc::clone(self.end.counts()), depth_max: self.depth_max() }
     }
+}
 
-    /// The consumer's line is read only when what is known of it does not do.
+/// Wakes the consumer when a burst is over, even by a panic, if anything was pushed.
+struct Burst<'a, T> {
+    before: u64,
+    producer: &'a mut Producer<T>,
+}
+
+impl<T> Burst<'_, T> {
     #[inline]
-    fn room_for(&self, wanted: usize) -> usize {
-        let known = self.ring.cached_slots();
-        if known >= wanted { known } else { self.ring.slots() }
+    fn pushed(&self) -> u64 {
+        self.producer.end.pushed() - self.before
     }
+}
 
+impl<T> Drop for Burst<'_, T> {
     #[inline]
-    fn count(&mut self, items: u64) {
-        self.pushed += items;
-        self.counts.pushed.store(self.pushed, Ordering::Relaxed);
-        self.consumer.0.wake();
+    fn drop(&mut self) {
+        if self.pushed() > 0 {
+            self.producer.end.after().0.wake();
+        }
     }
 }
 
 /// The popping end.
 pub struct Consumer<T> {
-    ring: rtrb::Consumer<T>,
-    counts: Arc<Counts>,
-    popped: u64,
+    end: Popper<T>,
 }
 
 impl<T> Consumer<T> {
     /// The oldest item, if there is one.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
-        let item = self.ring.pop().ok()?;
-        self.count(1);
-        Some(item)
+        self.end.pop()
     }
 
     /// Appends up to `burst_max` items to `out`, oldest first; says how many.
     #[inline]
     pub fn pop_burst(&mut self, out: &mut Vec<T>, burst_max: usize) -> usize {
-        let waiting = self.waiting(burst_max);
-        let burst = waiting.min(burst_max);
-        if burst == 0 {
-            return 0;
-        }
-        let Ok(chunk) = self.ring.read_chunk(burst) else { return 0 };
-        out.extend(chunk);
-        let high = &self.counts.popped.depth_high;
-        if waiting as u64 > high.load(Ordering::Relaxed) {
-            high.store(waiting as u64, Ordering::Relaxed);
-        }
-        self.count(burst as u64);
-        burst
+        self.end.pop_burst(out, burst_max)
     }
 
     /// How many items wait; the producer can only make it more.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ring.slots()
+        self.end.len()
     }
 
     /// True if nothing waits now.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ring.is_empty()
+        self.len() == 0
     }
 
     /// True if the producer is gone: once empty, the ring stays empty.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
-        self.ring.is_abandoned()
+        self.end.is_abandoned()
     }
 
     /// A view of the ring's depth and totals for other threads.
     #[must_use]
     pub fn gauge(&self) -> RingGauge {
-        RingGauge { counts: Arc::clone(&self.counts), depth_max: self.ring.buffer().capacity() }
-    }
-
-    #[inline]
-    fn waiting(&self, wanted: usize) -> usize {
-        let known = self.ring.cached_slots();
-        if known >= wanted { known } else { self.ring.slots() }
-    }
-
-    #[inline]
-    fn count(&mut self, items: u64) {
-        self.popped += items;
-        self.counts.popped.total.store(self.popped, Ordering::Relaxed);
+        RingGauge { counts: Arc::clone(self.end.counts()), depth_max: self.end.depth_max() }
     }
 }
 
@@ -220,8 +169,8 @@ impl RingGauge {
     /// Items in the ring now.
     #[must_use]
     pub fn depth(&self) -> u64 {
-        let popped = self.counts.popped.total.load(Ordering::Relaxed);
-        self.counts.pushed.load(Ordering::Relaxed).saturating_sub(popped).min(self.depth_max as u64)
+        let popped = self.counts.popped();
+        self.counts.pushed().saturating_sub(popped).min(self.depth_max as u64)
     }
 
     /// Items the ring holds at most.
@@ -233,13 +182,13 @@ impl RingGauge {
     /// The most items that a burst has found waiting.
     #[must_use]
     pub fn depth_high(&self) -> u64 {
-        self.counts.popped.depth_high.load(Ordering::Relaxed)
+        self.counts.depth_high()
     }
 
     /// Items that have gone through since the start.
     #[must_use]
     pub fn passed(&self) -> u64 {
-        self.counts.popped.total.load(Ordering::Relaxed)
+        self.counts.popped()
     }
 }
 
@@ -248,6 +197,8 @@ mod tests {
     use super::*;
     use crate::wake::Parker;
     use proptest::prelude::*;
+    use std::panic::{self, AssertUnwindSafe};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
     #[derive(Clone, Debug)]
@@ -364,6 +315,86 @@ mod tests {
             drop(tx);
             consumer.join().unwrap();
         }
+    }
+
+    #[test]
+    fn every_item_is_dropped_once() {
+        let item = Arc::new(());
+        for leave in 0..=3 {
+            let (mut tx, mut rx) = ring(3, Waker::none());
+            for _ in 0..7 {
+                assert_eq!(tx.push_burst(std::iter::repeat_n(Arc::clone(&item), 3).by_ref()), 3);
+                drop(rx.pop());
+                assert_eq!(rx.pop_burst(&mut Vec::new(), 3), 2);
+            }
+            assert_eq!(Arc::strong_count(&item), 1);
+            tx.push_burst(std::iter::repeat_n(Arc::clone(&item), leave));
+            let gauge = tx.gauge();
+            drop(rx);
+            assert_eq!(Arc::strong_count(&item), 1 + leave);
+            drop(tx);
+            assert_eq!(Arc::strong_count(&item), 1);
+            assert_eq!(gauge.depth(), leave as u64);
+        }
+    }
+
+    #[test]
+    fn a_refused_item_comes_back() {
+        let item = Arc::new(());
+        let (mut tx, _rx) = ring(1, Waker::none());
+        assert!(tx.push(Arc::clone(&item)).is_ok());
+        assert!(tx.push(Arc::clone(&item)).is_err());
+        assert_eq!(Arc::strong_count(&item), 2);
+    }
+
+    #[test]
+    fn a_burst_that_panics_is_pushed_up_to_there() {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&wakes);
+        let waker = Waker::from_fn(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let (mut tx, mut rx) = ring(3, waker);
+        let item = Arc::new(());
+        for yields in [0, 2, 1] {
+            let mut left: usize = yields;
+            let items = std::iter::from_fn(|| {
+                left = left.checked_sub(1).expect("planned");
+                Some(Arc::clone(&item))
+            });
+            let before = wakes.load(Ordering::Relaxed);
+            assert!(panic::catch_unwind(AssertUnwindSafe(|| tx.push_burst(items))).is_err());
+            assert_eq!(wakes.load(Ordering::Relaxed) - before, usize::from(yields > 0));
+            assert_eq!(rx.len(), yields);
+            let mut out = Vec::new();
+            assert_eq!(rx.pop_burst(&mut out, 3), yields);
+            assert_eq!(Arc::strong_count(&item), 1 + yields);
+        }
+        assert_eq!(tx.room(), 3);
+    }
+
+    #[test]
+    fn a_burst_may_end_before_it_said_and_go_on_later() {
+        let (mut tx, mut rx) = ring(4, Waker::none());
+        for next in 0..50_u32 {
+            // Not fused: it would yield again after its end.
+            let mut asked = 0;
+            let items = std::iter::from_fn(|| {
+                asked += 1;
+                (asked != 2).then_some(next)
+            });
+            assert_eq!(tx.push_burst(items), 1);
+            assert_eq!((rx.pop(), rx.pop()), (Some(next), None));
+        }
+    }
+
+    #[test]
+    fn items_without_size_are_counted() {
+        let (mut tx, mut rx) = ring(3, Waker::none());
+        assert_eq!(tx.push_burst([(); 5]), 3);
+        assert_eq!(tx.push(()), Err(()));
+        let mut out = Vec::new();
+        assert_eq!((rx.pop_burst(&mut out, 2), out.len(), rx.len()), (2, 2, 1));
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The wake-up protocol in every order that the memory model allows. A lost wake-up shows as a deadlock.
+//! The wake-up protocol, and a ring that rests on it, in every order that the memory model allows. A lost wake-up shows as a
+//! deadlock.
 //!
 //! `cargo test --release -p horae-runtime --features loom --test loom`
 
 use std::sync::Arc;
 
-use horae_runtime::Parker;
+use horae_runtime::{Parker, ring};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
@@ -60,5 +61,27 @@ fn a_thread_that_retracts_can_sleep_again() {
                 parker.park_unless(None, || item.load(Ordering::Relaxed) >= value);
             }
         }
+    });
+}
+
+#[test]
+fn a_ring_wakes_for_its_items_and_for_its_end() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let parker = Parker::new();
+        let (mut tx, mut rx) = ring(1, parker.waker());
+        thread::spawn(move || tx.push(7_u64));
+        let parker = parker.bind();
+        let mut popped = None;
+        loop {
+            let gone = rx.is_abandoned();
+            popped = rx.pop().or(popped);
+            if gone {
+                break;
+            }
+            parker.park_unless(None, || rx.is_abandoned() || !rx.is_empty());
+        }
+        assert_eq!(popped, Some(7));
     });
 }
