@@ -14,8 +14,9 @@ use crate::system::observe::memory_mib;
 
 /// Accounts that send.
 const ACCOUNTS: u32 = 100;
-/// Transactions of the load that looks for the most.
-const TRANSACTIONS: u64 = 20_000;
+/// Transactions of the load that looks for the most: as long a load as the others, since a burst of a second leaves what comes behind it
+/// (batches to pack, check, sign and post) to those after it.
+const TRANSACTIONS: u64 = 80_000;
 /// How long the other loads last, seconds.
 const SECONDS: u64 = 4;
 /// How long idle nodes are looked at for each round.
