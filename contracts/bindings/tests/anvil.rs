@@ -9,8 +9,10 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use alloy::contract::{CallBuilder, CallDecoder};
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::providers::{Provider, ProviderBuilder};
+use alloy::rpc::types::TransactionReceipt;
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall;
@@ -23,6 +25,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 const L1_CHAIN_ID: u64 = 31_337;
+
+/// Gas above an estimate. Votes and rewards are kept by the second: a call writes over an entry of the same second, and begins new ones, dearer ones,
+/// in the next, into which it may come after its estimate.
+const GAS_MARGIN: u64 = 200_000;
 
 /// Not the launcher in `node_modules/.bin`: that is a Node script, and killing it would leave anvil behind.
 fn anvil_path() -> PathBuf {
@@ -56,6 +62,14 @@ impl Drop for Anvil {
     }
 }
 
+/// Sends the call and waits for the block that holds it.
+async fn mined<P: Provider, D: CallDecoder>(call: CallBuilder<P, D>) -> TransactionReceipt {
+    let gas = call.estimate_gas().await.unwrap() + GAS_MARGIN;
+    let receipt = call.gas(gas).send().await.unwrap().get_receipt().await.unwrap();
+    assert!(receipt.status(), "failed in its block: {receipt:?}");
+    receipt
+}
+
 #[tokio::test]
 async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
     let path = anvil_path();
@@ -83,7 +97,7 @@ async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
     let initialize = BatchInbox::initializeCall { pool, emergencyDelay: 60, queue, forcedDeadline: 20 };
     let inbox = behind(inbox, initialize.abi_encode()).await;
     let queue = ForcedQueue::new(queue, &provider);
-    queue.connect(inbox).from(deployer).send().await.unwrap().get_receipt().await.unwrap();
+    mined(queue.connect(inbox).from(deployer)).await;
     let metis = TestMetis::new(metis, &provider);
     let pool = LockingPool::new(pool, &provider);
     let inbox = BatchInbox::new(inbox, &provider);
@@ -97,11 +111,11 @@ async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
         assert_eq!(pool.signerDigest(*owner, signer.address()).call().await.unwrap(), digest);
         let proof = signer.sign_hash_sync(&digest).unwrap().as_bytes();
         let node_key = keccak256(signer.address());
-        pool.setWhitelist(*owner, true).from(deployer).send().await.unwrap().get_receipt().await.unwrap();
-        metis.mint(*owner, stake).from(*owner).send().await.unwrap().get_receipt().await.unwrap();
-        metis.approve(escrow, stake).from(*owner).send().await.unwrap().get_receipt().await.unwrap();
+        mined(pool.setWhitelist(*owner, true).from(deployer)).await;
+        mined(metis.mint(*owner, stake).from(*owner)).await;
+        mined(metis.approve(escrow, stake).from(*owner)).await;
         let lock = pool.lockFor(signer.address(), node_key, stake, Bytes::from(proof));
-        let receipt = lock.from(*owner).send().await.unwrap().get_receipt().await.unwrap();
+        let receipt = mined(lock.from(*owner)).await;
         let locked = receipt.decoded_log::<LockingPool::Locked>().unwrap();
         assert_eq!((locked.signer, locked.nodeKey, locked.stake), (signer.address(), node_key, stake));
     }
@@ -133,7 +147,7 @@ async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
         .collect();
     signatures[2] = Bytes::new();
     let install = inbox.installFirstKey(px, parity, snapshot.signers.clone(), snapshot.weights.clone(), signatures);
-    install.from(deployer).send().await.unwrap().get_receipt().await.unwrap();
+    mined(install.from(deployer)).await;
 
     let data = Bytes::from_static(b"the batch");
     let batch = Batch {
@@ -150,7 +164,7 @@ async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
     let digest = batch_digest(L1_CHAIN_ID, *inbox.address(), &batch);
     let signature = group_signature(&group.sign(digest.as_slice(), &mut rng)).unwrap();
     let submit = inbox.submit(batch.clone(), signature, data);
-    let receipt = submit.from(accounts[5]).send().await.unwrap().get_receipt().await.unwrap();
+    let receipt = mined(submit.from(accounts[5])).await;
     let accepted = receipt.decoded_log::<BatchInbox::BatchAccepted>().unwrap();
     assert_eq!((accepted.index, accepted.digest, accepted.lastBlock), (0, digest, 9));
     let head = inbox.head().call().await.unwrap();
@@ -162,7 +176,7 @@ async fn a_batch_reaches_l1_under_the_key_that_the_validators_installed() {
     let digest = rotation_digest(L1_CHAIN_ID, *inbox.address(), &next);
     let signature = group_signature(&group.sign(digest.as_slice(), &mut rng)).unwrap();
     let rotate = inbox.rotate(px, parity, snapshot.signers, snapshot.weights, signature);
-    rotate.from(accounts[6]).send().await.unwrap().get_receipt().await.unwrap();
+    mined(rotate.from(accounts[6])).await;
     let key = inbox.groupKey().call().await.unwrap();
     assert_eq!((key.index, key.px, key.parity, key.snapshotHash), (2, px, parity, next.snapshot_hash));
 }
