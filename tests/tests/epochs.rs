@@ -67,8 +67,9 @@ fn sets_weights_and_keys_change_while_blocks_flow_and_batches_are_in_flight() {
     assert_eq!((&fourth["totalWeight"], &fourth["keyIndex"]), (&json!(4), &json!(4)), "{fourth}");
     let validators = devnet.nodes[0].rpc.ask("horae_validators", &json!([]));
     assert!(!validators.to_string().contains(&leaver.to_string().to_lowercase()), "{validators}");
-    let before = accepted(&devnet);
-    devnet.watch("a batch under the fourth key", BATCH_LIMIT, || (accepted(&devnet) > before).then_some(()));
+    let first = fourth["firstBlock"].as_u64().expect("a height");
+    let posted = |devnet: &Devnet| inbox_head(&devnet.l1_url(), inbox).lastBlock;
+    devnet.watch("a batch with blocks of the fourth epoch", BATCH_LIMIT, || (posted(&devnet) >= first).then_some(()));
     let head = devnet.nodes[0].committed();
     devnet.wait_for_head(LEAVER, head, EPOCH_LIMIT);
     assert_eq!(devnet.nodes[LEAVER].status().own, None, "it is no validator any more");
